@@ -1,0 +1,53 @@
+"""Packaging of skbadge; tool settings are in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(
+    r'^__version__ = "(.+)"$', (HERE / "skbadge" / "__init__.py").read_text(), re.M
+).group(1)
+BENCHMARK = ["openml>=0.14", "dask>=2024.1", "distributed>=2024.1"]
+TEST = ["hypothesis>=6.90", "mypy>=1.8", "pytest>=8.0", "pytest-cov>=5.0", "ruff>=0.5"]
+DOCS = [
+    "numpydoc>=1.6",
+    "pydata-sphinx-theme>=0.15",
+    "sphinx>=7.2",
+    "sphinx-gallery>=0.15",
+]
+
+setup(
+    name="skbadge",
+    version=VERSION,
+    description="Deep active learning with scikit-learn manners, for any skorch net",
+    long_description=(HERE / "README.rst").read_text(encoding="utf-8"),
+    long_description_content_type="text/x-rst",
+    license="BSD-3-Clause",
+    license_files=["LICENSE"],
+    packages=find_packages(include=["skbadge", "skbadge.*"]),
+    python_requires=">=3.10",
+    install_requires=[
+        "joblib>=1.3",
+        "matplotlib>=3.7",
+        "numpy>=1.25",
+        "pandas>=2.0",
+        "scikit-learn>=1.6",
+        "scipy>=1.11",
+        "skorch>=1.1",
+        "torch>=2.6",
+        "tqdm>=4.64",
+    ],
+    extras_require={
+        "benchmark": BENCHMARK,
+        "test": [*TEST, *BENCHMARK],
+        "docs": [*DOCS, *BENCHMARK],
+    },
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

@@ -1,0 +1,1 @@
+"""Reference code: slow, obvious, and independent of the library."""
