@@ -1,0 +1,151 @@
+"""The two networks of the paper's experiments."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from skbadge.utils._validation import check_integer
+
+__all__ = ["MLP", "ResNet18"]
+
+
+class MLP(nn.Module):
+    """Classify flattened rows with one hidden layer of rectified units.
+
+    The paper's "two-layer perceptron with ReLU": flatten, linear, ReLU, linear. Weights
+    start from PyTorch's default initialization.
+
+    Parameters
+    ----------
+    n_features : int
+        Numbers in one row after flattening: 784 for an image of 28 x 28.
+    n_classes : int
+        Outputs, one a class.
+    n_hidden : int, default=256
+        Hidden units. The authors' public code has 256 for images and 1024 for tables.
+
+    References
+    ----------
+    Ash, Zhang, Krishnamurthy, Langford, Agarwal. *Deep Batch Active Learning by
+    Diverse, Uncertain Gradient Lower Bounds.* arXiv:1906.03671.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skbadge.modules import MLP
+    >>> MLP(64, 10)(torch.zeros(5, 8, 8)).shape
+    torch.Size([5, 10])
+    """
+
+    def __init__(self, n_features, n_classes, *, n_hidden=256):
+        super().__init__()
+        n_features = check_integer(n_features, "n_features", low=1)
+        n_classes = check_integer(n_classes, "n_classes", low=1)
+        n_hidden = check_integer(n_hidden, "n_hidden", low=1)
+        self.flatten = nn.Flatten()
+        self.hidden = nn.Linear(n_features, n_hidden)
+        self.activation = nn.ReLU()
+        self.output = nn.Linear(n_hidden, n_classes)
+
+    def forward(self, X):
+        """Return the logits, shape (n_rows, n_classes), of rows of any shape."""
+        return self.output(self.activation(self.hidden(self.flatten(X))))
+
+
+class ResNet18(nn.Module):
+    """Classify 32 x 32 images with an 18-layer residual network.
+
+    A 3 x 3 stem, four stages of two basic blocks each with strides 1, 2, 2, 2 and
+    ``width`` times 1, 2, 4, 8 channels, the average over the picture, one linear layer.
+    Weights start from PyTorch's default initialization.
+
+    Parameters
+    ----------
+    n_classes : int, default=10
+        Outputs, one a class.
+    n_channels : int, default=3
+        Channels of an image: 3 for color, 1 for gray.
+    width : int, default=64
+        Channels of the first stage. 64 is the network of He et al.; 16 gives the
+        16, 32, 64, 128 of the BADGE authors' public code. The classification layer
+        reads ``8 * width`` features.
+
+    Notes
+    -----
+    Differs from the network for 224 x 224 pictures in the stem alone: 3 x 3 with stride
+    1 and no pooling, so that a 32 x 32 picture keeps its resolution. Where a block
+    changes shape its shortcut is a 1 x 1 convolution with batch normalization.
+
+    References
+    ----------
+    He, Zhang, Ren, Sun. *Deep Residual Learning for Image Recognition.*
+    arXiv:1512.03385.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skbadge.modules import ResNet18
+    >>> ResNet18(width=4)(torch.zeros(2, 3, 32, 32)).shape
+    torch.Size([2, 10])
+    """
+
+    def __init__(self, n_classes=10, *, n_channels=3, width=64):
+        super().__init__()
+        n_classes = check_integer(n_classes, "n_classes", low=1)
+        n_channels = check_integer(n_channels, "n_channels", low=1)
+        width = check_integer(width, "width", low=1)
+        self.stem = _normalized_convolution(n_channels, width, kernel_size=3)
+        self.activation = nn.ReLU()
+        blocks = []
+        n_in = width
+        for stage, stride in enumerate((1, 2, 2, 2)):
+            n_out = width * 2**stage
+            blocks += [_BasicBlock(n_in, n_out, stride), _BasicBlock(n_out, n_out, 1)]
+            n_in = n_out
+        self.blocks = nn.Sequential(*blocks)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Flatten()
+        self.output = nn.Linear(n_in, n_classes)
+
+    def forward(self, X):
+        """Return the logits, shape (n_rows, n_classes).
+
+        ``X`` has the shape (n_rows, n_channels, height, width).
+        """
+        X = self.blocks(self.activation(self.stem(X)))
+        return self.output(self.flatten(self.pool(X)))
+
+
+class _BasicBlock(nn.Module):
+    """Add two 3 x 3 convolutions to what came in."""
+
+    def __init__(self, n_in, n_out, stride):
+        super().__init__()
+        self.first = _normalized_convolution(n_in, n_out, kernel_size=3, stride=stride)
+        self.second = _normalized_convolution(n_out, n_out, kernel_size=3)
+        self.activation = nn.ReLU()
+        if stride == 1 and n_in == n_out:
+            self.shortcut = nn.Identity()
+        else:
+            self.shortcut = _normalized_convolution(
+                n_in, n_out, kernel_size=1, stride=stride
+            )
+
+    def forward(self, X):
+        residual = self.second(self.activation(self.first(X)))
+        return self.activation(residual + self.shortcut(X))
+
+
+def _normalized_convolution(n_in, n_out, *, kernel_size, stride=1):
+    # The normalization has a shift of its own, so the convolution needs no bias.
+    return nn.Sequential(
+        nn.Conv2d(
+            n_in,
+            n_out,
+            kernel_size,
+            stride=stride,
+            padding=kernel_size // 2,
+            bias=False,
+        ),
+        nn.BatchNorm2d(n_out),
+    )
