@@ -278,10 +278,13 @@ def _penalty_matrix(results, test, rule):
     budgets = label_budgets(results, rule=rule)
     rows = []
     for key, weight, table in _at_budgets(results, budgets):
-        table = table.reindex(columns=names)
+        accuracy = dict(
+            zip(names, table.reindex(columns=names).to_numpy().T, strict=True)
+        )
         for first, second in combinations(names, 2):
             # Error of the first minus error of the second, in the repeats of both.
-            difference = (table[second] - table[first]).dropna().to_numpy()
+            difference = accuracy[second] - accuracy[first]
+            difference = difference[~np.isnan(difference)]
             outcome = _paired_test(difference, first, second, test)
             pair = {"strategy": first, "versus": second, "n_repeats": len(difference)}
             rows.append({**key, **pair, **outcome, "weight": weight})
@@ -366,7 +369,8 @@ def _normalized_error(errors, reference):
     point |= {"error": error, "reference_error": base}
     if base <= TINY:
         return point | {"reason": f"'{REFERENCE}' makes no errors to divide by"}
-    return point | {"normalized_error": error / base, "reason": ""}
+    # Rounded, lest equal errors, averaged in another order, come out above 1.
+    return point | {"normalized_error": round(error / base, 12), "reason": ""}
 
 
 def _cumulate(points, names):
