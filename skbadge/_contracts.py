@@ -108,8 +108,8 @@ class PoolOutputs:
         if not getattr(self.needs, name):
             raise UndeclaredNeedError(
                 f"The strategy reads outputs.{name}, which it did not declare. Set "
-                f"needs = Needs({name}=True) on its class (add it to the flags that are "
-                "there)."
+                f"needs = Needs({name}=True) on its class, beside the flags that are "
+                "there."
             )
         return self.values[name]
 
@@ -154,7 +154,7 @@ class Feedback:
     taught : ndarray of shape (n_taught,), dtype intp
         Positions in ``selection.indices`` of the rows that came back labelled.
     correct : ndarray of shape (n_queried,), dtype bool
-        For every row queried since ``fit``, whether the refitted net predicts its label.
+        For every row queried since ``fit``, whether the new net predicts its label.
     probability : ndarray of shape (n_queried,)
         The probability with which each of these rows had been chosen.
     n_labeled : int

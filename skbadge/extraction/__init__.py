@@ -1,0 +1,1 @@
+"""Run a net over a pool, once, and take from it what strategies need."""

@@ -91,4 +91,6 @@ def spawn_generator(entropy, purpose, counter):
 
 def seed_for(entropy, purpose, counter):
     """Return the 63-bit seed that belongs to (seed, purpose, counter)."""
-    return int(_sequence(entropy, purpose, counter).generate_state(1, np.uint64)[0] >> 1)
+    return int(
+        _sequence(entropy, purpose, counter).generate_state(1, np.uint64)[0] >> 1
+    )

@@ -1,0 +1,210 @@
+"""The labelled set and the batch that was asked for: values that change as a whole.
+
+Both are replaced, never edited: an exception or a Ctrl-C between two lines finds either
+the old set or the new one, and no label is lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from skbadge._contracts import Feedback, Selection
+from skbadge.exceptions import InvalidInputError
+from skbadge.utils._rows import join, take
+
+__all__ = ["AskedBatch", "LabeledSet", "Pending", "split_fit_params"]
+
+
+@dataclass(frozen=True, eq=False)
+class LabeledSet:
+    """Labelled rows with all that belongs to a row.
+
+    Parameters
+    ----------
+    X : rows of any kind
+        In the order in which they came.
+    y : ndarray of shape (n_labeled,)
+        Labels as the user gave them.
+    probability : ndarray of shape (n_labeled,)
+        Probability with which a query had chosen the row; NaN for all others.
+    fit_params : dict of str to ndarray of shape (n_labeled,)
+        Row-aligned fit parameters.
+    constants : dict
+        The other fit parameters.
+    """
+
+    X: Any
+    y: np.ndarray
+    probability: np.ndarray
+    fit_params: dict = field(default_factory=dict)
+    constants: dict = field(default_factory=dict)
+
+    def __len__(self):
+        return len(self.y)
+
+    def joined(self, X, y, probability, fit_params):
+        """Return the set with rows added.
+
+        Raises
+        ------
+        InvalidInputError
+            If the rows are of another kind, or row-aligned parameters are missing.
+        """
+        aligned, constants = split_fit_params(fit_params, len(y))
+        if set(aligned) != set(self.fit_params):
+            raise InvalidInputError(
+                "The labelled rows carry the fit parameters "
+                f"{sorted(self.fit_params) or 'none'}, one value a row, so new rows "
+                f"must carry the same. Got {sorted(aligned) or 'none'} for {len(y)} "
+                "new rows."
+            )
+        return LabeledSet(
+            join(self.X, X),
+            np.concatenate([self.y, y]),
+            np.concatenate([self.probability, probability]),
+            {k: np.concatenate([v, aligned[k]]) for k, v in self.fit_params.items()},
+            {**self.constants, **constants},
+        )
+
+    def without(self, positions):
+        """Return the set without some rows."""
+        keep = np.delete(np.arange(len(self)), positions)
+        if not len(keep):
+            raise InvalidInputError(
+                f"forget must leave at least one labelled row. Got all {len(self)} "
+                "positions: call fit with other rows instead."
+            )
+        return replace(
+            self,
+            X=take(self.X, keep),
+            y=self.y[keep],
+            probability=self.probability[keep],
+            fit_params={k: v[keep] for k, v in self.fit_params.items()},
+        )
+
+    def relabeled(self, positions, y):
+        """Return the set with other labels for some rows."""
+        # A longer string must not be cut to the width of the old ones.
+        labels = self.y.astype(np.result_type(self.y, y))
+        labels[positions] = y
+        return replace(self, y=labels)
+
+    def check_positions(self, positions):
+        """Return positions of labelled rows as an array.
+
+        Raises
+        ------
+        InvalidInputError
+            If they are no distinct ints in ``[0, n_labeled)``.
+        """
+        positions = np.atleast_1d(np.asarray(positions))
+        if positions.ndim != 1 or positions.dtype.kind not in "iu":
+            raise InvalidInputError(
+                "positions must be int positions in X_. Got dtype "
+                f"{positions.dtype} and shape {positions.shape} instead."
+            )
+        distinct = len(np.unique(positions)) == len(positions)
+        inside = bool(((positions >= 0) & (positions < len(self))).all())
+        if not (distinct and inside):
+            raise InvalidInputError(
+                f"positions must be distinct and in [0, {len(self)}), the rows of X_. "
+                f"Got {positions.tolist()} instead."
+            )
+        return positions.astype(np.intp)
+
+
+def split_fit_params(fit_params, n):
+    """Split fit parameters into those with one entry a row and the others."""
+    aligned, constants = {}, {}
+    for name, value in fit_params.items():
+        per_row = not isinstance(value, str) and np.ndim(value) >= 1 and len(value) == n
+        if per_row:
+            aligned[name] = np.asarray(value)
+        else:
+            constants[name] = value
+    return aligned, constants
+
+
+@dataclass(frozen=True, eq=False)
+class AskedBatch:
+    """The answer of the last query, and which of its rows still have no label.
+
+    Parameters
+    ----------
+    selection : Selection
+        As the strategy returned it: positions among the candidates.
+    indices : ndarray of shape (n,)
+        The same rows as positions in the pool.
+    n_candidates : int
+        Number of rows that could have been chosen.
+    open : ndarray of shape (n,), dtype bool
+        Rows that were not taught yet.
+    """
+
+    selection: Selection
+    indices: np.ndarray
+    n_candidates: int
+    open: np.ndarray
+
+    def matched(self, indices, n_new):
+        """Find which rows of the batch came back.
+
+        Parameters
+        ----------
+        indices : ndarray of shape (n_new,) or None
+            Positions in the pool of the rows that came; None if the user said nothing.
+        n_new : int
+            Their number.
+
+        Returns
+        -------
+        taught : ndarray of int
+            Positions in the batch; empty where none of it came back.
+        new_rows : ndarray of int
+            Where each of them stands in the answer.
+        """
+        if indices is None:
+            whole = n_new == len(self.indices) and self.open.all()
+            every = np.arange(n_new if whole else 0)
+            return every, every
+        _, new_rows, taught = np.intersect1d(indices, self.indices, return_indices=True)
+        is_open = self.open[taught]
+        return taught[is_open], new_rows[is_open]
+
+    def closed(self, taught):
+        """Return the batch with some rows marked as taught."""
+        still_open = self.open.copy()
+        still_open[taught] = False
+        return replace(self, open=still_open)
+
+
+@dataclass(frozen=True, eq=False)
+class Pending:
+    """Feedback that waits for the next successful training."""
+
+    selection: Selection
+    taught: np.ndarray
+    n_unlabeled: int
+
+    def feedback(self, labeled, correct):
+        """Tell how the batch turned out.
+
+        Parameters
+        ----------
+        labeled : LabeledSet
+            All labelled rows.
+        correct : ndarray of bool of shape (n_queried,)
+            For the rows with a known probability, whether the net predicts the label.
+        """
+        probability = labeled.probability
+        return Feedback(
+            selection=self.selection,
+            taught=self.taught,
+            correct=correct,
+            probability=probability[np.isfinite(probability)],
+            n_labeled=len(labeled),
+            n_unlabeled=self.n_unlabeled,
+        )

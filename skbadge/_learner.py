@@ -1,0 +1,516 @@
+"""ActiveLearner: any skorch classifier, asked which rows to label next."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+import sklearn
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
+
+from skbadge._bookkeeping import LabeledRowsMixin
+from skbadge._contracts import PoolOutputs, Selection
+from skbadge._inputs import (
+    check_candidates,
+    check_rows,
+    check_strategy,
+    drawn_share,
+    encode,
+    resolve_classes,
+)
+from skbadge._labeled import AskedBatch
+from skbadge._training import continue_training, train_from_scratch
+from skbadge.exceptions import (
+    DivergedTrainingError,
+    LearnerNotFittedError,
+    RefitError,
+)
+from skbadge.extraction._forward import collect_outputs, output_width
+from skbadge.extraction._nets import (
+    check_estimator_kind,
+    copy_frozen,
+    find_net,
+    is_frozen,
+    split_estimator,
+)
+from skbadge.utils._random import Purpose, draw_entropy, seed_for, spawn_generator
+from skbadge.utils._rows import as_rows, n_rows, take
+from skbadge.utils._torch import preserved_generators, seeded_generators
+from skbadge.utils._validation import check_n
+
+__all__ = ["ActiveLearner"]
+
+
+class ActiveLearner(
+    LabeledRowsMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
+):
+    """Ask which rows of a pool to label next, and learn from the answers.
+
+    Wraps a skorch classifier, unmodified. `fit` trains it on the rows that have labels,
+    `query` names the rows of a pool that are worth the next labels, `teach` takes those
+    labels in and trains again. It is itself a scikit-learn classifier.
+
+    Parameters
+    ----------
+    estimator : NeuralNetClassifier, NeuralNetBinaryClassifier or Pipeline
+        The net, or a pipeline that ends in one. ``FrozenEstimator`` around either
+        stands for a fitted one that must not be trained. skorch's default
+        ``train_split`` holds a fifth of the labels back and its default loader does not
+        shuffle: set ``train_split=None`` and ``iterator_train__shuffle=True`` unless
+        you want that.
+    strategy : QueryStrategy or None, default=None
+        How rows are chosen; None means ``BADGE()``.
+    layer : str or None, default=None
+        Dotted name of the classification layer (``"head.fc"``). None takes the last
+        ``nn.Linear`` executed whose width is that of the module's output.
+    classes : array-like of shape (n_classes,) or None, default=None
+        All classes, in the order of the net's columns. None takes the net's own
+        ``classes``, else the sorted labels of `fit`; integer labels below the width of
+        the last layer count as column numbers.
+    warm_start : bool, default=False
+        Whether `teach` goes on from the present weights and optimizer state, with
+        transformers as fitted, or trains from scratch (as the BADGE paper does).
+    random_state : int, RandomState, Generator or None, default=None
+        Fixes initialization, shuffling, dropout and selection. None draws once, in
+        `fit`.
+    verbose : int, default=0
+        Above 0, show a progress bar for passes over a pool.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes, in the order of the columns of `predict_proba`.
+    X_ : same kind as the rows given
+        Labelled rows, in the order in which they came.
+    y_ : ndarray of shape (n_labeled,)
+        Their labels.
+    n_labeled_ : int
+        Number of labelled rows.
+    estimator_ : estimator
+        The fitted clone. Inside it the labels are column numbers.
+    strategy_ : QueryStrategy
+        The clone that answers queries, with what it learned.
+    last_selection_ : Selection
+        The last answer of `query`, with scores.
+    timings_ : dict of str to float
+        Seconds of the last training ("fit"), pass over a pool ("embed") and choice
+        ("select").
+    n_features_in_ : int
+        Number of features seen in `fit`, for arrays and DataFrames.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where all are strings.
+
+    See Also
+    --------
+    skbadge.simulate : Runs the loop of `query` and `teach` on data with known labels.
+
+    Notes
+    -----
+    Global generators (NumPy, torch, ``random``) are afterwards as they were. The
+    numbers behind a query come from the seed, the purpose and the number of trainings so far:
+    the same query twice gives the same answer, and a query cannot change the next
+    training. Trainings of all learners of one process wait for each other, since torch
+    has one generator for all threads.
+
+    References
+    ----------
+    .. [1] Ash et al., "Deep Batch Active Learning by Diverse, Uncertain Gradient Lower
+       Bounds", `arXiv:1906.03671 <https://arxiv.org/abs/1906.03671>`_.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skorch import NeuralNetClassifier
+    >>> from torch.nn import CrossEntropyLoss
+    >>> from sklearn.datasets import load_digits
+    >>> from skbadge import ActiveLearner, BADGE
+    >>> from skbadge.modules import MLP
+    >>> X, y = load_digits(return_X_y=True)
+    >>> net = NeuralNetClassifier(
+    ...     MLP, module__n_features=64, module__n_classes=10, module__n_hidden=32,
+    ...     criterion=CrossEntropyLoss, train_split=None, iterator_train__shuffle=True,
+    ...     max_epochs=5, verbose=0,
+    ... )
+    >>> learner = ActiveLearner(net, strategy=BADGE(), random_state=0)
+    >>> learner = learner.fit(X[:50], y[:50])
+    >>> indices = learner.query(X[50:], n=10)
+    >>> learner.teach(X[50:][indices], y[50:][indices]).n_labeled_
+    60
+    """
+
+    def __init__(
+        self,
+        estimator,
+        *,
+        strategy=None,
+        layer=None,
+        classes=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.estimator = estimator
+        self.strategy = strategy
+        self.layer = layer
+        self.classes = classes
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # ------------------------------------------------------------------ learning
+
+    def fit(self, X, y, **fit_params):
+        """Start a labelled set and train on it.
+
+        Parameters
+        ----------
+        X : array, DataFrame, Tensor, sparse matrix, dict or Dataset
+            Labelled rows. What the net takes; a pipeline may take more.
+        y : array-like of shape (n_labeled,)
+            Their labels, of any type.
+        **fit_params : dict
+            Handed to the estimator's ``fit``, or routed to it where scikit-learn's
+            metadata routing is on. Those with one value a row are kept with the rows
+            and must come with every `teach`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InvalidInputError
+            If an argument does not fit; nothing was changed then.
+        """
+        before = dict(vars(self)) if hasattr(self, "estimator_") else None
+        self._start(X, y, fit_params)
+        try:
+            self._train()
+        except BaseException:
+            # An earlier fit goes on serving; without one, the labels stay for refit().
+            if before is not None:
+                vars(self).clear()
+                vars(self).update(before)
+            raise
+        return self
+
+    def teach(self, X, y, *, indices=None, **fit_params):
+        """Add labelled rows and train again.
+
+        The labels are safe: they are checked before anything is stored, and once stored
+        they stay, even if the training fails.
+
+        Parameters
+        ----------
+        X : same kind as in `fit`
+            The new rows. Before `fit`, this call is `fit`.
+        y : array-like of shape (n_new,)
+            Their labels.
+        indices : array-like of int of shape (n_new,) or None, default=None
+            Positions of the rows in the pool of the last query, for answers that are
+            fewer, other, or in another order than asked. None counts the rows as the
+            last query's where their number is its ``n``.
+        **fit_params : dict
+            The row-aligned ones given to `fit`, for the new rows.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InvalidInputError
+            If a label is unknown or an argument does not fit; nothing was stored.
+        RefitError
+            If the training failed. The labels are kept, the previous model predicts,
+            and `refit` tries again. Its cause is the original error.
+        KeyboardInterrupt
+            If the training was interrupted; as for `RefitError`.
+        """
+        if self._labeled is None:
+            self._start(X, y, fit_params)
+        else:
+            self._append(X, y, indices, fit_params)
+        state = (
+            f"The {len(y)} new labels are kept (n_labeled_ = {self.n_labeled_})"
+            + (", the previous model still predicts" if self._is_trained() else "")
+            + ", and refit() trains again."
+        )
+        try:
+            self._train()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"Training was interrupted. {state}") from None
+        except Exception as error:
+            raise RefitError(
+                f"Training failed: {type(error).__name__}: {error}. {state}"
+            ) from error
+        return self
+
+    def refit(self):
+        """Train again on the labelled rows there are.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        LearnerNotFittedError
+            If there are no labelled rows yet.
+        """
+        self._check_labeled("refit")
+        self._train()
+        return self
+
+    # ------------------------------------------------------------------- asking
+
+    def query(self, X_pool, n=1, *, candidates=None, subsample=None):
+        """Choose the rows of a pool that are worth the next labels.
+
+        Parameters
+        ----------
+        X_pool : same kind as in `fit`
+            The pool; unlabelled rows, or all rows together with `candidates`. Never
+            copied whole, so a ``numpy.memmap`` or a torch ``Dataset`` may be larger
+            than memory.
+        n : int, default=1
+            Number of rows to choose.
+        candidates : array-like of bool of shape (n_pool,) or of int, or None
+            Rows that may be chosen, as a mask or as positions; None for all. Only they
+            are run through the net.
+        subsample : float in (0, 1], int or None, default=None
+            Share or number of the candidates, drawn at random by the seed, among which
+            to choose: faster on huge pools, and blind to all other rows.
+
+        Returns
+        -------
+        indices : ndarray of shape (n,), dtype intp
+            Positions in ``X_pool``, in the order of choice. For one seed, the first of
+            a larger batch are the smaller batch, except for a k-DPP. For a DataFrame,
+            ``X_pool.index[indices]`` are the labels of the rows.
+
+        Raises
+        ------
+        LearnerNotFittedError
+            If the strategy needs a fitted net and there is none.
+        InvalidInputError
+            If an argument does not fit.
+        SkbadgeError
+            If the net does not answer as a classifier should; the message says more.
+        """
+        strategy = self._query_strategy()
+        if self._labeled is None:
+            X_pool = as_rows(X_pool)
+        else:
+            X_pool = check_rows(self, X_pool, finite=False)
+        n_pool = n_rows(X_pool)
+        rows = check_candidates(candidates, n_pool)
+        if subsample is not None:
+            generator = self._generator(Purpose.SUBSAMPLE)
+            rows = drawn_share(rows, n_pool, subsample, generator)
+        n_candidates = n_pool if rows is None else len(rows)
+        n = check_n(n, n_candidates)
+        started = perf_counter()
+        outputs = self._outputs(X_pool, rows, n_candidates, strategy.needs)
+        embedded = perf_counter()
+        found = strategy.select(outputs, n, self._generator(Purpose.QUERY))
+        selected = perf_counter()
+        self.timings_ = {
+            **getattr(self, "timings_", {}),
+            "embed": embedded - started,
+            "select": selected - embedded,
+        }
+        indices = np.asarray(found.indices, dtype=np.intp)
+        indices = indices if rows is None else rows[indices].astype(np.intp)
+        self._asked = AskedBatch(found, indices, n_candidates, np.ones(n, dtype=bool))
+        self.last_selection_ = Selection(**{**vars(found), "indices": indices})
+        return indices.copy()
+
+    def predict_proba(self, X):
+        """Return class probabilities.
+
+        Parameters
+        ----------
+        X : same kind as in `fit`
+            Rows.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_rows, n_classes)
+            Columns in the order of ``classes_``; classes without a labelled row too.
+
+        Raises
+        ------
+        DivergedTrainingError
+            If the net answers NaN.
+        """
+        proba = np.asarray(self._predicted("predict_proba", X))
+        if not np.isfinite(proba).all():
+            row = int(np.flatnonzero(~np.isfinite(proba).all(axis=1))[0])
+            raise DivergedTrainingError(
+                f"The net answers NaN or infinity in row {row}: its training diverged. "
+                "Lower the learning rate, scale the inputs, or clip the gradients, "
+                "then call refit()."
+            )
+        return proba
+
+    def predict(self, X):
+        """Return the predicted class of each row.
+
+        Parameters
+        ----------
+        X : same kind as in `fit`
+            Rows.
+
+        Returns
+        -------
+        y : ndarray of shape (n_rows,)
+            Members of ``classes_``.
+        """
+        positions = np.asarray(self._predicted("predict", X)).astype(np.intp)
+        return self.classes_[positions]
+
+    # ------------------------------------------------------------- scikit-learn
+
+    def __sklearn_is_fitted__(self):
+        return self._is_trained()
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        transformers, _ = split_estimator(self.estimator)
+        if transformers is not None:
+            first = get_tags(transformers.steps[0][1])
+            tags.input_tags.sparse = first.input_tags.sparse
+            tags.input_tags.allow_nan = first.input_tags.allow_nan
+        return tags
+
+    def get_metadata_routing(self):
+        """Describe how fit parameters are routed, in scikit-learn's form.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add(
+            estimator=self.estimator, method_mapping=mapping
+        )
+
+    # ------------------------------------------------------------------ private
+
+    def _is_trained(self):
+        return hasattr(self, "estimator_")
+
+    def _train(self):
+        """Train on all labelled rows; swap the model in only when that is done."""
+        started = perf_counter()
+        if is_frozen(self.estimator):
+            fitted = copy_frozen(self.estimator)
+        else:
+            fitted = self._fitted()
+        if not self._is_trained():
+            fitted = self._settle_classes(fitted)
+        seconds = perf_counter() - started
+        self.timings_ = {**getattr(self, "timings_", {}), "fit": seconds}
+        self.estimator_ = fitted
+        self._n_trainings += 1
+        self._tell_strategy()
+
+    def _tell_strategy(self):
+        pending, self._pending = self._pending, ()
+        if not pending or not hasattr(self.strategy_, "observe"):
+            return
+        rows = np.flatnonzero(np.isfinite(self._labeled.probability))
+        correct = self.predict(take(self.X_, rows)) == self.y_[rows]
+        for batch in pending:
+            self.strategy_.observe(batch.feedback(self._labeled, np.asarray(correct)))
+
+    def _fitted(self):
+        y = encode(self.y_, self.classes_)
+        seed = seed_for(self._entropy, Purpose.FIT, self._n_trainings)
+        fit_params = self._routed(
+            {**self._labeled.constants, **self._labeled.fit_params}
+        )
+        if self.warm_start and self._is_trained():
+            return continue_training(
+                self.estimator_, self.X_, y, seed=seed, fit_params=fit_params
+            )
+        return train_from_scratch(
+            self.estimator,
+            self.X_,
+            y,
+            seed=seed,
+            dtype=self._dtype,
+            n_classes=self._n_classes_told,
+            fit_params=fit_params,
+        )
+
+    def _settle_classes(self, fitted):
+        """Compare the classes with the width of the net that was really trained."""
+        transformers, net = split_estimator(fitted)
+        with preserved_generators():
+            width = output_width(net, self.X_, transformers)
+        before = encode(self.y_, self.classes_)
+        self.classes_ = resolve_classes(
+            self.y_, self.classes, find_net(self.estimator), width
+        )
+        if np.array_equal(before, encode(self.y_, self.classes_)):
+            return fitted
+        return self._fitted()
+
+    def _routed(self, fit_params):
+        if not fit_params or not sklearn.get_config()["enable_metadata_routing"]:
+            return fit_params
+        return process_routing(self, "fit", **fit_params).estimator.fit
+
+    def _predicted(self, method, X):
+        self._check_trained(method)
+        X = check_rows(self, X)
+        with preserved_generators():
+            return getattr(self.estimator_, method)(X)
+
+    def _check_trained(self, method):
+        if not self._is_trained():
+            raise LearnerNotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet. Call fit(X, "
+                f"y) with some labelled rows before {method}; without any label, a "
+                "strategy that needs no model, such as RandomSampling(), can query."
+            )
+
+    def _query_strategy(self):
+        if self._is_trained():
+            return self.strategy_
+        check_estimator_kind(self.estimator)
+        strategy = check_strategy(self.strategy)
+        if strategy.needs:
+            self._check_trained("query")
+        return strategy
+
+    def _generator(self, purpose):
+        if not hasattr(self, "_entropy"):
+            return spawn_generator(draw_entropy(self.random_state), purpose, 0)
+        return spawn_generator(self._entropy, purpose, self._n_trainings)
+
+    def _outputs(self, X_pool, rows, n_candidates, needs):
+        if not needs:
+            return PoolOutputs(n_candidates)
+        transformers, net = split_estimator(self.estimator_)
+        seed = seed_for(self._entropy, Purpose.POOL_PASS, self._n_trainings)
+        with seeded_generators(seed):
+            return collect_outputs(
+                net,
+                X_pool,
+                needs,
+                rows=rows,
+                labeled=self.X_,
+                transformers=transformers,
+                layer=self.layer,
+                n_classes=len(self.classes_),
+                verbose=self.verbose,
+            )

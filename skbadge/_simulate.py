@@ -1,0 +1,218 @@
+"""Algorithm 1 of the BADGE paper as a call, on data whose labels are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+
+from skbadge.exceptions import InvalidInputError
+from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
+from skbadge.utils._rows import as_rows, n_rows, take
+from skbadge.utils._validation import check_integer
+
+__all__ = ["Simulation", "simulate"]
+
+COLUMNS = (
+    "round",
+    "n_labeled",
+    "accuracy",
+    "fit_seconds",
+    "embed_seconds",
+    "select_seconds",
+    "positions",
+)
+
+
+def simulate(learner, X, y, *, n_initial=100, n=100, n_rounds, X_test, y_test):
+    """Run active learning on data whose labels are known, and measure each round.
+
+    Starts from rows at random, then asks, is told the known labels, and trains again,
+    round after round: Algorithm 1 of the paper [1]_.
+
+    Parameters
+    ----------
+    learner : ActiveLearner
+        A clone of it is run; an int ``random_state`` fixes everything, the initial rows
+        included, which are then the same for every strategy.
+    X : array, DataFrame, Tensor, sparse matrix, dict or Dataset with n_pool rows
+        The pool.
+    y : array-like of shape (n_pool,)
+        Its labels, shown to the learner row by row.
+    n_initial : int, default=100
+        Number of rows labelled at the start (M in the paper).
+    n : int, default=100
+        Number of rows asked for in each round (B).
+    n_rounds : int
+        Number of queries (T); fewer where less than ``n`` rows are left.
+    X_test, y_test : same kinds as ``X`` and ``y``
+        Rows to measure the accuracy on.
+
+    Returns
+    -------
+    table : pandas.DataFrame with one row a round
+        ``round`` (0 is the initial set), ``n_labeled``, ``accuracy`` in [0, 1],
+        ``fit_seconds``, ``embed_seconds`` and ``select_seconds`` (of the query that led
+        to the round; NaN in round 0), and ``positions``, an ndarray of the rows added.
+
+    Raises
+    ------
+    InvalidInputError
+        If the sizes do not fit the pool.
+
+    See Also
+    --------
+    skbadge.benchmarks : The same for many data sets, strategies and repeats.
+
+    Notes
+    -----
+    The classes are those of all of ``y``, since the width of a net is known before the
+    first label is bought; set ``classes`` on the learner for others.
+
+    References
+    ----------
+    .. [1] Ash et al., "Deep Batch Active Learning by Diverse, Uncertain Gradient Lower
+       Bounds", `arXiv:1906.03671 <https://arxiv.org/abs/1906.03671>`_.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skorch import NeuralNetClassifier
+    >>> from torch.nn import CrossEntropyLoss
+    >>> from skbadge import ActiveLearner, RandomSampling, simulate
+    >>> from skbadge.modules import MLP
+    >>> X, y = load_digits(return_X_y=True)
+    >>> net = NeuralNetClassifier(
+    ...     MLP, module__n_features=64, module__n_classes=10, module__n_hidden=32,
+    ...     criterion=CrossEntropyLoss, train_split=None, iterator_train__shuffle=True,
+    ...     max_epochs=5, verbose=0,
+    ... )
+    >>> learner = ActiveLearner(net, strategy=RandomSampling(), random_state=0)
+    >>> table = simulate(
+    ...     learner, X[:1000], y[:1000], n_initial=50, n=25, n_rounds=2,
+    ...     X_test=X[1000:], y_test=y[1000:],
+    ... )
+    >>> table["n_labeled"].tolist()
+    [50, 75, 100]
+    """
+    check_integer(n_rounds, "n_rounds", low=0)
+    run = Simulation(
+        learner, X, y, n_initial=n_initial, n=n, X_test=X_test, y_test=y_test
+    )
+    records = [run.start()]
+    while len(records) <= n_rounds and run.can_step():
+        records.append(run.step())
+    return pd.DataFrame(records, columns=list(COLUMNS))
+
+
+class Simulation:
+    """The same loop, one round a call, with a state that can be written down.
+
+    Parameters
+    ----------
+    learner, X, y, n_initial, n, X_test, y_test
+        As for `simulate`.
+
+    Attributes
+    ----------
+    learner : ActiveLearner
+        The clone that is run.
+    rounds : list of ndarray
+        Positions added in each round so far.
+    """
+
+    def __init__(self, learner, X, y, *, n_initial=100, n=100, X_test, y_test):
+        self.X, self.y = as_rows(X), np.asarray(y)
+        self.X_test, self.y_test = X_test, y_test
+        n_pool = n_rows(self.X)
+        if len(self.y) != n_pool:
+            raise InvalidInputError(
+                f"X and y must have the same number of rows. Got {n_pool} rows of X "
+                f"and {len(self.y)} labels instead."
+            )
+        self.n_initial = check_integer(n_initial, "n_initial", low=1, high=n_pool)
+        self.n = check_integer(n, "n", low=1, high=n_pool)
+        self.learner = clone(learner)
+        entropy = draw_entropy(self.learner.random_state)
+        self.learner.set_params(random_state=entropy)
+        if self.learner.classes is None:
+            own = self.learner.estimator.get_params().get("classes")
+            if own is None:
+                self.learner.set_params(classes=_all_classes(self.y))
+        self._generator = spawn_generator(entropy, Purpose.SIMULATION, 0)
+        self.rounds = []
+
+    def start(self):
+        """Label rows at random and train; return the record of round 0."""
+        n_pool = n_rows(self.X)
+        first = np.sort(self._generator.permutation(n_pool)[: self.n_initial])
+        self.learner.fit(take(self.X, first), self.y[first])
+        return self._record(first)
+
+    def can_step(self):
+        """Say whether enough unlabelled rows are left for another batch."""
+        return n_rows(self.X) - sum(map(len, self.rounds)) >= self.n
+
+    def step(self):
+        """Ask for a batch, label it and train; return the record of the round."""
+        is_open = np.ones(n_rows(self.X), dtype=bool)
+        is_open[np.concatenate(self.rounds)] = False
+        chosen = self.learner.query(self.X, n=self.n, candidates=is_open)
+        self.learner.teach(take(self.X, chosen), self.y[chosen])
+        return self._record(chosen)
+
+    def state(self):
+        """Return what `resume` needs, as plain lists and numbers (fit for JSON)."""
+        strategy = self.learner.strategy_
+        learned = {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in vars(strategy).items()
+            if name.endswith("_") and not name.startswith("_")
+        }
+        probability = self.learner._labeled.probability
+        return {
+            "rounds": [chosen.tolist() for chosen in self.rounds],
+            "probability": [None if np.isnan(p) else p for p in probability.tolist()],
+            "strategy": learned,
+        }
+
+    def resume(self, state):
+        """Go back to a state: the net is trained again under the seed it had then.
+
+        Parameters
+        ----------
+        state : dict
+            Answer of `state`, of a simulation with the same arguments.
+        """
+        self.rounds = [np.array(chosen, dtype=np.intp) for chosen in state["rounds"]]
+        order = np.concatenate(self.rounds)
+        probability = [np.nan if p is None else p for p in state["probability"]]
+        self.learner._resume(
+            take(self.X, order),
+            self.y[order],
+            probability=np.array(probability, dtype=np.float64),
+            n_trainings=len(self.rounds),
+            strategy_state={
+                name: np.array(value) if isinstance(value, list) else value
+                for name, value in state["strategy"].items()
+            },
+        )
+
+    def _record(self, chosen):
+        self.rounds.append(chosen)
+        timings = self.learner.timings_
+        return {
+            "round": len(self.rounds) - 1,
+            "n_labeled": self.learner.n_labeled_,
+            "accuracy": self.learner.score(self.X_test, self.y_test),
+            "fit_seconds": timings["fit"],
+            "embed_seconds": timings.get("embed", np.nan),
+            "select_seconds": timings.get("select", np.nan),
+            "positions": chosen,
+        }
+
+
+def _all_classes(y):
+    """Return all labels, or None where they are 0, 1, ...: numbers of columns."""
+    classes = np.unique(y)
+    return None if np.array_equal(classes, np.arange(len(classes))) else classes

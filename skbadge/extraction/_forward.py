@@ -1,0 +1,144 @@
+"""The one pass over a pool: the only code that runs a net over its rows."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from skbadge._contracts import Needs, PoolOutputs
+from skbadge.exceptions import PoolPassError
+from skbadge.extraction._batches import iterate_batches, iterate_chunks
+from skbadge.extraction._collector import Collector
+from skbadge.extraction._hooks import capture_calls, checked_inputs, kept_modes
+from skbadge.extraction._layers import linear_layers
+from skbadge.extraction._nets import is_binary
+from skbadge.utils._rows import n_rows, take
+
+__all__ = ["collect_outputs", "output_width"]
+
+
+def collect_outputs(
+    net,
+    X,
+    needs,
+    *,
+    rows=None,
+    labeled=None,
+    transformers=None,
+    layer=None,
+    n_classes=None,
+    verbose=0,
+):
+    """Run a net over rows of ``X`` once and keep what ``needs`` names.
+
+    Parameters
+    ----------
+    net : skorch net
+        Initialized. Its modes, hooks, buffers and gradients are afterwards as before.
+    X : array, Tensor, DataFrame, sparse matrix, dict, or torch Dataset
+        Rows, before the transformers. Never copied whole.
+    needs : Needs
+        What to keep.
+    rows : ndarray of int or None, default=None
+        Positions of the rows to run; None for all.
+    labeled : same kind as ``X`` or None, default=None
+        The labelled rows, run in a second pass where ``labeled_features`` are needed.
+    transformers : estimator or None, default=None
+        Fitted; applied chunk by chunk.
+    layer : str or None, default=None
+        Dotted name of the classification layer; None to find it.
+    n_classes : int or None, default=None
+        Number of classes the output must have; None not to check.
+    verbose : int, default=0
+        Above 0, show a progress bar.
+
+    Returns
+    -------
+    PoolOutputs
+        Tensors on the net's device; features above scikit-learn's ``working_memory``
+        are backed by a temporary file that has no name and vanishes with them.
+
+    Raises
+    ------
+    LayerError, ModuleOutputError, DivergedTrainingError, InvalidInputError
+        Where the net or its input is not what it must be.
+    PoolPassError
+        If memory or disk do not suffice, with what to change.
+    """
+    positions = np.arange(n_rows(X)) if rows is None else np.asarray(rows)
+    settings = {"layer": layer, "n_classes": n_classes}
+    values = {}
+    pool_needs = replace(needs, labeled_features=False)
+    if pool_needs:
+        collector = Collector(net, pool_needs, positions, "the pool", **settings)
+        values.update(_run(net, X, positions, transformers, collector, verbose))
+    if needs.labeled_features:
+        known = np.arange(n_rows(labeled))
+        collector = Collector(
+            net, Needs(features=True), known, "the labelled rows", **settings
+        )
+        found = _run(net, labeled, known, transformers, collector, verbose)
+        values["labeled_features"] = found["features"]
+    return PoolOutputs(len(positions), needs, values)
+
+
+def _run(net, X, positions, transformers, collector, verbose):
+    with ExitStack() as stack:
+        bar = stack.enter_context(
+            tqdm(
+                total=len(positions),
+                desc=collector.description,
+                unit="row",
+                disable=not verbose,
+                leave=False,
+            )
+        )
+        stack.enter_context(kept_modes(net.module_, net.criterion_))
+        # Hooks set after a module was compiled never fire in the compiled code.
+        stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(checked_inputs(net.module_, collector.check_input))
+        watched = linear_layers(net.module_) if collector.needs_layer else {}
+        collector.captured = stack.enter_context(capture_calls(watched))
+        stack.enter_context(_memory_errors_explained(net))
+        for chunk in iterate_chunks(X, positions):
+            part = take(X, chunk)
+            if transformers is not None:
+                part = transformers.transform(part)
+            for batch in iterate_batches(net, part):
+                collector.add(net.evaluation_step(batch))
+                bar.update(collector.last_count)
+    return collector.finish()
+
+
+def output_width(net, X, transformers=None):
+    """Return the number of classes a net answers, seen on the first row of ``X``."""
+    part = take(X, np.arange(1))
+    if transformers is not None:
+        part = transformers.transform(part)
+    with kept_modes(net.module_, net.criterion_):
+        batch = next(iter(iterate_batches(net, part)))
+        output = net.evaluation_step(batch)
+    if isinstance(output, (tuple, list)):
+        output = output[0]
+    return 2 if is_binary(net) else int(output.shape[-1])
+
+
+@contextmanager
+def _memory_errors_explained(net):
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        short = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        if not short and "can't allocate memory" not in str(error):
+            raise
+        batch_size = net.get_params_for("iterator_valid").get(
+            "batch_size", net.batch_size
+        )
+        raise PoolPassError(
+            f"Memory ran out in the pass over the pool with batches of {batch_size} "
+            "rows. Lower iterator_valid__batch_size of the net (or its batch_size)."
+        ) from error

@@ -1,0 +1,144 @@
+"""Find the skorch net in an estimator, and make a clone of it ready for any array."""
+
+from __future__ import annotations
+
+import copy
+from functools import partial
+
+import torch
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
+from skorch.dataset import Dataset
+
+from skbadge.exceptions import InvalidInputError
+from skbadge.extraction._dataset import ModuleDataset
+
+__all__ = [
+    "adapt_dataset",
+    "check_estimator_kind",
+    "copy_frozen",
+    "find_net",
+    "is_binary",
+    "is_frozen",
+    "module_dtype",
+    "split_estimator",
+    "unwrap",
+]
+
+_EXPECTED = (
+    "estimator must be a skorch NeuralNetClassifier or NeuralNetBinaryClassifier, a "
+    "scikit-learn Pipeline that ends in one, or a FrozenEstimator around either"
+)
+
+
+def unwrap(estimator):
+    """Return what is inside ``FrozenEstimator``, or the estimator itself."""
+    while isinstance(estimator, FrozenEstimator):
+        estimator = estimator.estimator
+    return estimator
+
+
+def split_estimator(estimator):
+    """Split an estimator into its transformers and its net.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Net, pipeline, or either of them frozen.
+
+    Returns
+    -------
+    transformers : Pipeline or None
+        The steps before the net; None for a bare net.
+    net : skorch net
+    """
+    inner = unwrap(estimator)
+    if isinstance(inner, Pipeline):
+        before = inner[:-1] if len(inner) > 1 else None
+        deeper, net = split_estimator(inner.steps[-1][1])
+        if deeper is None:
+            return before, net
+        steps = [] if before is None else before.steps
+        return Pipeline([*steps, ("nested", deeper)]), net
+    return None, inner
+
+
+def find_net(estimator):
+    """Return the skorch net of an estimator."""
+    return split_estimator(estimator)[1]
+
+
+def is_frozen(estimator):
+    """Say whether the net of an estimator must not be trained."""
+    if isinstance(estimator, FrozenEstimator):
+        return True
+    if isinstance(estimator, Pipeline):
+        return is_frozen(estimator.steps[-1][1])
+    return False
+
+
+def is_binary(net):
+    """Say whether a net has one logit for two classes."""
+    return isinstance(net, NeuralNetBinaryClassifier)
+
+
+def check_estimator_kind(estimator):
+    """Refuse what is no skorch classifier, and pipelines frozen in part.
+
+    Raises
+    ------
+    InvalidInputError
+        With what was expected, what came, and what to do.
+    """
+    if isinstance(estimator, type):
+        raise InvalidInputError(
+            f"{_EXPECTED}. Got the class {estimator.__name__} instead: make an object "
+            "of it."
+        )
+    net = find_net(estimator)
+    if not isinstance(net, (NeuralNetClassifier, NeuralNetBinaryClassifier)):
+        raise InvalidInputError(f"{_EXPECTED}. Got {type(net).__name__} instead.")
+    if isinstance(estimator, Pipeline) and is_frozen(estimator):
+        warm = [
+            name
+            for name, step in estimator.steps[:-1]
+            if step not in (None, "passthrough")
+            and not isinstance(step, FrozenEstimator)
+        ]
+        if warm:
+            raise InvalidInputError(
+                "A pipeline with a frozen net must be frozen whole: its steps "
+                f"{warm} would be refitted and give the net another input than it "
+                "was trained on. Use FrozenEstimator(pipeline)."
+            )
+    if is_frozen(estimator) and not getattr(net, "initialized_", False):
+        raise InvalidInputError(
+            "FrozenEstimator must hold a fitted net. Got one that was never "
+            "initialized: fit it first, or leave FrozenEstimator away."
+        )
+
+
+def module_dtype(net):
+    """Return the floating dtype of an initialized net's module."""
+    for parameter in net.module_.parameters():
+        if parameter.is_floating_point():
+            return parameter.dtype
+    return torch.get_default_dtype()
+
+
+def adapt_dataset(net, dtype):
+    """Put `ModuleDataset` in the place of skorch's default data set, in place.
+
+    A user's own data set class is left alone.
+    """
+    if net.dataset is Dataset:
+        net.dataset = partial(ModuleDataset, dtype=dtype)
+
+
+def copy_frozen(estimator):
+    """Copy a fitted estimator, ready for any array; the user's own stays untouched."""
+    duplicate = copy.deepcopy(unwrap(estimator))
+    net = find_net(duplicate)
+    adapt_dataset(net, module_dtype(net))
+    return duplicate

@@ -1,0 +1,198 @@
+"""The residual: derivative of the net's own loss in the logits.
+
+Equation (1) of the BADGE paper is the chain rule for a linear last layer: the gradient
+in its weight is (derivative of the loss in the logits) times (input of the layer). The
+paper's factor ``p - onehot`` is that derivative for softmax and cross-entropy; here it
+is taken of whatever loss the net is trained with.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import torch
+from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
+
+from skbadge.exceptions import ModuleOutputError
+from skbadge.extraction._nets import is_binary
+
+__all__ = ["LINKS", "compute_residual", "find_link", "hypothetical_labels"]
+
+# How a module's output may follow from the logits of its classification layer.
+LINKS = {
+    "identity": lambda logits: logits,
+    "softmax": lambda logits: torch.softmax(logits, dim=-1),
+    "log-softmax": lambda logits: torch.log_softmax(logits, dim=-1),
+    "sigmoid": torch.sigmoid,
+}
+_TOLERANCE = 1e-4
+
+
+def find_link(logits, output, layer_name):
+    """Say how the module's output follows from the logits of its layer.
+
+    Parameters
+    ----------
+    logits, output : tensor of shape (n_rows, n_outputs)
+        What the classification layer and the module answered.
+    layer_name : str
+        For the message.
+
+    Returns
+    -------
+    str
+        "identity", "softmax", "log-softmax", or, for one logit, "sigmoid".
+
+    Raises
+    ------
+    ModuleOutputError
+        If the output is none of these to 1e-4 (looser by the rounding of half
+        precision): the layer is an auxiliary head, or something stands behind it.
+    """
+    names = ["identity", "softmax", "log-softmax"]
+    if logits.shape[-1] == 1:
+        names = ["identity", "sigmoid"]
+    output = output.to(torch.float64)
+    for name in names:
+        expected = LINKS[name](logits)
+        tolerance = max(_TOLERANCE, 4 * torch.finfo(expected.dtype).eps)
+        expected = expected.to(torch.float64)
+        if torch.allclose(output, expected, rtol=tolerance, atol=tolerance):
+            return name
+    listed = "neither its logits nor their " + " nor their ".join(names[1:])
+    raise ModuleOutputError(
+        f"The module's output must follow from the layer {layer_name!r}, but it is "
+        f"{listed} (to {_TOLERANCE:g}). Either that layer is an auxiliary head: name "
+        "the one that gives the class scores with layer='...'; or the module changes "
+        "the logits afterwards (a temperature, a mask): move that before the layer or "
+        "out of the module."
+    )
+
+
+def hypothetical_labels(logits):
+    """Return the label the net itself prefers for each row.
+
+    Parameters
+    ----------
+    logits : tensor of shape (n_rows, n_outputs)
+        One column stands for two classes, 1 where it is positive.
+
+    Returns
+    -------
+    tensor of shape (n_rows,), int64
+    """
+    if logits.shape[1] == 1:
+        return (logits[:, 0] > 0).long()
+    return logits.argmax(dim=1)
+
+
+def compute_residual(net, logits, link, rest=()):
+    """Compute the derivative of the loss in the logits, at the hypothetical label.
+
+    Parameters
+    ----------
+    net : skorch net
+        Initialized; its criterion is used where no closed form holds.
+    logits : tensor of shape (n_rows, n_outputs)
+        Logits of one batch.
+    link : str
+        How the module's output follows from them (see `find_link`).
+    rest : tuple, default=()
+        What else the module returned beside its first output.
+
+    Returns
+    -------
+    tensor of shape (n_rows, n_outputs)
+        float32, or float64 where the logits are.
+
+    Raises
+    ------
+    ModuleOutputError
+        If the criterion offers no loss of single rows.
+
+    Notes
+    -----
+    The closed form serves ``CrossEntropyLoss`` on logits and ``NLLLoss`` on softmax
+    outputs (no subclass, weight or smoothing) and ``BCEWithLogitsLoss`` on one logit.
+    Its entry at the hypothetical label is minus the sum of the other probabilities:
+    the ``p - 1`` of the paper is 0 in float32 for every confident row. skorch's
+    ``NLLLoss`` adds a machine epsilon inside the logarithm, which the closed form
+    leaves out.
+    """
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    if _has_closed_form(net, link):
+        return _closed_form(logits)
+    return _by_autograd(net, logits, link, rest)
+
+
+def _closed_form(logits):
+    labels = hypothetical_labels(logits)
+    if logits.shape[1] == 1:
+        # d/dz of the binary loss is sigmoid(z) - y; -sigmoid(-z) where y = 1.
+        sign = 1.0 - 2.0 * labels[:, None].to(logits.dtype)
+        return sign * torch.sigmoid(sign * logits)
+    residual = torch.softmax(logits, dim=1)
+    column = labels[:, None]
+    residual.scatter_(1, column, 0.0)
+    return residual.scatter_(1, column, -residual.sum(dim=1, keepdim=True))
+
+
+def _has_closed_form(net, link):
+    own_loss = (
+        NeuralNet.get_loss,
+        NeuralNetClassifier.get_loss,
+        NeuralNetBinaryClassifier.get_loss,
+    )
+    if type(net).get_loss not in own_loss:
+        return False
+    criterion = getattr(net.criterion_, "_orig_mod", net.criterion_)
+    if getattr(criterion, "weight", None) is not None:
+        return False
+    if type(criterion) is torch.nn.CrossEntropyLoss:
+        # Negative label numbers, the default to ignore, never are hypothetical labels.
+        plain = criterion.label_smoothing == 0 and criterion.ignore_index < 0
+        return plain and link in ("identity", "log-softmax")
+    if type(criterion) is torch.nn.NLLLoss:
+        return criterion.ignore_index < 0 and link == "softmax"
+    return (
+        type(criterion) is torch.nn.BCEWithLogitsLoss
+        and criterion.pos_weight is None
+        and link == "identity"
+    )
+
+
+def _by_autograd(net, logits, link, rest):
+    labels = hypothetical_labels(logits)
+    with torch.enable_grad(), _row_losses(net.criterion_):
+        leaf = logits.detach().clone().requires_grad_(True)
+        output = LINKS[link](leaf)
+        if is_binary(net):
+            output = output.reshape(-1)
+            labels = labels.to(leaf.dtype)
+        loss = net.get_loss((output, *rest) if rest else output, labels, training=False)
+        if loss.ndim == 0 or loss.shape[0] != len(labels):
+            criterion = type(net.criterion_).__name__
+            raise ModuleOutputError(
+                f"The criterion must give one loss a row. Got {criterion} instead, "
+                f"whose loss of {len(labels)} rows has the shape {tuple(loss.shape)} "
+                "even with its attribute reduction set to 'none'. Let it honor "
+                "reduction='none', or use a strategy that needs no residual (for "
+                "example MarginSampling)."
+            )
+        (residual,) = torch.autograd.grad(loss.sum(), leaf)
+    return residual.detach()
+
+
+@contextmanager
+def _row_losses(criterion):
+    """Switch a criterion to one loss a row for a while, where it knows how."""
+    criterion = getattr(criterion, "_orig_mod", criterion)
+    if not hasattr(criterion, "reduction"):
+        yield
+        return
+    before = criterion.reduction
+    criterion.reduction = "none"
+    try:
+        yield
+    finally:
+        criterion.reduction = before

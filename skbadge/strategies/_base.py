@@ -1,0 +1,107 @@
+"""The base of all query strategies: a template, and one method to write."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from skbadge._contracts import Needs, PoolOutputs
+from skbadge.exceptions import InvalidInputError, SkbadgeError
+from skbadge.utils._random import as_generator
+from skbadge.utils._validation import check_n
+
+__all__ = ["QueryStrategy"]
+
+
+class QueryStrategy(BaseEstimator, ABC):
+    """Base of query strategies: says what it reads, and chooses rows from it.
+
+    A subclass declares `needs` and writes `_select`. It sees neither a net nor the
+    pool, only what one pass found (:class:`PoolOutputs`), and never changes in
+    `select`: randomness comes as an argument. A strategy that learns from the labels it
+    was given adds ``observe(feedback)``, the one method that may change it; the learner
+    calls it once after each successful refit.
+
+    Attributes
+    ----------
+    needs : Needs
+        What the strategy reads; on the class, or a property where a parameter decides.
+
+    See Also
+    --------
+    skbadge.ActiveLearner : Runs the net and calls the strategy.
+
+    Examples
+    --------
+    A strategy of one's own, least confidence in four lines:
+
+    >>> import torch
+    >>> from skbadge.strategies import Needs, PoolOutputs, QueryStrategy, Selection
+    >>> class LeastSure(QueryStrategy):
+    ...     needs = Needs(proba=True)
+    ...     def _select(self, outputs, n, generator):
+    ...         order = outputs.proba.max(dim=1).values.argsort(stable=True)
+    ...         return Selection(order[:n].numpy())
+    >>> proba = torch.tensor([[0.9, 0.1], [0.5, 0.5], [0.7, 0.3]])
+    >>> outputs = PoolOutputs(3, Needs(proba=True), {"proba": proba})
+    >>> LeastSure().select(outputs, n=2, random_state=0).indices
+    array([1, 2])
+    """
+
+    needs = Needs()
+
+    def select(self, outputs, n, random_state=None):
+        """Choose rows.
+
+        Parameters
+        ----------
+        outputs : PoolOutputs
+            What the pass over the pool found; must hold what `needs` declares.
+        n : int
+            Number of rows to choose, at most ``outputs.n_pool``.
+        random_state : int, Generator, RandomState or None, default=None
+            Fixes every draw.
+
+        Returns
+        -------
+        Selection
+            With ``n`` distinct positions among the candidates.
+
+        Raises
+        ------
+        InvalidInputError
+            If ``n`` does not fit the pool.
+        SkbadgeError
+            If the subclass chose something other than ``n`` distinct positions.
+        """
+        if not isinstance(outputs, PoolOutputs):
+            raise InvalidInputError(
+                f"outputs must be PoolOutputs. Got {type(outputs).__name__} instead."
+            )
+        n = check_n(n, outputs.n_pool)
+        selection = self._select(outputs, n, as_generator(random_state))
+        self._check(selection, n, outputs.n_pool)
+        return selection
+
+    @abstractmethod
+    def _select(self, outputs, n, generator):
+        """Choose ``n`` rows; arguments are valid, ``generator`` is NumPy's."""
+
+    def _check(self, selection, n, n_pool):
+        indices = np.asarray(selection.indices)
+        good = (
+            indices.shape == (n,)
+            and indices.dtype.kind in "iu"
+            and len(np.unique(indices)) == n
+            and indices.min() >= 0
+            and indices.max() < n_pool
+        )
+        if not good:
+            raise SkbadgeError(
+                f"{type(self).__name__}._select must choose {n} distinct positions in "
+                f"[0, {n_pool}). Got indices of shape {indices.shape} and dtype "
+                f"{indices.dtype} instead; repeated or foreign positions would have "
+                "the wrong rows labelled."
+            )

@@ -1,0 +1,57 @@
+"""Core-set selection: the rows farthest from all that is labelled."""
+
+from __future__ import annotations
+
+from skbadge._contracts import Needs, Selection
+from skbadge.selection._k_center import _k_center_greedy
+from skbadge.strategies._base import QueryStrategy
+
+__all__ = ["CoreSet"]
+
+
+class CoreSet(QueryStrategy):
+    r"""Choose rows that cover the pool: each is farthest from all chosen before it.
+
+    The pool should have no row far from a labelled one, measured by the features that
+    the net itself has learned. Pure diversity: the labels it asks for need not be hard.
+
+    Notes
+    -----
+    Greedy k-center in the input of the classification layer, with the labelled rows as
+    first centers: :math:`\arg\max_i \min_{c} \lVert h_i - h_c \rVert_2`, n times. The
+    first step of [2]_; its mixed-integer refinement is left out, as in the BADGE paper
+    ("CORESET", section 4 [1]_). Scores: the Euclidean distance at the time of choice,
+    never increasing. Ties are broken by the seed. Cost: O(n_pool n_labeled d) for the
+    labelled rows, then far below O(n_pool n d); see
+    :func:`skbadge.selection.k_center_greedy`.
+
+    References
+    ----------
+    .. [1] Ash et al., `arXiv:1906.03671 <https://arxiv.org/abs/1906.03671>`_.
+    .. [2] Sener and Savarese, "Active Learning for Convolutional Neural Networks: A
+       Core-Set Approach", `arXiv:1708.00489 <https://arxiv.org/abs/1708.00489>`_.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skbadge import CoreSet
+    >>> from skbadge.strategies import Needs, PoolOutputs
+    >>> values = {
+    ...     "features": torch.tensor([[0.0], [1.0], [5.0], [6.0]]),
+    ...     "labeled_features": torch.tensor([[0.0]]),
+    ... }
+    >>> outputs = PoolOutputs(4, Needs(features=True, labeled_features=True), values)
+    >>> CoreSet().select(outputs, n=2).indices
+    array([3, 1])
+    """
+
+    needs = Needs(features=True, labeled_features=True)
+
+    def _select(self, outputs, n, generator):
+        indices, distances = _k_center_greedy(
+            outputs.features,
+            n,
+            labeled_features=outputs.labeled_features,
+            priority=generator.permutation(outputs.n_pool),
+        )
+        return Selection(indices, scores=distances)

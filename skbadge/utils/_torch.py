@@ -1,0 +1,58 @@
+"""Context managers that leave the process-wide generators as they were.
+
+Torch, NumPy and ``random`` each have one generator for the whole process. A fit has to
+use them (initialisation, shuffling, dropout), so it seeds them, works, and puts the old
+states back, under one lock: two threads that train would otherwise disturb each other.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+__all__ = ["preserved_generators", "seeded_generators"]
+
+# Reentrant: a net that is trained inside another learner's fit must not block itself.
+_GENERATOR_LOCK = threading.RLock()
+
+
+@contextmanager
+def preserved_generators():
+    """Put torch's, NumPy's and ``random``'s global generators back at the end."""
+    with _GENERATOR_LOCK:
+        python_state = random.getstate()
+        numpy_state = np.random.get_state()  # noqa: NPY002
+        cpu_state = torch.get_rng_state()
+        # Asking an unused GPU for its state would start it, at a cost of seconds.
+        cuda_states = (
+            torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+        )
+        try:
+            yield
+        finally:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)  # noqa: NPY002
+            torch.set_rng_state(cpu_state)
+            if cuda_states is not None:
+                torch.cuda.set_rng_state_all(cuda_states)
+
+
+@contextmanager
+def seeded_generators(seed):
+    """Seed the global generators for a while, then put them back as they were.
+
+    Parameters
+    ----------
+    seed : int
+        Non-negative, below 2**63.
+    """
+    with preserved_generators():
+        random.setstate(random.Random(seed).getstate())
+        state = np.random.RandomState(seed % 2**32).get_state()
+        np.random.set_state(state)  # noqa: NPY002
+        torch.manual_seed(seed)
+        yield
