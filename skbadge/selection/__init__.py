@@ -1,0 +1,12 @@
+"""Pure selection algorithms on embeddings, features and scores.
+
+Each public function validates and answers positions; the private kernel beside it does
+the work and is what the strategies call.
+"""
+
+from skbadge.selection._k_center import k_center_greedy
+from skbadge.selection._k_dpp import k_dpp_sample
+from skbadge.selection._kmeans_plusplus import kmeans_plusplus
+from skbadge.selection._top_k import top_k
+
+__all__ = ["k_center_greedy", "k_dpp_sample", "kmeans_plusplus", "top_k"]

@@ -1,0 +1,160 @@
+"""Embeddings stored as two factors; the plain vector is the case of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from skbadge.embeddings import _rows
+from skbadge.embeddings._rows import Rows
+from skbadge.embeddings._tensors import (
+    arithmetic_dtype,
+    rescaled,
+    row_norms,
+    scale_for,
+)
+
+__all__ = ["FactoredEmbedding"]
+
+
+class FactoredEmbedding:
+    """Rows ``g = left (x) (right, constant)``, stored as factors and read in chunks.
+
+    Parameters
+    ----------
+    left : torch.Tensor of shape (n, K) or None
+        First factor; None stands for a column of ones.
+    right : torch.Tensor of shape (n, d)
+        Second factor; may be a memory map larger than memory.
+    constant : float
+        Last coordinate of every row of the second factor; 0 for none.
+    names : tuple of str
+        What to call the two factors in an error.
+    """
+
+    def __init__(
+        self,
+        left: torch.Tensor | None,
+        right: torch.Tensor,
+        constant: float,
+        names: tuple[str, str],
+    ) -> None:
+        self._left = left
+        self._right = right
+        self._constant = constant
+        self._names = names
+        self._factor_norms: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._scales = (1.0, 1.0)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Arithmetic of products and distances, torch.float32 or torch.float64."""
+        if self._left is None:
+            return arithmetic_dtype(self._right)
+        return arithmetic_dtype(self._left, self._right)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the factors live."""
+        return self._right.device
+
+    @property
+    def scale(self) -> float:
+        """Length of the unit in which `rows` and `norms` speak, a power of two."""
+        self._measure()
+        return self._scales[0] * self._scales[1]
+
+    def __len__(self) -> int:
+        return len(self._right)
+
+    def squared_norms(self) -> torch.Tensor:
+        """Return the squared norm of every row.
+
+        Returns
+        -------
+        torch.Tensor of shape (n,), dtype float64
+        """
+        return (self.norms() * self.scale).square()
+
+    def norms(self) -> torch.Tensor:
+        """Return the norm of every row in units of `scale`.
+
+        Returns
+        -------
+        torch.Tensor of shape (n,), dtype float64
+        """
+        left, right = self._measure()
+        return left * right
+
+    def rows(self, indices: torch.Tensor | slice) -> Rows:
+        """Return some rows in memory, in units of `scale`.
+
+        Parameters
+        ----------
+        indices : torch.Tensor of positions, or slice
+            Which rows.
+
+        Returns
+        -------
+        Rows
+        """
+        left_norm, right_norm = self._measure()
+        left = None
+        if self._left is not None:
+            left = rescaled(self._left[indices], self._scales[0], self.dtype)
+        return Rows(
+            left,
+            rescaled(self._right[indices], self._scales[1], self.dtype),
+            self._constant / self._scales[1],
+            left_norm[indices],
+            right_norm[indices],
+        )
+
+    def inner(self, rows: Any, others: Any) -> torch.Tensor:
+        """Return inner products between some rows and others.
+
+        Parameters
+        ----------
+        rows, others : array-like of int
+            Positions of rows.
+
+        Returns
+        -------
+        torch.Tensor of shape (len(rows), len(others))
+        """
+        x, y = self.rows(self._positions(rows)), self.rows(self._positions(others))
+        return _rows.inner(x, y) * self.scale * self.scale
+
+    def distances_sq(self, rows: Any, others: Any) -> torch.Tensor:
+        """Return squared Euclidean distances between some rows and others.
+
+        Parameters
+        ----------
+        rows, others : array-like of int
+            Positions of rows.
+
+        Returns
+        -------
+        torch.Tensor of shape (len(rows), len(others)), dtype float64
+            Exactly 0 between identical rows.
+        """
+        x, y = self.rows(self._positions(rows)), self.rows(self._positions(others))
+        return _rows.distances_sq(x, y) * self.scale * self.scale
+
+    def _positions(self, indices: Any) -> torch.Tensor:
+        return torch.as_tensor(np.asarray(indices), device=self.device).long()
+
+    def _measure(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the scaled norms of the factors, from one pass over them."""
+        if self._factor_norms is None:
+            right = row_norms(self._right, self._names[1])
+            if self._constant:
+                right = torch.hypot(right, torch.full_like(right, self._constant))
+            left = torch.ones_like(right)
+            if self._left is not None:
+                left = row_norms(self._left, self._names[0])
+            self._scales = (scale_for(left), scale_for(right))
+            self._factor_norms = (left / self._scales[0], right / self._scales[1])
+        return self._factor_norms

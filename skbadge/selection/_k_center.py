@@ -1,0 +1,294 @@
+"""Greedy k-center: always the row farthest from everything chosen, by lazy refresh."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from skbadge.embeddings import DenseEmbedding
+from skbadge.embeddings._rows import Rows, distances_sq, nearest_sq
+from skbadge.embeddings._tensors import chunk_length
+from skbadge.exceptions import InvalidInputError
+from skbadge.selection._centers import Centers
+from skbadge.utils._validation import check_n
+
+__all__ = ["k_center_greedy"]
+
+_BLOCK, _LARGEST_BLOCK = 128, 4096
+
+
+def k_center_greedy(features: Any, n: int, *, labeled_features: Any = None) -> Any:
+    """Choose n rows that cover the pool: each time the row farthest from the chosen.
+
+    Parameters
+    ----------
+    features : tensor or array of shape (n_pool, n_features)
+        The rows to choose from and to cover.
+    n : int
+        Rows to choose, in [1, n_pool].
+    labeled_features : tensor or array of shape (n_labeled, n_features), default=None
+        Rows that cover already. Without any, every row is infinitely far away at first,
+        a tie that the row at position 0 wins.
+
+    Returns
+    -------
+    ndarray of shape (n,), dtype intp
+        Distinct positions, in the order of choice; the lower one among equal
+        distances. The first m of n are the answer for m.
+
+    Raises
+    ------
+    InvalidInputError
+        If a table is not 2-D, finite and real, their widths differ, or ``n`` is out of
+        range.
+
+    Notes
+    -----
+    The picks are those of the plain loop of [1]_ (Algorithm 1): take the largest
+    Euclidean distance to the nearest labelled or chosen row, update, repeat. Distances
+    only fall as rows are chosen, so a stale one is an upper bound: only a block of the
+    farthest is brought up to date, and picks are made from it while none outside can
+    be farther. O(n_pool n_labeled d) for the labelled rows, then far less than the
+    loop's O(n_pool n d).
+
+    References
+    ----------
+    .. [1] Sener, Savarese: Active Learning for Convolutional Neural Networks: A
+       Core-Set Approach. arXiv:1708.00489.
+
+    Examples
+    --------
+    >>> from skbadge.selection import k_center_greedy
+    >>> k_center_greedy([[0.0], [1.0], [9.0], [5.0]], 3, labeled_features=[[0.0]])
+    array([2, 3, 1])
+    """
+    pool = DenseEmbedding(features)
+    pool.norms()
+    n = check_n(n, len(pool))
+    labeled = None
+    if labeled_features is not None and len(labeled_features):
+        labeled = DenseEmbedding(labeled_features)
+        labeled.norms()
+        widths = pool.n_features, labeled.n_features
+        if widths[0] != widths[1]:
+            raise InvalidInputError(
+                "labeled_features must have as many columns as features, "
+                f"{widths[0]}. Got {widths[1]} instead."
+            )
+    return _choose(pool, n, labeled, None, _BLOCK)[0]
+
+
+def _k_center_greedy(
+    features: torch.Tensor,
+    n: int,
+    *,
+    labeled_features: torch.Tensor | None,
+    priority: np.ndarray | None = None,
+    block_size: int = _BLOCK,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose n rows by greedy k-center; no validation.
+
+    Parameters
+    ----------
+    features : torch.Tensor of shape (n_pool, n_features)
+        The pool.
+    n : int
+        In [1, n_pool].
+    labeled_features : torch.Tensor of shape (n_labeled, n_features) or None
+        Rows that cover already; None or no rows for none.
+    priority : ndarray of int of shape (n_pool,) or None, default=None
+        Order among equal distances, lower first, without repeats; None for the lower
+        position first.
+    block_size : int
+        Rows refreshed at a time, at first. For tests: the picks do not depend on it.
+
+    Returns
+    -------
+    indices : ndarray of shape (n,), dtype intp
+        In the order of choice.
+    scores : ndarray of shape (n,), dtype float64
+        Euclidean distance at the choice; infinity for the first where nothing is
+        labelled (that row is the first by priority).
+    """
+    labeled = None
+    if labeled_features is not None and len(labeled_features):
+        labeled = DenseEmbedding(labeled_features)
+    return _choose(DenseEmbedding(features), n, labeled, priority, block_size)
+
+
+def _choose(
+    pool: DenseEmbedding,
+    n: int,
+    labeled: DenseEmbedding | None,
+    priority: np.ndarray | None,
+    block_size: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    greedy = LazyGreedy(pool, n, labeled, priority)
+    size = block_size
+    while len(greedy.chosen) < n:
+        accepted = greedy.walk_block(size, n)
+        # Nothing accepted: many rows compete with stale distances.
+        size = block_size if accepted else min(2 * size, _LARGEST_BLOCK)
+        greedy.refresh_if_due()
+    return (
+        np.array(greedy.chosen, dtype=np.intp),
+        np.sqrt(np.array(greedy.scores)) * greedy.unit,
+    )
+
+
+class LazyGreedy:
+    """Farthest-first traversal on stale distances.
+
+    ``bound[i]`` is at least the squared distance of row ``i`` to what is chosen, and
+    was exact when the row had been compared with the first ``seen[i]`` centers. Chosen
+    rows have the bound -1.
+
+    Parameters
+    ----------
+    pool : DenseEmbedding
+        The rows.
+    n : int
+        How many will be chosen.
+    labeled : DenseEmbedding or None
+        Rows that cover already.
+    priority : ndarray of int or None
+        Order among equal distances.
+    """
+
+    def __init__(
+        self,
+        pool: DenseEmbedding,
+        n: int,
+        labeled: DenseEmbedding | None,
+        priority: np.ndarray | None,
+    ) -> None:
+        self.pool = pool
+        self.priority = np.arange(len(pool)) if priority is None else priority
+        self.unit = pool.scale if labeled is None else max(pool.scale, labeled.scale)
+        self.bound = np.full(len(pool), np.inf)
+        self.seen = np.zeros(len(pool), dtype=np.int32)
+        self.chosen: list[int] = []
+        self.scores: list[float] = []
+        self.centers = Centers(n, self.rows(np.zeros(1, dtype=np.intp)))
+        self.wasted = 0  # pairs formed for rows refreshed and not chosen
+        self.flushed = 0  # centers at the last refresh of all rows
+        if labeled is None:
+            first = int(np.argmin(self.priority))
+            self._choose(np.array([first]), [np.inf])
+            self.refresh()
+        else:
+            step = chunk_length(pool.n_features)
+            for start in range(0, len(labeled), step):
+                part = labeled.rows(slice(start, min(start + step, len(labeled))))
+                self._lower_all(part.scaled(labeled.scale / self.unit))
+
+    def rows(self, indices: np.ndarray | slice) -> Rows:
+        """Return some rows of the pool, in the common unit."""
+        if isinstance(indices, np.ndarray):
+            picked = self.pool.rows(torch.from_numpy(indices).to(self.pool.device))
+        else:
+            picked = self.pool.rows(indices)
+        return picked.scaled(self.pool.scale / self.unit)
+
+    def walk_block(self, size: int, n: int) -> int:
+        """Refresh the farthest rows and choose from them while none outside competes.
+
+        Returns
+        -------
+        int
+            How many were chosen.
+        """
+        block, rival, rival_priority = self._farthest(size)
+        rows = self.rows(block)
+        distance_sq = self._refreshed(block, rows)
+        self.bound[block] = distance_sq
+        self.seen[block] = len(self.chosen)
+
+        # Rows already below the best outside cannot be chosen in this block.
+        able = np.flatnonzero(distance_sq >= rival)
+        if not len(able):
+            return 0
+        device = self.pool.device
+        ahead = rows[torch.from_numpy(able).to(device)]
+        between = distances_sq(ahead, ahead).cpu().numpy()
+        current, priority = distance_sq[able], self.priority[block[able]]
+        accepted: list[int] = []
+        scores: list[float] = []
+        while len(self.chosen) + len(accepted) < n:
+            largest = current.max()
+            ties = np.flatnonzero(current == largest)
+            best = ties[np.argmin(priority[ties])]
+            if largest < rival or (
+                largest == rival and priority[best] > rival_priority
+            ):
+                break
+            if largest < 0:
+                break
+            accepted.append(int(best))
+            scores.append(float(largest))
+            np.minimum(current, between[best], out=current)
+            current[accepted] = -1.0
+        self._choose(block[able[accepted]], scores)
+        return len(accepted)
+
+    def _farthest(self, size: int) -> tuple[np.ndarray, float, int]:
+        """Return the rows first by (bound, priority), and the best row outside."""
+        bound, priority = self.bound, self.priority
+        if size >= len(bound):
+            return np.flatnonzero(bound >= 0), -np.inf, -1
+        threshold = np.partition(bound, len(bound) - size)[len(bound) - size]
+        block = np.flatnonzero(bound > threshold)
+        level = np.flatnonzero(bound == threshold)
+        level = level[np.argsort(priority[level])]
+        room = size - len(block)
+        block = np.concatenate([block, level[:room]])
+        block = block[bound[block] >= 0]
+        if room < len(level):
+            return block, float(threshold), int(priority[level[room]])
+        below = bound[bound < threshold]
+        if not len(below):
+            return block, -np.inf, -1
+        # Which of the rows just below has the lowest priority no longer matters.
+        rival = float(below.max())
+        return block, rival, int(priority[bound == rival].min())
+
+    def _refreshed(self, block: np.ndarray, rows: Rows) -> np.ndarray:
+        current, seen = self.bound[block], self.seen[block]
+        order = np.argsort(seen, kind="stable")
+        for part in np.array_split(order, max(1, len(order) // 64)):
+            new = self.centers[int(seen[part].min()) :]
+            if len(new):
+                picked = rows[torch.from_numpy(part).to(self.pool.device)]
+                found = nearest_sq(picked, new).cpu().numpy()
+                current[part] = np.minimum(current[part], found)
+                self.wasted += len(part) * len(new)
+        return current
+
+    def refresh_if_due(self) -> None:
+        """Refresh all rows where refreshing blocks has cost as much as that."""
+        if self.wasted >= len(self.bound) * max(len(self.chosen) - self.flushed, 1):
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Make every distance exact."""
+        self._lower_all(self.centers[self.flushed :])
+        self.bound[self.chosen] = -1.0
+        self.seen[:] = len(self.chosen)
+        self.flushed, self.wasted = len(self.chosen), 0
+
+    def _lower_all(self, centers: Rows) -> None:
+        n, step = len(self.bound), chunk_length(self.pool.n_features)
+        for start in range(0, n, step):
+            part = slice(start, min(start + step, n))
+            found = nearest_sq(self.rows(part), centers).cpu().numpy()
+            np.minimum(self.bound[part], found, out=self.bound[part])
+
+    def _choose(self, indices: np.ndarray, scores: list[float]) -> None:
+        if not len(indices):
+            return
+        self.chosen.extend(indices.tolist())
+        self.scores.extend(scores)
+        self.bound[indices] = -1.0
+        self.centers.append(self.rows(indices))

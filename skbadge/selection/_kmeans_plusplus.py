@@ -1,0 +1,320 @@
+"""k-means++ seeding: the exact D^2 law, by lazy rejection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from skbadge.embeddings import Embedding, as_embedding
+from skbadge.embeddings._rows import Rows, distances_sq, nearest_sq
+from skbadge.embeddings._tensors import chunk_length
+from skbadge.selection._centers import Centers
+from skbadge.utils._random import as_generator
+from skbadge.utils._validation import check_n, check_option
+
+__all__ = ["kmeans_plusplus"]
+
+_FIRST = ("uniform", "max-norm", "norm")
+
+
+def kmeans_plusplus(
+    embedding: Any, n: int, *, first: str = "uniform", random_state: Any = None
+) -> np.ndarray:
+    r"""Choose n rows far from each other at random, by k-means++ seeding.
+
+    Row after row is drawn with a probability proportional to its squared distance to
+    the nearest row chosen before: long vectors and vectors unlike the chosen ones are
+    likely, near-duplicates are not.
+
+    Parameters
+    ----------
+    embedding : Embedding, tensor or array of shape (n_pool, n_features)
+        One vector a row.
+    n : int
+        Rows to choose, in [1, n_pool].
+    first : {"uniform", "max-norm", "norm"}, default="uniform"
+        The first row: drawn uniformly (the paper's Algorithm 2), the longest vector
+        (the paper's public code; the lowest position among equals), or drawn in
+        proportion to the squared norm.
+    random_state : int, Generator, RandomState or None, default=None
+        Seed of the draws.
+
+    Returns
+    -------
+    ndarray of shape (n,), dtype intp
+        Distinct positions, in the order of choice. For one seed, the first m of n are
+        the answer for m.
+
+    Raises
+    ------
+    InvalidInputError
+        If the embedding is not a 2-D table of finite real numbers, ``n`` is out of
+        range, or ``first`` is unknown.
+
+    Notes
+    -----
+    The law is exactly that of k-means++ seeding [1]_, Algorithm 2 of [2]_ (not the
+    greedy variant with local trials):
+
+    .. math:: P(c_t = i) = D_i^2 / \sum_j D_j^2, \quad
+        D_i = \min_{c \in C_{t-1}} \lVert g_i - c \rVert.
+
+    Where every :math:`D_i` is 0, the rest is drawn uniformly.
+
+    The distances are not kept up to date. A row is proposed by an upper bound of its
+    :math:`D_i^2` and accepted with the ratio of the two, which gives the same law and
+    touches few pairs of rows and centers. Typical time: O(n_pool (K + d)) once, then
+    O(n^2 (K + d)).
+
+    References
+    ----------
+    .. [1] Arthur, Vassilvitskii: k-means++: The Advantages of Careful Seeding. SODA
+       2007.
+    .. [2] Ash, Zhang, Krishnamurthy, Langford, Agarwal: Deep Batch Active Learning by
+       Diverse, Uncertain Gradient Lower Bounds. arXiv:1906.03671.
+
+    Examples
+    --------
+    >>> from skbadge.selection import kmeans_plusplus
+    >>> X = [[0.0], [0.0], [5.0], [5.0]]
+    >>> sorted(kmeans_plusplus(X, 2, random_state=0) // 2)  # never two duplicates
+    [np.int64(0), np.int64(1)]
+    """
+    embedding = as_embedding(embedding)
+    n = check_n(n, len(embedding))
+    check_option(first, "first", _FIRST)
+    indices, _ = _kmeans_plusplus(
+        embedding, n, first=first, generator=as_generator(random_state)
+    )
+    return indices
+
+
+def _kmeans_plusplus(
+    embedding: Embedding,
+    n: int,
+    *,
+    first: str,
+    generator: np.random.Generator,
+    block_size: int | None = None,
+    flush: str = "auto",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw n rows by the exact D^2 law; no validation.
+
+    Parameters
+    ----------
+    embedding : Embedding
+        The pool.
+    n : int
+        In [1, len(embedding)].
+    first : {"uniform", "max-norm", "norm"}
+        Law of the first row.
+    generator : numpy.random.Generator
+        On the host: every device consumes the same draws.
+    block_size : int or None, default=None
+        Proposals a block; None lets it grow with the number of centers.
+    flush : {"auto", "always", "never"}, default="auto"
+        When to refresh the bounds of all rows between blocks. For tests: the law does
+        not depend on it.
+
+    Returns
+    -------
+    indices : ndarray of shape (n,), dtype intp
+        In the order of choice.
+    scores : ndarray of shape (n,), dtype float64
+        D^2 at the choice; for the first row its squared norm.
+    """
+    sampler = LazySampler(embedding, n, block_size=block_size, flush=flush)
+    sampler.choose_first(first, generator)
+    while len(sampler.chosen) < n and sampler.any_left():
+        sampler.walk_block(generator)
+        sampler.refresh_if_due()
+    if len(sampler.chosen) < n:
+        sampler.choose_uniformly(generator)
+    return sampler.result(n)
+
+
+class LazySampler:
+    """D^2 sampling from upper bounds of the D^2 (rejection sampling).
+
+    ``bound[i]`` is at least ``D_i^2`` and was exact when row ``i`` had been compared
+    with the first ``seen[i]`` centers. Rows are proposed by ``bound``, a block at a
+    time, and accepted with probability ``D_i^2 / bound[i]``. The law stays exact only
+    if a proposal is judged against the bound it was drawn from: no bound changes
+    before its block is walked to the end, and whatever is decided between blocks
+    depends on walked proposals alone.
+
+    Parameters
+    ----------
+    embedding : Embedding
+        The pool.
+    n : int
+        Rows to choose; the course of the sampler does not depend on it.
+    block_size, flush
+        As in `_kmeans_plusplus`.
+    """
+
+    def __init__(
+        self, embedding: Embedding, n: int, *, block_size: int | None, flush: str
+    ) -> None:
+        self.embedding = embedding
+        self.norm = embedding.norms().cpu().numpy()
+        self.bound = np.full(len(embedding), np.inf)
+        self.seen = np.zeros(len(embedding), dtype=np.int32)
+        self.taken = np.zeros(len(embedding), dtype=bool)
+        self.chosen: list[int] = []
+        self.scores: list[float] = []
+        self.centers = Centers(n, self.rows(np.zeros(1, dtype=np.intp)))
+        self.block_size = block_size
+        self.flush = flush
+        self.wasted = 0  # pairs of a row and a center formed for rejected proposals
+        self.flushed = 0  # centers at the last refresh of all rows
+        self.smallest = np.inf  # norm of the shortest center
+
+    def rows(self, indices: np.ndarray) -> Rows:
+        """Return some rows of the pool, on its device."""
+        return self.embedding.rows(torch.from_numpy(indices).to(self.embedding.device))
+
+    def choose_first(self, first: str, generator: np.random.Generator) -> None:
+        """Choose the first center; bound every distance by the triangle inequality."""
+        if first == "max-norm":
+            index = int(np.argmax(self.norm))
+        elif first == "norm" and self.norm.any():
+            law = np.cumsum(np.square(self.norm))
+            index = int(_inverse(law, generator.random(1))[0])
+        else:
+            index = int(generator.integers(len(self.norm)))
+        self._choose(np.array([index]), [self.norm[index] ** 2])
+        self._bound_by_norms()
+
+    def any_left(self) -> bool:
+        """Say whether some row may still be away from all centers."""
+        return bool(self.bound.any())
+
+    def choose_uniformly(self, generator: np.random.Generator) -> None:
+        """Choose the rest among rows that all coincide with centers."""
+        rest = generator.permutation(np.flatnonzero(~self.taken))
+        self.chosen.extend(rest.tolist())
+        self.scores.extend([0.0] * len(rest))
+
+    def walk_block(self, generator: np.random.Generator) -> None:
+        """Draw a block of proposals and judge them in their order."""
+        size = self.block_size or min(max(len(self.chosen), 16), 1024)
+        law = np.cumsum(self.bound)
+        proposals = _inverse(law, generator.random(size))
+        level = generator.random(size) * self.bound[proposals]
+        rows = self.rows(proposals)
+        distance_sq = self.nearest_new(proposals, rows)
+
+        # Only a proposal that the centers of earlier blocks do not reject can be
+        # accepted or reject another.
+        open_ = np.flatnonzero(level < distance_sq)
+        accepted, accepted_sq = self.walk(
+            rows[torch.from_numpy(open_).to(self.embedding.device)],
+            level[open_],
+            distance_sq[open_],
+        )
+        self.wasted += int((len(self.chosen) - self.seen[proposals]).sum())
+        # The block is walked: bounds may fall now.
+        np.minimum.at(self.bound, proposals, distance_sq)
+        self.seen[proposals] = len(self.chosen)
+        self._choose(proposals[open_[accepted]], accepted_sq)
+
+    def nearest_new(self, proposals: np.ndarray, rows: Rows) -> np.ndarray:
+        """Return D^2 of proposals to all centers of earlier blocks."""
+        exact = self.bound[proposals]
+        seen = self.seen[proposals]
+        order = np.argsort(seen, kind="stable")
+        for part in np.array_split(order, max(1, len(order) // 128)):
+            new = self.centers[int(seen[part].min()) :]
+            if len(new):
+                picked = torch.from_numpy(part).to(self.embedding.device)
+                found = nearest_sq(rows[picked], new).cpu().numpy()
+                exact[part] = np.minimum(exact[part], found)
+        return exact
+
+    def walk(
+        self, rows: Rows, level: np.ndarray, distance_sq: np.ndarray
+    ) -> tuple[np.ndarray, list[float]]:
+        """Accept proposals in their order, each judged with those accepted before.
+
+        Returns
+        -------
+        accepted : ndarray of int
+            Positions in the block.
+        accepted_sq : list of float
+            Their D^2 at the choice.
+        """
+        between = distances_sq(rows, rows).cpu().numpy()
+        accepted: list[int] = []
+        accepted_sq: list[float] = []
+        position = 0
+        while True:
+            ahead = np.flatnonzero(level[position:] < distance_sq[position:])
+            if not len(ahead):
+                return np.array(accepted, dtype=np.intp), accepted_sq
+            position += int(ahead[0])
+            accepted.append(position)
+            accepted_sq.append(float(distance_sq[position]))
+            np.minimum(distance_sq, between[position], out=distance_sq)
+            position += 1
+
+    def refresh_if_due(self) -> None:
+        """Refresh all bounds where rejected proposals have cost as much as that."""
+        new = len(self.chosen) - self.flushed
+        due = self.wasted >= len(self.bound) * new
+        if self.flush == "always" or (self.flush == "auto" and due):
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Make every bound exact."""
+        n, stop = len(self.bound), len(self.centers)
+        width = self.centers[:1].right.shape[1]
+        step = chunk_length(width)
+        new = self.centers[self.flushed : stop]
+        for start in range(0, n, step):
+            part = slice(start, min(start + step, n))
+            found = nearest_sq(self.embedding.rows(part), new).cpu().numpy()
+            np.minimum(self.bound[part], found, out=self.bound[part])
+        self.bound[self.taken] = 0.0
+        self.seen[:] = stop
+        self.flushed, self.wasted = stop, 0
+
+    def _bound_by_norms(self) -> None:
+        """Lower every bound to (|g_i| + shortest center)^2, which no D_i^2 exceeds."""
+        reach = np.square(self.norm + self.smallest)
+        np.minimum(self.bound, reach, out=self.bound)
+        self.bound[self.taken] = 0.0
+
+    def _choose(self, indices: np.ndarray, scores: list[float]) -> None:
+        if not len(indices):
+            return
+        self.chosen.extend(indices.tolist())
+        self.scores.extend(scores)
+        self.taken[indices] = True
+        self.bound[indices] = 0.0
+        room = self.centers.room
+        self.centers.append(self.rows(indices[:room]))
+        smallest = float(self.norm[indices].min())
+        if smallest < self.smallest:
+            self.smallest = smallest
+            self._bound_by_norms()
+
+    def result(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return positions and D^2 of the first n chosen, in the embedding's units."""
+        unit = self.embedding.scale
+        with np.errstate(over="ignore"):
+            scores = np.array(self.scores[:n]) * unit * unit
+        return (
+            np.array(self.chosen[:n], dtype=np.intp),
+            np.minimum(scores, np.finfo(np.float64).max),
+        )
+
+
+def _inverse(law: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """Return draws from an unnormalised cumulative law; rows of weight 0 never."""
+    found = np.searchsorted(law, uniform * law[-1], side="right")
+    # uniform * total may round up to the total: the last row of any weight.
+    last = np.searchsorted(law, law[-1], side="left")
+    return np.minimum(found, last)
