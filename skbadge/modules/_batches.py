@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sized
 
 import numpy as np
+import pandas as pd
 import torch
 from skorch.dataset import Dataset
 from torch.utils.data import IterableDataset, Subset, TensorDataset, default_collate
@@ -172,7 +173,10 @@ def _read_skorch(dataset):
 
 
 def _as_tensor(values):
-    """Return an array, tensor or dict of such as tensors; None for anything else."""
+    """Return an array, tensor, frame or dict as tensors; None for anything else."""
+    if isinstance(values, pd.DataFrame):
+        # skorch's reading of a frame: a dict with one column of shape (n, 1) each.
+        values = {key: values[key].to_numpy()[:, None] for key in values}
     if isinstance(values, Mapping):
         tensors = {key: _as_tensor(value) for key, value in values.items()}
         return None if any(value is None for value in tensors.values()) else tensors

@@ -1,0 +1,76 @@
+"""The networks have the paper's layers, widths and outputs."""
+
+import pytest
+import torch
+from torch import nn
+
+from skbadge.exceptions import InvalidInputError
+from skbadge.modules import MLP, ResNet18
+
+
+def n_parameters(module):
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def test_mlp_computes_linear_relu_linear():
+    module = MLP(6, 3, n_hidden=5)
+    X = torch.randn(4, 2, 3, generator=torch.Generator().manual_seed(0))
+    hidden = (X.reshape(4, 6) @ module.hidden.weight.T + module.hidden.bias).clamp(0)
+    expected = hidden @ module.output.weight.T + module.output.bias
+    torch.testing.assert_close(module(X), expected)
+
+
+def test_mlp_has_the_paper_sizes():
+    assert n_parameters(MLP(16, 26, n_hidden=1024)) == 17 * 1024 + 1025 * 26
+    assert MLP(784, 10).hidden.out_features == 256
+
+
+@pytest.mark.parametrize("width, n_features", [(16, 128), (64, 512)])
+def test_resnet_widths(width, n_features):
+    module = ResNet18(width=width)
+    assert module.output.in_features == n_features
+    convolutions = [part for part in module.modules() if isinstance(part, nn.Conv2d)]
+    # 1 in the stem, 2 in each of 8 blocks, 3 projections.
+    assert len(convolutions) == 20
+    assert [part.out_channels for part in convolutions if part.stride == (2, 2)] == [
+        width * factor for factor in (2, 2, 4, 4, 8, 8)
+    ]
+    assert all(part.bias is None for part in convolutions)
+
+
+def test_resnet_of_he_et_al_has_its_known_number_of_parameters():
+    assert n_parameters(ResNet18()) == 11_173_962
+
+
+def test_resnet_keeps_the_resolution_in_the_stem_and_first_stage():
+    module = ResNet18(7, n_channels=1, width=2)
+    shapes = []
+    for block in module.blocks:
+        block.register_forward_hook(
+            lambda _, inputs, output: shapes.append(tuple(output.shape[1:]))
+        )
+    assert module(torch.zeros(2, 1, 32, 32)).shape == (2, 7)
+    assert shapes == [
+        (2, 32, 32), (2, 32, 32), (4, 16, 16), (4, 16, 16),
+        (8, 8, 8), (8, 8, 8), (16, 4, 4), (16, 4, 4),
+    ]  # fmt: skip
+
+
+def test_a_block_adds_its_input():
+    module = ResNet18(width=2)
+    block = module.blocks[1].eval()
+    for part in block.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.zeros_(part.weight)
+    X = torch.rand(1, 2, 8, 8)
+    torch.testing.assert_close(block(X), X)
+
+
+def test_sizes_are_checked():
+    with pytest.raises(InvalidInputError) as caught:
+        MLP(0, 2)
+    assert str(caught.value) == (
+        "n_features must be an int of at least 1. Got 0 instead."
+    )
+    with pytest.raises(InvalidInputError, match=r"^width must be an int"):
+        ResNet18(width=1.5)
