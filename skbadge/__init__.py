@@ -1,7 +1,9 @@
 """Deep active learning with scikit-learn manners, for any skorch net."""
 
 from skbadge._learner import ActiveLearner
+from skbadge._simulate import simulate
 from skbadge.strategies import (
+    ALBL,
     BADGE,
     CoreSet,
     EntropySampling,
@@ -13,6 +15,7 @@ from skbadge.utils._rows import take
 
 __version__ = "0.1.0"
 __all__ = [
+    "ALBL",
     "ActiveLearner",
     "BADGE",
     "CoreSet",
@@ -20,5 +23,6 @@ __all__ = [
     "LeastConfidence",
     "MarginSampling",
     "RandomSampling",
+    "simulate",
     "take",
 ]

@@ -113,10 +113,10 @@ class ActiveLearner(
     Notes
     -----
     Global generators (NumPy, torch, ``random``) are afterwards as they were. The
-    numbers behind a query come from the seed, the purpose and the number of trainings so far:
-    the same query twice gives the same answer, and a query cannot change the next
-    training. Trainings of all learners of one process wait for each other, since torch
-    has one generator for all threads.
+    numbers behind a query come from the seed, the purpose and the number of trainings
+    so far: the same query twice gives the same answer, and a query cannot change the
+    next training. Trainings of all learners of one process wait for each other, since
+    torch has one generator for all threads.
 
     References
     ----------

@@ -1,6 +1,7 @@
 """Query strategies, and what is needed to write one."""
 
 from skbadge._contracts import Feedback, Needs, PoolOutputs, Selection
+from skbadge.strategies._albl import ALBL
 from skbadge.strategies._badge import BADGE
 from skbadge.strategies._base import QueryStrategy
 from skbadge.strategies._core_set import CoreSet
@@ -12,6 +13,7 @@ from skbadge.strategies._uncertainty import (
 )
 
 __all__ = [
+    "ALBL",
     "BADGE",
     "CoreSet",
     "EntropySampling",

@@ -44,8 +44,8 @@ class BADGE(QueryStrategy):
     classification layer and :math:`a` the derivative of the loss in the logits at the
     hypothetical label :math:`\hat y = \arg\max_i p_i`; for softmax and cross-entropy
     :math:`a_i = p_i - I(\hat y = i)` (Equation 1 of [1]_). The bias of the layer is
-    left out, as in the paper. k-means++ is the exact :math:`D^2` law of Algorithm 2, not
-    scikit-learn's greedy variant; labelled rows are no centers.
+    left out, as in the paper. k-means++ is the exact :math:`D^2` law of Algorithm 2,
+    not scikit-learn's greedy variant; labelled rows are no centers.
 
     Scores (k-means++): the squared distance to the nearest center at the time of
     choice, for the first center its squared norm; None for "k-dpp". For one seed, the

@@ -19,10 +19,9 @@ class _UncertaintySampling(QueryStrategy):
     needs = Needs(proba=True)
 
     def _select(self, outputs, n, generator):
-        scores = self._score(outputs.proba)
+        scores = self._score(outputs.proba).to(torch.float64).cpu().numpy()
         indices = _top_k(scores, n, generator=generator)
-        picked = scores[torch.as_tensor(indices, device=scores.device)]
-        return Selection(indices, scores=picked.to(torch.float64).cpu().numpy())
+        return Selection(indices, scores=scores[indices])
 
     @staticmethod
     @abstractmethod

@@ -1,0 +1,205 @@
+"""ALBL: a bandit that learns which strategy to trust."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skbadge._contracts import Needs, Selection
+from skbadge.exceptions import InvalidInputError
+from skbadge.selection._exp4p import (
+    arm_probabilities,
+    exploration_floor,
+    importance_weighted_accuracy,
+    inclusion_probability,
+    updated_log_weights,
+)
+from skbadge.strategies._base import QueryStrategy
+from skbadge.strategies._core_set import CoreSet
+from skbadge.strategies._random import RandomSampling
+from skbadge.strategies._uncertainty import LeastConfidence
+from skbadge.utils._validation import check_integer, check_option, check_real
+
+__all__ = ["ALBL"]
+
+
+class ALBL(QueryStrategy):
+    r"""Draw one of several strategies for each batch, and learn which ones pay.
+
+    Active learning by learning: every strategy is an arm of a bandit. After a batch is
+    labelled and the net trained again, the arms that would have asked for the same rows
+    share a reward, the accuracy on all rows asked for so far, each counted by the
+    inverse of the probability with which it was chosen.
+
+    Parameters
+    ----------
+    arms : list of QueryStrategy or None, default=None
+        The strategies; None means ``[LeastConfidence(), CoreSet()]``, as in the BADGE
+        paper.
+    n_rounds : int, default=100
+        Number of batches that are planned (T): sets how much is explored.
+    delta : float in (0, 1), default=0.1
+        Probability with which the regret bound of EXP4.P may fail.
+    update : {"all", "chosen"}, default="all"
+        Whether all arms learn from a batch, by how likely they were to ask for it, or
+        only the one that was drawn, as the public code of the BADGE paper does (see
+        Notes).
+    uniform_arm : bool, default=False
+        Whether to add an arm that chooses at random, as libact does.
+
+    Attributes
+    ----------
+    log_weights_ : ndarray of shape (n_arms,)
+        Logarithms of the arms' weights, the largest 0. There after the first feedback.
+
+    Notes
+    -----
+    EXP4.P with :math:`p_{min} = \min(1/N, \sqrt{\ln N / (N T)})`,
+    :math:`p_k = (1 - N p_{min}) w_k / \sum w + p_{min}` and
+    :math:`q(x) = \sum_k p_k\, 1[x \in \text{batch of arm } k]`; a random arm counts
+    with :math:`n / n_{pool}`. Reward :math:`r = \sum 1[\text{correct}] / q(x)` over all rows
+    asked for since `fit`, divided by (labelled and unlabelled rows) times T; update
+    :math:`w_k \leftarrow w_k \exp(\frac{p_{min}}{2} (r\, \overline{q_k / q} +
+    \frac{1}{p_k} \sqrt{\ln(N / \delta) / (N T)}))`, the bar being the mean over the
+    batch. One arm is drawn for a whole batch, the BADGE paper's "at every round" [1]_;
+    the original [2]_ asks for one row at a time.
+
+    ``update="chosen"`` is the public code of [1]_: :math:`p_{min} = 1 / (10 N)`,
+    the reward is the mean of 1[correct] / (probability of the arm that chose the row)
+    over the rows asked for, and only the drawn arm is updated.
+
+    Scores are those of the drawn arm. Cost: that of all arms together.
+
+    References
+    ----------
+    .. [1] Ash et al., `arXiv:1906.03671 <https://arxiv.org/abs/1906.03671>`_.
+    .. [2] Hsu and Lin, "Active Learning by Learning", AAAI 2015,
+       doi:10.1609/aaai.v29i1.9597.
+    .. [3] Beygelzimer et al., "Contextual Bandit Algorithms with Supervised Learning
+       Guarantees", `arXiv:1002.4058 <https://arxiv.org/abs/1002.4058>`_.
+
+    Examples
+    --------
+    >>> from skbadge import ALBL, EntropySampling, MarginSampling
+    >>> ALBL(arms=[EntropySampling(), MarginSampling()]).needs
+    Needs(proba=True, residual=False, features=False, labeled_features=False)
+    """
+
+    def __init__(
+        self, *, arms=None, n_rounds=100, delta=0.1, update="all", uniform_arm=False
+    ):
+        self.arms = arms
+        self.n_rounds = n_rounds
+        self.delta = delta
+        self.update = update
+        self.uniform_arm = uniform_arm
+
+    @property
+    def needs(self):
+        """What all arms read together."""
+        needs = Needs()
+        for arm in self._all_arms():
+            needs = needs | arm.needs
+        return needs
+
+    def observe(self, feedback):
+        """Learn from how a batch turned out.
+
+        Parameters
+        ----------
+        feedback : Feedback
+            Told by the learner once, after the training that followed the batch.
+        """
+        selection = feedback.selection
+        if self.update == "chosen":
+            queried = len(feedback.correct)
+            reward = importance_weighted_accuracy(
+                feedback.correct, feedback.probability, n_rows=queried, n_rounds=1
+            )
+        else:
+            reward = importance_weighted_accuracy(
+                feedback.correct,
+                feedback.probability,
+                n_rows=feedback.n_labeled + feedback.n_unlabeled,
+                n_rounds=self.n_rounds,
+            )
+        self.log_weights_ = updated_log_weights(
+            self._log_weights(),
+            reward=reward,
+            arm_probability=selection.arm_probability,
+            arm_inclusion=selection.arm_inclusion[:, feedback.taught],
+            n_rounds=self.n_rounds,
+            delta=self.delta,
+            p_min=self._floor(),
+            update=self.update,
+            arm=selection.arm,
+        )
+
+    def _select(self, outputs, n, generator):
+        self._check_parameters()
+        arms = self._all_arms()
+        probability = arm_probabilities(self._log_weights(), self._floor())
+        # Drawn before the arms draw, from a stream of its own: neither n nor the arms'
+        # own draws can change it.
+        draw, *streams = generator.spawn(len(arms) + 1)
+        drawn = int(draw.choice(len(arms), p=probability))
+        batches = [
+            arm.select(outputs, n, stream)
+            for arm, stream in zip(arms, streams, strict=True)
+        ]
+        chosen = batches[drawn].indices
+        inclusion = np.array(
+            [
+                _inclusion(arm, batch, chosen, outputs.n_pool)
+                for arm, batch in zip(arms, batches, strict=True)
+            ]
+        )
+        if self.update == "chosen":
+            row_probability = np.full(n, probability[drawn])
+        else:
+            row_probability = inclusion_probability(probability, inclusion)
+        return Selection(
+            chosen,
+            scores=batches[drawn].scores,
+            probability=row_probability,
+            arm=drawn,
+            arm_probability=probability,
+            arm_inclusion=inclusion,
+        )
+
+    def _all_arms(self):
+        arms = [LeastConfidence(), CoreSet()] if self.arms is None else list(self.arms)
+        return [*arms, RandomSampling()] if self.uniform_arm else arms
+
+    def _floor(self):
+        n_arms = len(self._all_arms())
+        if self.update == "chosen":
+            return 1.0 / (10 * n_arms)
+        return exploration_floor(n_arms, self.n_rounds)
+
+    def _log_weights(self):
+        if hasattr(self, "log_weights_"):
+            return self.log_weights_
+        return np.zeros(len(self._all_arms()))
+
+    def _check_parameters(self):
+        check_integer(self.n_rounds, "n_rounds", low=1)
+        check_real(
+            self.delta, "delta", low=0, high=1, include_low=False, include_high=False
+        )
+        check_option(self.update, "update", ("all", "chosen"))
+        for arm in self._all_arms():
+            if not isinstance(arm, QueryStrategy) or hasattr(arm, "observe"):
+                raise InvalidInputError(
+                    "arms must be a list of query strategies that do not learn "
+                    f"themselves, for example [LeastConfidence(), CoreSet()]. Got "
+                    f"{arm!r} in it."
+                )
+        if not self._all_arms():
+            raise InvalidInputError("arms must hold at least one strategy. Got none.")
+
+
+def _inclusion(arm, batch, chosen, n_pool):
+    """Return the probability with which an arm would have chosen each row."""
+    if isinstance(arm, RandomSampling):
+        return np.full(len(chosen), len(chosen) / n_pool)
+    return np.isin(chosen, batch.indices).astype(np.float64)
