@@ -142,14 +142,34 @@ def nearest_sq(x: Rows, y: Rows) -> torch.Tensor:
     nearest = torch.full_like(x.left_norm, torch.inf)
     for start in range(0, len(y), _COLUMNS):
         part = y[start : start + _COLUMNS]
-        distance_sq, close = _gram_distances_sq(x, part)
-        if len(close):
-            i, j = close.unbind(1)
-            distance_sq[i, j] = torch.inf
-            exact = _pair_distances_sq(x, i, part, j)
-            nearest.scatter_reduce_(0, i, exact, "amin")
-        nearest = torch.minimum(nearest, distance_sq.amin(dim=1).double())
+        torch.minimum(nearest, _nearest_in_block(x, part), out=nearest)
     return nearest
+
+
+def _nearest_in_block(x: Rows, y: Rows) -> torch.Tensor:
+    products = inner(x, y)
+    dtype = products.dtype
+    y_sq = y.norm_sq
+    # |y|^2 - 2 x.y in place: few passes over a block that stays in the cache.
+    torch.add(y_sq.to(dtype), products, alpha=-2.0, out=products)
+    nearest = products.amin(dim=1).double() + x.norm_sq
+    # No pair of a row is closer than its nearest, so no pair needs a second look where
+    # the nearest is far on the scale of the largest sum of squares.
+    limit = (_CLOSE[dtype] * (x.norm_sq + y_sq.max())).clamp_min_(_VANISHING[dtype])
+    again = torch.nonzero(nearest <= limit)[:, 0]
+    if len(again):
+        nearest[again] = _nearest_with_care(x[again], y)
+    return nearest
+
+
+def _nearest_with_care(x: Rows, y: Rows) -> torch.Tensor:
+    distance_sq, close = _gram_distances_sq(x, y)
+    if len(close):
+        i, j = close.unbind(1)
+        distance_sq[i, j] = torch.inf
+        nearest = distance_sq.amin(dim=1).double()
+        return nearest.scatter_reduce_(0, i, _pair_distances_sq(x, i, y, j), "amin")
+    return distance_sq.amin(dim=1).double()
 
 
 def _gram_distances_sq(x: Rows, y: Rows) -> tuple[torch.Tensor, torch.Tensor]:

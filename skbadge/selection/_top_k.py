@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.utils._random import as_generator
@@ -68,7 +69,7 @@ def _top_k(scores: np.ndarray, n: int, *, generator: np.random.Generator) -> np.
 
     Parameters
     ----------
-    scores : ndarray of shape (n_pool,)
+    scores : ndarray or torch.Tensor of shape (n_pool,)
         Without NaN.
     n : int
         In [1, n_pool].
@@ -79,7 +80,9 @@ def _top_k(scores: np.ndarray, n: int, *, generator: np.random.Generator) -> np.
     -------
     ndarray of shape (n,), dtype intp
     """
-    if scores.dtype.kind != "f":
+    if isinstance(scores, torch.Tensor):
+        scores = scores.cpu().double().numpy()
+    elif scores.dtype.kind != "f":
         scores = scores.astype(np.float64)
     # A random order of the rows, sorted stably, breaks ties alike for every n.
     order = generator.permutation(len(scores))
