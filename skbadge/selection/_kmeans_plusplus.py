@@ -17,6 +17,11 @@ from skbadge.utils._validation import check_n, check_option
 __all__ = ["kmeans_plusplus"]
 
 _FIRST = ("uniform", "max-norm", "norm")
+# Proposals a block. It grows with the centers: a block goes stale by those it adds.
+_SMALLEST_BLOCK, _LARGEST_BLOCK = 16, 1024
+# What fetching a proposal, and reading a row in a refresh, cost beside their products:
+# as much as this many pairs of a row and a center.
+_PAIRS_PER_PROPOSAL, _PAIRS_PER_ROW = 32, 8
 
 
 def kmeans_plusplus(
@@ -168,8 +173,9 @@ class LazySampler:
         self.centers = Centers(n, self.rows(np.zeros(1, dtype=np.intp)))
         self.block_size = block_size
         self.flush = flush
-        self.wasted = 0  # pairs of a row and a center formed for rejected proposals
+        self.next_size = _SMALLEST_BLOCK
         self.flushed = 0  # centers at the last refresh of all rows
+        self.wasted = 0  # work for rejected proposals since then, in pairs
         self.smallest = np.inf  # norm of the shortest center
 
     def rows(self, indices: np.ndarray) -> Rows:
@@ -200,26 +206,22 @@ class LazySampler:
 
     def walk_block(self, generator: np.random.Generator) -> None:
         """Draw a block of proposals and judge them in their order."""
-        size = self.block_size or min(max(len(self.chosen), 16), 1024)
-        law = np.cumsum(self.bound)
-        proposals = _inverse(law, generator.random(size))
-        level = generator.random(size) * self.bound[proposals]
+        size = self.block_size or self.next_size
+        proposals = _inverse(np.cumsum(self.bound), generator.random(size))
+        uniform = generator.random(size)
         rows = self.rows(proposals)
         distance_sq = self.nearest_new(proposals, rows)
-
-        # Only a proposal that the centers of earlier blocks do not reject can be
-        # accepted or reject another.
-        open_ = np.flatnonzero(level < distance_sq)
         accepted, accepted_sq = self.walk(
-            rows[torch.from_numpy(open_).to(self.embedding.device)],
-            level[open_],
-            distance_sq[open_],
+            rows, self.bound[proposals], uniform, distance_sq
         )
-        self.wasted += int((len(self.chosen) - self.seen[proposals]).sum())
-        # The block is walked: bounds may fall now.
+
+        # The block is walked: bounds may fall now, and its outcome may steer what comes.
+        self._count_waste(np.delete(proposals, accepted))
         np.minimum.at(self.bound, proposals, distance_sq)
         self.seen[proposals] = len(self.chosen)
-        self._choose(proposals[open_[accepted]], accepted_sq)
+        self._choose(proposals[accepted], accepted_sq)
+        grown = 2 * size if len(accepted) < size // 8 else len(self.chosen)
+        self.next_size = min(max(grown, _SMALLEST_BLOCK), _LARGEST_BLOCK)
 
     def nearest_new(self, proposals: np.ndarray, rows: Rows) -> np.ndarray:
         """Return D^2 of proposals to all centers of earlier blocks."""
@@ -235,9 +237,24 @@ class LazySampler:
         return exact
 
     def walk(
-        self, rows: Rows, level: np.ndarray, distance_sq: np.ndarray
+        self,
+        rows: Rows,
+        bound: np.ndarray,
+        uniform: np.ndarray,
+        distance_sq: np.ndarray,
     ) -> tuple[np.ndarray, list[float]]:
         """Accept proposals in their order, each judged with those accepted before.
+
+        Parameters
+        ----------
+        rows : Rows
+            The proposals.
+        bound : ndarray
+            What they were drawn by.
+        uniform : ndarray
+            Numbers in [0, 1) that decide.
+        distance_sq : ndarray
+            Their D^2 to the centers of earlier blocks.
 
         Returns
         -------
@@ -246,24 +263,33 @@ class LazySampler:
         accepted_sq : list of float
             Their D^2 at the choice.
         """
-        between = distances_sq(rows, rows).cpu().numpy()
+        level = uniform * bound
+        # What the earlier centers reject stays rejected: leave it out of the products.
+        open_ = np.flatnonzero(level < distance_sq)
+        contenders = rows[torch.from_numpy(open_).to(self.embedding.device)]
+        between = distances_sq(contenders, contenders).cpu().numpy()
+        level, current = level[open_], distance_sq[open_]
         accepted: list[int] = []
         accepted_sq: list[float] = []
         position = 0
         while True:
-            ahead = np.flatnonzero(level[position:] < distance_sq[position:])
+            ahead = np.flatnonzero(level[position:] < current[position:])
             if not len(ahead):
-                return np.array(accepted, dtype=np.intp), accepted_sq
+                return open_[accepted], accepted_sq
             position += int(ahead[0])
             accepted.append(position)
-            accepted_sq.append(float(distance_sq[position]))
-            np.minimum(distance_sq, between[position], out=distance_sq)
+            accepted_sq.append(float(current[position]))
+            np.minimum(current, between[position], out=current)
             position += 1
+
+    def _count_waste(self, rejected: np.ndarray) -> None:
+        pairs = int((len(self.chosen) - self.seen[rejected]).sum())
+        self.wasted += pairs + _PAIRS_PER_PROPOSAL * len(rejected)
 
     def refresh_if_due(self) -> None:
         """Refresh all bounds where rejected proposals have cost as much as that."""
         new = len(self.chosen) - self.flushed
-        due = self.wasted >= len(self.bound) * new
+        due = self.wasted >= len(self.bound) * (new + _PAIRS_PER_ROW)
         if self.flush == "always" or (self.flush == "auto" and due):
             self.refresh()
 
