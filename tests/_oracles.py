@@ -1,6 +1,11 @@
 """Reference code: slow, obvious, and independent of the library."""
 
+import collections
+import itertools
 from fractions import Fraction
+
+import numpy as np
+import scipy.stats
 
 # --- analysis of experiments, in exact fractions, one comparison at a time ----------
 
@@ -94,3 +99,111 @@ def exact_normalized_errors(records, *, rule="paper"):
                     share = Fraction(1, len(budgets))
                     found.setdefault(name, []).append((ratio, share))
     return found
+
+
+# --- selection: laws by enumeration, algorithms by the plain loop --------------------
+
+
+def squared_distances(X):
+    """All squared distances between rows, by differences in float64."""
+    X = np.asarray(X, dtype=np.float64)
+    return ((X[:, None, :] - X[None, :, :]) ** 2).sum(axis=-1)
+
+
+def kmeans_plusplus_law(X, n, *, first=None, power=2, origin=False):
+    """Probability of every ordered n-tuple under D^power sampling, as a dict.
+
+    ``first`` is the law of the first row (uniform by default); ``origin=True`` keeps
+    the origin as a permanent center, a slip seen in public code.
+    """
+    X = np.asarray(X, dtype=np.float64)
+    distance_sq = squared_distances(X)
+    first = np.full(len(X), 1 / len(X)) if first is None else np.asarray(first)
+    law = {}
+    for order in itertools.permutations(range(len(X)), n):
+        probability = first[order[0]]
+        nearest = distance_sq[order[0]]
+        if origin:
+            nearest = np.minimum(nearest, (X**2).sum(axis=1))
+        for row in order[1:]:
+            weight = nearest ** (power / 2)
+            probability *= weight[row] / weight.sum()
+            nearest = np.minimum(nearest, distance_sq[row])
+        law[order] = probability
+    return law
+
+
+def greedy_kmeans_plusplus(X, n, rng, n_trials=2):
+    """k-means++ with local trials, another law than plain D^2 sampling."""
+    distance_sq = squared_distances(X)
+    chosen = [int(rng.integers(len(X)))]
+    nearest = distance_sq[chosen[0]]
+    while len(chosen) < n:
+        trials = rng.choice(len(X), size=n_trials, p=nearest / nearest.sum())
+        best = min(trials, key=lambda i: np.minimum(nearest, distance_sq[i]).sum())
+        chosen.append(int(best))
+        nearest = np.minimum(nearest, distance_sq[best])
+    return tuple(chosen)
+
+
+def chi_square_p_value(outcomes, law):
+    """p-value of observed outcomes under a law given as a dict; rare cells pooled."""
+    n_draws = len(outcomes)
+    observed = collections.Counter(outcomes)
+    assert set(observed) <= set(law), "an outcome that the law excludes"
+    common = [key for key in law if law[key] * n_draws >= 5]
+    counts = [observed[key] for key in common]
+    expected = [law[key] * n_draws for key in common]
+    rest = n_draws - sum(expected)
+    if rest > 1e-6:
+        counts.append(n_draws - sum(counts))
+        expected.append(rest)
+    return float(scipy.stats.chisquare(counts, expected).pvalue)
+
+
+def k_center_loop(X, n, labeled=None, priority=None):
+    """Farthest-first traversal, one row at a time; lower priority wins a tie."""
+    X = np.asarray(X, dtype=np.float64)
+    priority = np.arange(len(X)) if priority is None else np.asarray(priority)
+    nearest = np.full(len(X), np.inf)
+    if labeled is not None:
+        for row in np.asarray(labeled, dtype=np.float64):
+            nearest = np.minimum(nearest, ((X - row) ** 2).sum(axis=1))
+    chosen, radii = [], []
+    for _ in range(n):
+        open_ = [i for i in range(len(X)) if i not in chosen]
+        best = min(open_, key=lambda i: (-nearest[i], priority[i]))
+        chosen.append(best)
+        radii.append(np.sqrt(nearest[best]))
+        nearest = np.minimum(nearest, ((X - X[best]) ** 2).sum(axis=1))
+    return np.array(chosen), np.array(radii)
+
+
+def k_dpp_law(X, n):
+    """Probability of every n-subset under a k-DPP, as a dict of sorted tuples."""
+    gram = np.asarray(X, dtype=np.float64) @ np.asarray(X, dtype=np.float64).T
+    weight = {
+        subset: max(np.linalg.det(gram[np.ix_(subset, subset)]), 0.0)
+        for subset in itertools.combinations(range(len(gram)), n)
+    }
+    total = sum(weight.values())
+    return {subset: value / total for subset, value in weight.items()}
+
+
+def k_dpp_chain_law(X, n, n_steps):
+    """Law of the swap chain after n_steps from a uniform subset, by its matrix."""
+    gram = np.asarray(X, dtype=np.float64) @ np.asarray(X, dtype=np.float64).T
+    subsets = list(itertools.combinations(range(len(gram)), n))
+    position = {subset: i for i, subset in enumerate(subsets)}
+    det = [np.linalg.det(gram[np.ix_(s, s)]) for s in subsets]
+    step = np.zeros((len(subsets), len(subsets)))
+    proposal = 1.0 / (n * (len(gram) - n))
+    for i, subset in enumerate(subsets):
+        for u in subset:
+            for v in set(range(len(gram))) - set(subset):
+                j = position[tuple(sorted(set(subset) - {u} | {v}))]
+                step[i, j] += proposal * min(1.0, det[j] / det[i])
+        step[i, i] = 1.0 - step[i].sum()
+    law = np.full(len(subsets), 1.0 / len(subsets))
+    law = law @ np.linalg.matrix_power(step, n_steps)
+    return dict(zip(subsets, law, strict=True))
