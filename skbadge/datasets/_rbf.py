@@ -58,10 +58,10 @@ def make_random_rbf(n_samples=1_000_000, *, return_X_y=False):
 
     Notes
     -----
-    The generator is Java's ``java.util.Random`` (48 bits, linear congruential) with seed
-    1, once for the centers and once for the rows. Normal numbers come from the polar
-    method, which gives two at a time, so rows are made in pairs. A logarithm can differ
-    from Java's in the last bit, and with it a feature by some 1e-16; classes are
+    The generator is Java's ``java.util.Random`` (linear congruential, 48 bits) with
+    seed 1, once for the centers and once for the rows. Normal numbers come from the
+    polar method, which gives two at a time, so rows are made in pairs. A logarithm can
+    differ from Java's in the last bit, and with it a feature by some 1e-16; classes are
     identical. Memory: about 300 MB at the peak for all rows.
 
     References
