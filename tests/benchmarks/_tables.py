@@ -73,7 +73,7 @@ def costs_of(results, *, seconds=None):
         ["dataset", "model", "batch_size", "strategy", "repeat", "round"]
     ].copy()
     first = costs["round"] == 0
-    factor = costs["strategy"].map(seconds or {}).fillna(1.0)
+    factor = costs["strategy"].map(seconds or {}).fillna(1.0).astype(float)
     costs["fit_seconds"] = 2.0 + costs["round"] + 0.1 * costs["repeat"]
     costs["embed_seconds"] = np.where(first, np.nan, 0.25)
     costs["select_seconds"] = np.where(first, np.nan, 0.5 * factor)
