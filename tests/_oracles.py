@@ -207,3 +207,9 @@ def k_dpp_chain_law(X, n, n_steps):
     law = np.full(len(subsets), 1.0 / len(subsets))
     law = law @ np.linalg.matrix_power(step, n_steps)
     return dict(zip(subsets, law, strict=True))
+
+
+def ordered_subsets_law(items, n):
+    """Every ordered n-tuple of the items equally likely, as a dict."""
+    orders = list(itertools.permutations(items, n))
+    return dict.fromkeys(orders, 1 / len(orders))

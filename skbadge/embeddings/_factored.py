@@ -11,9 +11,9 @@ from skbadge.embeddings import _rows
 from skbadge.embeddings._rows import Rows
 from skbadge.embeddings._tensors import (
     arithmetic_dtype,
-    rescaled,
-    row_norms,
-    scale_for,
+    in_unit,
+    measure_rows,
+    unit_for,
 )
 
 __all__ = ["FactoredEmbedding"]
@@ -45,8 +45,8 @@ class FactoredEmbedding:
         self._right = right
         self._constant = constant
         self._names = names
-        self._factor_norms: tuple[torch.Tensor, torch.Tensor] | None = None
-        self._scales = (1.0, 1.0)
+        self._squares: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._units = (1.0, 1.0)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -64,7 +64,7 @@ class FactoredEmbedding:
     def scale(self) -> float:
         """Length of the unit in which `rows` and `norms` speak, a power of two."""
         self._measure()
-        return self._scales[0] * self._scales[1]
+        return self._units[0] * self._units[1]
 
     def __len__(self) -> int:
         return len(self._right)
@@ -76,7 +76,8 @@ class FactoredEmbedding:
         -------
         torch.Tensor of shape (n,), dtype float64
         """
-        return (self.norms() * self.scale).square()
+        left, right = self._measure()
+        return left * right * self.scale * self.scale
 
     def norms(self) -> torch.Tensor:
         """Return the norm of every row in units of `scale`.
@@ -86,7 +87,7 @@ class FactoredEmbedding:
         torch.Tensor of shape (n,), dtype float64
         """
         left, right = self._measure()
-        return left * right
+        return (left * right).sqrt()
 
     def rows(self, indices: torch.Tensor | slice) -> Rows:
         """Return some rows in memory, in units of `scale`.
@@ -100,16 +101,16 @@ class FactoredEmbedding:
         -------
         Rows
         """
-        left_norm, right_norm = self._measure()
+        left_sq, right_sq = self._measure()
         left = None
         if self._left is not None:
-            left = rescaled(self._left[indices], self._scales[0], self.dtype)
+            left = in_unit(self._left[indices], self._units[0], self.dtype)
         return Rows(
             left,
-            rescaled(self._right[indices], self._scales[1], self.dtype),
-            self._constant / self._scales[1],
-            left_norm[indices],
-            right_norm[indices],
+            in_unit(self._right[indices], self._units[1], self.dtype),
+            self._constant / self._units[1],
+            left_sq[indices],
+            right_sq[indices],
         )
 
     def inner(self, rows: Any, others: Any) -> torch.Tensor:
@@ -147,14 +148,16 @@ class FactoredEmbedding:
         return torch.as_tensor(np.asarray(indices), device=self.device).long()
 
     def _measure(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the scaled norms of the factors, from one pass over them."""
-        if self._factor_norms is None:
-            right = row_norms(self._right, self._names[1])
+        """Return the squared norms of the factors, from one pass over them."""
+        if self._squares is None:
+            right_unit, right = measure_rows(self._right, self._names[1])
             if self._constant:
-                right = torch.hypot(right, torch.full_like(right, self._constant))
-            left = torch.ones_like(right)
+                # The constant is a coordinate as well: the unit must suit it too.
+                unit = max(right_unit, unit_for(self._constant))
+                right = right * (right_unit / unit) ** 2 + (self._constant / unit) ** 2
+                right_unit = unit
+            left_unit, left = 1.0, torch.ones_like(right)
             if self._left is not None:
-                left = row_norms(self._left, self._names[0])
-            self._scales = (scale_for(left), scale_for(right))
-            self._factor_norms = (left / self._scales[0], right / self._scales[1])
-        return self._factor_norms
+                left_unit, left = measure_rows(self._left, self._names[0])
+            self._units, self._squares = (left_unit, right_unit), (left, right)
+        return self._squares

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-__all__ = ["Rows", "cosines", "distances_sq", "inner", "nearest_sq"]
+__all__ = ["Rows", "cosines", "distances_sq", "inner", "nearest_sq", "pairwise_sq"]
 
 # Below this part of |g|^2 + |c|^2 the digits of |g|^2 + |c|^2 - 2 g.c are lost to
 # cancellation (by arithmetic), and a distance is computed from differences instead.
@@ -35,15 +35,15 @@ class Rows:
         Second factor.
     constant : float
         A last coordinate that every row of the second factor shares (the bias).
-    left_norm, right_norm : torch.Tensor of shape (m,), dtype float64
-        Euclidean norms of the factors, ``constant`` included.
+    left_sq, right_sq : torch.Tensor of shape (m,), dtype float64
+        Squared norms of the factors, ``constant`` included.
     """
 
     left: torch.Tensor | None
     right: torch.Tensor
     constant: float
-    left_norm: torch.Tensor
-    right_norm: torch.Tensor
+    left_sq: torch.Tensor
+    right_sq: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.right)
@@ -53,14 +53,14 @@ class Rows:
             None if self.left is None else self.left[key],
             self.right[key],
             self.constant,
-            self.left_norm[key],
-            self.right_norm[key],
+            self.left_sq[key],
+            self.right_sq[key],
         )
 
     @property
     def norm_sq(self) -> torch.Tensor:
         """Squared norm of each row, float64."""
-        return (self.left_norm * self.right_norm).square()
+        return self.left_sq * self.right_sq
 
     def scaled(self, factor: float) -> Rows:
         """Return ``factor`` times the rows; the rows themselves for 1."""
@@ -70,18 +70,20 @@ class Rows:
             self.left,
             self.right * factor,
             self.constant * factor,
-            self.left_norm,
-            self.right_norm * factor,
+            self.left_sq,
+            self.right_sq * factor * factor,
         )
 
     def double(self) -> Rows:
-        """Return the same rows in float64."""
+        """Return the same rows in float64, their norms to the last digit."""
+        left = None if self.left is None else self.left.double()
+        right = self.right.double()
         return Rows(
-            None if self.left is None else self.left.double(),
-            self.right.double(),
+            left,
+            right,
             self.constant,
-            self.left_norm,
-            self.right_norm,
+            self.left_sq if left is None else left.square().sum(dim=1),
+            right.square().sum(dim=1) + self.constant**2,
         )
 
 
@@ -101,15 +103,15 @@ def cosines(x: Rows, y: Rows) -> torch.Tensor:
     Factor by factor, so that no length under- or overflows; 0 for a row of zeros.
     """
 
-    def safe(norm: torch.Tensor) -> torch.Tensor:
-        return torch.where(norm > 0, norm, 1.0)
+    def length(squared: torch.Tensor) -> torch.Tensor:
+        return torch.where(squared > 0, squared, 1.0).sqrt()
 
     cosine = x.right.double() @ y.right.double().T + x.constant * y.constant
-    cosine /= safe(x.right_norm)[:, None]
-    cosine /= safe(y.right_norm)
+    cosine /= length(x.right_sq)[:, None]
+    cosine /= length(y.right_sq)
     if x.left is not None and y.left is not None:
-        cosine *= (x.left.double() / safe(x.left_norm)[:, None]) @ (
-            y.left.double() / safe(y.left_norm)[:, None]
+        cosine *= (x.left.double() / length(x.left_sq)[:, None]) @ (
+            y.left.double() / length(y.left_sq)[:, None]
         ).T
     return cosine
 
@@ -133,13 +135,23 @@ def distances_sq(x: Rows, y: Rows) -> torch.Tensor:
     return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=1)
 
 
+def pairwise_sq(x: Rows) -> torch.Tensor:
+    """Return squared distances within a block, as `distances_sq`, float64 (m, m)."""
+    distance_sq, close = _gram_distances_sq(x, x)
+    distance_sq = distance_sq.double()
+    i, j = close[close[:, 0] != close[:, 1]].unbind(1)
+    if len(i):
+        distance_sq[i, j] = _pair_distances_sq(x, i, x, j)
+    return distance_sq.fill_diagonal_(0.0)
+
+
 def nearest_sq(x: Rows, y: Rows) -> torch.Tensor:
     """Return for each of ``x`` the squared distance to its nearest of ``y``, float64.
 
     As `distances_sq` with a minimum over columns, without the block in float64.
     Infinity where ``y`` is empty.
     """
-    nearest = torch.full_like(x.left_norm, torch.inf)
+    nearest = torch.full_like(x.left_sq, torch.inf)
     for start in range(0, len(y), _COLUMNS):
         part = y[start : start + _COLUMNS]
         torch.minimum(nearest, _nearest_in_block(x, part), out=nearest)
@@ -225,8 +237,6 @@ def _pair_chunk(x: Rows, y: Rows) -> torch.Tensor:
     da = a - y.left.double()
     cross = torch.linalg.vecdot(a, da) * torch.linalg.vecdot(dh, h)
     distance_sq = (
-        x.left_norm.square() * dh_sq
-        + torch.linalg.vecdot(da, da) * y.right_norm.square()
-        + 2.0 * cross
+        x.left_sq * dh_sq + torch.linalg.vecdot(da, da) * y.right_sq + 2.0 * cross
     )
     return distance_sq.clamp_min_(0.0)

@@ -1,8 +1,9 @@
-"""From a user's table to a tensor, and robust row norms of tables of any size."""
+"""From a user's table to a tensor, and row norms of tables of any size and range."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from skbadge.exceptions import InvalidInputError
 CHUNK_BYTES = 1 << 22
 # Norms in between are safe to square and multiply in float32; others are rescaled.
 _SAFE_LOW, _SAFE_HIGH = 2.0**-16, 2.0**16
-# float32 squares neither vanish nor overflow beside norms in between.
-_EXACT_LOW, _EXACT_HIGH = 1e-12, 1e15
+# Between these, squares neither vanish nor overflow beside each other.
+_FLOAT32_NORMS = (1e-12, 1e15)
+_FLOAT64_SQUARES = (1e-200, 1e300)
 
 
 def as_tensor(table: Any, name: str) -> torch.Tensor:
@@ -89,67 +91,86 @@ def chunk_length(width: int) -> int:
     return max(64, min(1 << 16, CHUNK_BYTES // (4 * width)))
 
 
-def row_norms(table: torch.Tensor, name: str) -> torch.Tensor:
-    """Return the Euclidean norm of each row, whatever its magnitude.
+def measure_rows(table: torch.Tensor, name: str) -> tuple[float, torch.Tensor]:
+    """Return a unit of length, and the squared norm of each row in it.
 
     Parameters
     ----------
     table : torch.Tensor of shape (n, width)
-        May be larger than memory; it is read once, in chunks.
+        May be larger than memory; it is read in chunks, once unless its numbers are
+        extreme.
     name : str
         What to call it in an error.
 
     Returns
     -------
-    torch.Tensor of shape (n,), dtype float64
+    unit : float
+        A power of two, so that dividing by it rounds nothing; 1 where the norms are
+        safe to multiply in float32 as they are.
+    squared_norms : torch.Tensor of shape (n,), dtype float64
+        Exact for whole numbers stored in float64.
 
     Raises
     ------
     InvalidInputError
         If a row holds NaN or infinity.
     """
-    norms = torch.empty(len(table), dtype=torch.float64, device=table.device)
+    squared = _in_chunks(table, _squared_norms)
+    if table.dtype == torch.float64 and not _between(squared, *_FLOAT64_SQUARES):
+        # The squares themselves have vanished or overflown: first find the unit.
+        largest = _in_chunks(table, lambda chunk: chunk.abs().amax(dim=1))
+        _check_finite(largest, name)
+        unit = unit_for(float(largest.max()))
+        return unit, _in_chunks(table, lambda chunk: _squared_norms(chunk / unit))
+    _check_finite(squared, name)
+    unit = unit_for(float(squared.max().sqrt())) if len(squared) else 1.0
+    return unit, squared / unit / unit
+
+
+def _in_chunks(
+    table: torch.Tensor, function: Callable[[torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    found = torch.empty(len(table), dtype=torch.float64, device=table.device)
     step = chunk_length(table.shape[1])
     for start in range(0, len(table), step):
-        norms[start : start + step] = _chunk_norms(table[start : start + step])
-    bad = torch.nonzero(~torch.isfinite(norms))
+        found[start : start + step] = function(table[start : start + step])
+    return found
+
+
+def _squared_norms(chunk: torch.Tensor) -> torch.Tensor:
+    if chunk.dtype == torch.float64:
+        return chunk.square().sum(dim=1)
+    norms = torch.linalg.vector_norm(chunk, dim=1, dtype=torch.float32)
+    if _between(norms, *_FLOAT32_NORMS):
+        return norms.double().square()
+    return chunk.double().square().sum(dim=1)
+
+
+def _between(values: torch.Tensor, low: float, high: float) -> bool:
+    """Say whether all values are within the limits, and none is NaN."""
+    return not len(values) or bool(low < values.min() and values.max() < high)
+
+
+def _check_finite(values: torch.Tensor, name: str) -> None:
+    bad = torch.nonzero(~torch.isfinite(values))
     if len(bad):
         raise InvalidInputError(
             f"{name} must be finite. Got NaN or infinity in {len(bad)} of "
-            f"{len(norms)} rows instead, the first at position {int(bad[0])}."
+            f"{len(values)} rows instead, the first at position {int(bad[0])}."
         )
-    return norms
 
 
-def _chunk_norms(chunk: torch.Tensor) -> torch.Tensor:
-    if chunk.dtype != torch.float64:
-        norms = torch.linalg.vector_norm(chunk, dim=1, dtype=torch.float32)
-        low, high = torch.aminmax(norms)
-        if low > _EXACT_LOW and high < _EXACT_HIGH:
-            return norms.double()
-        return torch.linalg.vector_norm(chunk.double(), dim=1)
-    # In float64 the squares themselves may vanish or overflow: divide first. A power of
-    # two would do as well; only the range matters here.
-    largest = chunk.abs().amax(dim=1)
-    divisor = torch.where(largest > 0, largest, 1.0)
-    return largest * torch.linalg.vector_norm(chunk / divisor[:, None], dim=1)
-
-
-def scale_for(norms: torch.Tensor) -> float:
-    """Return a power of two to divide rows by, 1 where their range is safe already.
-
-    Division by a power of two rounds nothing, so whole numbers stay exact.
-    """
-    largest = float(norms.max()) if len(norms) else 0.0
+def unit_for(largest: float) -> float:
+    """Return the unit of length for rows whose largest norm is given."""
     if largest == 0.0 or _SAFE_LOW <= largest <= _SAFE_HIGH:
         return 1.0
     # Smaller than the smallest normal float64: its reciprocal would overflow.
     return float(2.0 ** max(np.floor(np.log2(largest)), -1021.0))
 
 
-def rescaled(chunk: torch.Tensor, scale: float, dtype: torch.dtype) -> torch.Tensor:
-    """Return ``chunk / scale`` in ``dtype``; the chunk itself where nothing changes."""
-    if scale == 1.0:
+def in_unit(chunk: torch.Tensor, unit: float, dtype: torch.dtype) -> torch.Tensor:
+    """Return ``chunk / unit`` in ``dtype``; the chunk itself where nothing changes."""
+    if unit == 1.0:
         return chunk.to(dtype)
-    # Through float64: the scale of a float32 table may lie outside float32.
-    return (chunk.double() / scale).to(dtype)
+    # Through float64: the unit of a float32 table may lie outside float32.
+    return (chunk.double() / unit).to(dtype)

@@ -29,8 +29,8 @@ class Centers:
             None if like.left is None else buffer(like.left),
             buffer(like.right),
             like.constant,
-            buffer(like.left_norm),
-            buffer(like.right_norm),
+            buffer(like.left_sq),
+            buffer(like.right_sq),
         )
 
     def __len__(self) -> int:
@@ -51,6 +51,6 @@ class Centers:
         if target.left is not None and rows.left is not None:
             target.left.copy_(rows.left)
         target.right.copy_(rows.right)
-        target.left_norm.copy_(rows.left_norm)
-        target.right_norm.copy_(rows.right_norm)
+        target.left_sq.copy_(rows.left_sq)
+        target.right_sq.copy_(rows.right_sq)
         self._filled = stop

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from skbadge.embeddings import DenseEmbedding
-from skbadge.embeddings._rows import Rows, distances_sq, nearest_sq
+from skbadge.embeddings._rows import Rows, nearest_sq, pairwise_sq
 from skbadge.embeddings._tensors import chunk_length
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection._centers import Centers
@@ -212,7 +212,7 @@ class LazyGreedy:
             return 0
         device = self.pool.device
         ahead = rows[torch.from_numpy(able).to(device)]
-        between = distances_sq(ahead, ahead).cpu().numpy()
+        between = pairwise_sq(ahead).cpu().numpy()
         current, priority = distance_sq[able], self.priority[block[able]]
         accepted: list[int] = []
         scores: list[float] = []

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from skbadge.embeddings import Embedding, as_embedding
-from skbadge.embeddings._rows import Rows, distances_sq, nearest_sq
+from skbadge.embeddings._rows import Rows, nearest_sq, pairwise_sq
 from skbadge.embeddings._tensors import chunk_length
 from skbadge.selection._centers import Centers
 from skbadge.utils._random import as_generator
@@ -133,8 +133,8 @@ def _kmeans_plusplus(
     sampler = LazySampler(embedding, n, block_size=block_size, flush=flush)
     sampler.choose_first(first, generator)
     while len(sampler.chosen) < n and sampler.any_left():
-        sampler.walk_block(generator)
         sampler.refresh_if_due()
+        sampler.walk_block(generator)
     if len(sampler.chosen) < n:
         sampler.choose_uniformly(generator)
     return sampler.result(n)
@@ -215,7 +215,7 @@ class LazySampler:
             rows, self.bound[proposals], uniform, distance_sq
         )
 
-        # The block is walked: bounds may fall now, and its outcome may steer what comes.
+        # The block is walked: bounds may fall now, its outcome may steer what comes.
         self._count_waste(np.delete(proposals, accepted))
         np.minimum.at(self.bound, proposals, distance_sq)
         self.seen[proposals] = len(self.chosen)
@@ -225,8 +225,7 @@ class LazySampler:
 
     def nearest_new(self, proposals: np.ndarray, rows: Rows) -> np.ndarray:
         """Return D^2 of proposals to all centers of earlier blocks."""
-        exact = self.bound[proposals]
-        seen = self.seen[proposals]
+        exact, seen = self.bound[proposals], self.seen[proposals]
         order = np.argsort(seen, kind="stable")
         for part in np.array_split(order, max(1, len(order) // 128)):
             new = self.centers[int(seen[part].min()) :]
@@ -267,7 +266,7 @@ class LazySampler:
         # What the earlier centers reject stays rejected: leave it out of the products.
         open_ = np.flatnonzero(level < distance_sq)
         contenders = rows[torch.from_numpy(open_).to(self.embedding.device)]
-        between = distances_sq(contenders, contenders).cpu().numpy()
+        between = pairwise_sq(contenders).cpu().numpy()
         level, current = level[open_], distance_sq[open_]
         accepted: list[int] = []
         accepted_sq: list[float] = []
@@ -289,6 +288,8 @@ class LazySampler:
     def refresh_if_due(self) -> None:
         """Refresh all bounds where rejected proposals have cost as much as that."""
         new = len(self.chosen) - self.flushed
+        if not new:
+            return
         due = self.wasted >= len(self.bound) * (new + _PAIRS_PER_ROW)
         if self.flush == "always" or (self.flush == "auto" and due):
             self.refresh()

@@ -1,0 +1,120 @@
+"""k-center: the plain loop's picks, at any block size."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skbadge.exceptions import InvalidInputError
+from skbadge.selection import k_center_greedy
+from skbadge.selection._k_center import _k_center_greedy
+from tests._oracles import k_center_loop
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 60),
+    st.integers(1, 3),
+    st.integers(0, 3),
+    st.sampled_from([1, 2, 7, 128]),
+    st.booleans(),
+    st.integers(0, 999),
+)
+def test_whole_numbers_give_the_loops_picks(
+    n_pool, width, n_labeled, block_size, shuffled, seed
+):
+    rng = np.random.default_rng(seed)
+    X = rng.integers(-3, 4, size=(n_pool, width)).astype(np.float64)
+    labeled = rng.integers(-3, 4, size=(n_labeled, width)).astype(np.float64)
+    priority = rng.permutation(n_pool) if shuffled else None
+    n = int(rng.integers(1, n_pool + 1))
+    indices, scores = _k_center_greedy(
+        torch.from_numpy(X),
+        n,
+        labeled_features=torch.from_numpy(labeled),
+        priority=priority,
+        block_size=block_size,
+    )
+    expected, radii = k_center_loop(X, n, labeled if n_labeled else None, priority)
+    np.testing.assert_array_equal(indices, expected)
+    np.testing.assert_allclose(scores, radii, rtol=1e-12)
+
+
+def test_the_loop_itself_depends_on_the_tie_break():
+    X = np.array([[0.0], [1.0], [-1.0]])
+    assert k_center_loop(X, 2, X[:1])[0][0] == 1
+    assert k_center_loop(X, 2, X[:1], priority=[0, 2, 1])[0][0] == 2
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+def test_radii_agree_on_real_data(dtype, offset):
+    rng = np.random.default_rng(0)
+    X = torch.from_numpy(rng.normal(size=(500, 8)) + offset).to(dtype)
+    labeled = X[:20] + 1
+    _, scores = _k_center_greedy(X, 120, labeled_features=labeled)
+    _, radii = k_center_loop(X.double(), 120, labeled.double())
+    np.testing.assert_allclose(scores, radii, rtol=1e-6)
+
+
+def test_prefixes():
+    X = np.random.default_rng(0).normal(size=(300, 4))
+    everything = k_center_greedy(X, 300)
+    assert sorted(everything) == list(range(300))
+    for m in (1, 2, 77, 299):
+        np.testing.assert_array_equal(k_center_greedy(X, m), everything[:m])
+
+
+def test_nothing_labeled_starts_at_the_first_by_priority():
+    X = torch.tensor([[0.0], [5.0], [1.0]])
+    indices, scores = _k_center_greedy(
+        X, 2, labeled_features=None, priority=np.array([2, 1, 0])
+    )
+    np.testing.assert_array_equal(indices, [2, 1])
+    np.testing.assert_array_equal(scores, [np.inf, 4.0])
+
+
+def test_identical_rows_are_chosen_once_each_in_order():
+    X = np.ones((6, 2))
+    np.testing.assert_array_equal(k_center_greedy(X, 6), np.arange(6))
+    np.testing.assert_array_equal(
+        k_center_greedy(X, 6, labeled_features=X), np.arange(6)
+    )
+
+
+@pytest.mark.parametrize("unit", [2.0**-100, 2.0**-149, 2.0**84, 2.0**124])
+def test_extreme_units(unit):
+    X = (np.array([[1.0], [3.0], [-4.0], [2.0]]) * unit).astype(np.float32)
+    indices, scores = _k_center_greedy(
+        torch.from_numpy(X), 4, labeled_features=torch.zeros(1, 1)
+    )
+    np.testing.assert_array_equal(indices, [2, 1, 0, 3])
+    np.testing.assert_allclose(scores / unit, [4, 3, 1, 1], rtol=1e-6)
+
+
+def test_labeled_rows_of_another_magnitude():
+    X = np.array([[1.0], [2.0]])
+    far = np.array([[1e30]])
+    np.testing.assert_array_equal(k_center_greedy(X, 1, labeled_features=far), [0])
+    np.testing.assert_array_equal(
+        k_center_greedy(X, 1, labeled_features=[[1.0], [1e9]]), [1]
+    )
+
+
+def test_widths_must_agree():
+    message = (
+        "^labeled_features must have as many columns as features, 3. Got 2 instead.$"
+    )
+    with pytest.raises(InvalidInputError, match=message):
+        k_center_greedy(np.ones((4, 3)), 1, labeled_features=np.ones((4, 2)))
+
+
+def test_bad_values_are_refused():
+    X = np.ones((4, 3))
+    X[2, 1] = np.nan
+    message = "^X must be finite. Got NaN or infinity in 1 of 4 rows instead, the first"
+    with pytest.raises(InvalidInputError, match=message):
+        k_center_greedy(X, 1)
+    with pytest.raises(InvalidInputError, match="n must be at most the number of"):
+        k_center_greedy(np.ones((4, 3)), 5)

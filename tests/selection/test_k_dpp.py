@@ -1,0 +1,133 @@
+"""k-DPP: the exact law at many steps, the chain's own law at few."""
+
+import numpy as np
+import pytest
+import torch
+
+from skbadge.embeddings import DenseEmbedding, GradientEmbedding
+from skbadge.exceptions import InvalidInputError, RankError
+from skbadge.selection import k_dpp_sample
+from skbadge.selection._k_dpp import SwapChain, _k_dpp
+from tests._oracles import chi_square_p_value, k_dpp_chain_law, k_dpp_law
+
+
+def rows():
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(6, 4)) * rng.uniform(0.5, 2, size=(6, 1))
+
+
+def draw_sets(embedding, n, n_steps, n_draws, seed=0):
+    generator = np.random.default_rng(seed)
+    sets = []
+    for _ in range(n_draws):
+        found = _k_dpp(embedding, n, n_steps=n_steps, generator=generator)
+        sets.append(tuple(sorted(found.tolist())))
+    return sets
+
+
+def test_exact_law_at_many_steps():
+    sets = draw_sets(DenseEmbedding(rows()), 3, 60, 1500)
+    assert chi_square_p_value(sets, k_dpp_law(rows(), 3)) > 1e-3
+    assert chi_square_p_value(sets, k_dpp_law(rows() ** 2, 3)) < 1e-6
+
+
+def test_exact_law_on_factors():
+    rng = np.random.default_rng(2)
+    embedding = GradientEmbedding(
+        rng.normal(size=(5, 2)), rng.normal(size=(5, 3)), bias=True
+    )
+    sets = draw_sets(embedding, 2, 40, 1200)
+    assert chi_square_p_value(sets, k_dpp_law(embedding.to_dense(), 2)) > 1e-3
+
+
+@pytest.mark.parametrize("n_steps", [0, 1, 3])
+def test_chain_follows_its_transition_matrix(n_steps):
+    sets = draw_sets(DenseEmbedding(rows()), 2, n_steps, 1500)
+    assert chi_square_p_value(sets, k_dpp_chain_law(rows(), 2, n_steps)) > 1e-3
+    assert chi_square_p_value(sets, k_dpp_law(rows(), 2)) < 1e-6
+
+
+def test_one_row_is_drawn_by_its_squared_norm():
+    sets = draw_sets(DenseEmbedding(rows()), 1, None, 1500)
+    norm_sq = (rows() ** 2).sum(axis=1)
+    law = {(i,): p for i, p in enumerate(norm_sq / norm_sq.sum())}
+    assert chi_square_p_value(sets, law) > 1e-3
+    assert chi_square_p_value(sets, dict.fromkeys(law, 1 / 6)) < 1e-6
+
+
+def test_inverse_stays_right_over_many_swaps():
+    rng = np.random.default_rng(0)
+    embedding = DenseEmbedding(rng.normal(size=(200, 40)).astype(np.float32))
+    generator = np.random.default_rng(0)
+    chain = SwapChain(embedding, embedding.norms().numpy(), 30, generator)
+    chain.run(3000, generator)
+    assert chain.swaps > 200
+    gram = chain.cosines(chain.members, chain.members)
+    np.testing.assert_allclose(chain.inverse @ gram, np.eye(30), atol=1e-5)
+    together = np.concatenate([chain.members, chain.outside])
+    assert sorted(together) == list(range(200))
+
+
+def test_singular_start_is_replaced():
+    X = np.zeros((300, 5))
+    X[:, 0] = 1.0  # nearly every random start is singular
+    X[[7, 80, 150, 299]] = np.eye(5)[1:] * 3
+    for seed in range(5):
+        found = k_dpp_sample(X, 5, random_state=seed)
+        assert {7, 80, 150, 299} < set(found)
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e25])
+def test_extreme_lengths(unit):
+    X = (rows() * unit).astype(np.float32)
+    X[0] *= np.float32(1e-8)
+    found = k_dpp_sample(X, 3, random_state=0)
+    assert len(set(found)) == 3
+
+
+def test_rank_is_stated():
+    rng = np.random.default_rng(0)
+    residual = rng.dirichlet(np.ones(3), size=50)
+    residual -= np.eye(3)[residual.argmax(axis=1)]  # rows sum to 0: K - 1 dimensions
+    embedding = GradientEmbedding(
+        residual.astype(np.float32), rng.normal(size=(50, 4)).astype(np.float32)
+    )
+    message = (
+        "^A k-DPP can draw at most as many rows as the rank of the embedding, 8 here. "
+        "Got n=9 instead: ask for at most 8 rows, or use k-means\\+\\+, which has no "
+        "such limit.$"
+    )
+    with pytest.raises(RankError, match=message):
+        k_dpp_sample(embedding, 9, random_state=0)
+    assert len(set(k_dpp_sample(embedding, 8, random_state=0))) == 8
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_no_row_of_any_length(n):
+    with pytest.raises(RankError, match=f"embedding, 0 here. Got n={n} instead"):
+        k_dpp_sample(np.zeros((4, 3)), n)
+
+
+def test_whole_pool():
+    found = k_dpp_sample(np.eye(4), 4, random_state=0)
+    assert sorted(found) == [0, 1, 2, 3]
+    assert found.dtype == np.intp
+
+
+def test_one_row_outside():
+    sets = draw_sets(DenseEmbedding(rows()[:4]), 3, 30, 600)
+    assert chi_square_p_value(sets, k_dpp_law(rows()[:4], 3)) > 1e-3
+
+
+def test_default_number_of_steps(monkeypatch):
+    seen = []
+    monkeypatch.setattr(SwapChain, "run", lambda self, steps, rng: seen.append(steps))
+    k_dpp_sample(torch.eye(12), 10)
+    assert seen == [115]  # floor(5 * 10 * ln 10)
+
+
+def test_wrong_arguments():
+    with pytest.raises(InvalidInputError, match="n_steps must be an int of at least 0"):
+        k_dpp_sample(np.eye(3), 2, n_steps=-1)
+    with pytest.raises(InvalidInputError, match="n must be at most the number of"):
+        k_dpp_sample(np.eye(3), 4)

@@ -1,0 +1,323 @@
+"""k-means++: the exact law on the fast path, and wrong laws the same test rejects."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skbadge.embeddings import DenseEmbedding, GradientEmbedding
+from skbadge.embeddings._rows import distances_sq
+from skbadge.exceptions import InvalidInputError
+from skbadge.selection import _kmeans_plusplus as module
+from skbadge.selection import kmeans_plusplus
+from skbadge.selection._kmeans_plusplus import LazySampler, _kmeans_plusplus
+from tests._oracles import (
+    chi_square_p_value,
+    greedy_kmeans_plusplus,
+    kmeans_plusplus_law,
+    squared_distances,
+)
+
+N_DRAWS = 2000
+
+
+def factors(dtype=np.float64):
+    """Seven rows, two of them near each other, of very different lengths."""
+    rng = np.random.default_rng(3)
+    residual = rng.normal(size=(7, 3))
+    features = rng.uniform(0.2, 1.5, size=(7, 2))
+    residual[1] = residual[0] * 1.05
+    features[1] = features[0]
+    residual[2:4] *= 2.5
+    return residual.astype(dtype), features.astype(dtype)
+
+
+def dense():
+    residual, features = factors()
+    return (residual[:, :, None] * features[:, None, :]).reshape(7, -1)
+
+
+def draw_triples(embedding, n_draws=N_DRAWS, seed=0, first="uniform", **knobs):
+    generator = np.random.default_rng(seed)
+    return [
+        tuple(
+            _kmeans_plusplus(embedding, 3, first=first, generator=generator, **knobs)[
+                0
+            ].tolist()
+        )
+        for _ in range(n_draws)
+    ]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+# --- the law -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("block_size", "flush", "dtype"),
+    [
+        (1, "always", np.float32),
+        (1, "never", np.float64),
+        (2, "never", np.float32),
+        (6, "never", np.float64),
+        (64, "always", np.float64),
+        (64, "never", np.float32),
+        (None, "auto", np.float64),
+    ],
+)
+def test_ordered_triples_follow_the_exact_law(block_size, flush, dtype):
+    embedding = GradientEmbedding(*factors(dtype))
+    triples = draw_triples(embedding, block_size=block_size, flush=flush)
+    assert chi_square_p_value(triples, kmeans_plusplus_law(dense(), 3)) > 1e-3
+
+
+@pytest.mark.parametrize("first", ["norm", "max-norm"])
+def test_first_row(first):
+    norm_sq = (dense() ** 2).sum(axis=1)
+    law = norm_sq / norm_sq.sum()
+    if first == "max-norm":
+        law = (norm_sq == norm_sq.max()).astype(float)
+    triples = draw_triples(GradientEmbedding(*factors()), 800, first=first)
+    expected = kmeans_plusplus_law(dense(), 3, first=law)
+    assert chi_square_p_value(triples, expected) > 1e-3
+
+
+class LowersBoundsInsideBlock(LazySampler):
+    """Wrong: bounds fall as soon as the block's distances are known."""
+
+    def walk(self, rows, bound, uniform, distance_sq):
+        return super().walk(rows, distance_sq.copy(), uniform, distance_sq)
+
+
+class JudgesLeftoversByNewBounds(LazySampler):
+    """Wrong: a flush after the first acceptance, the rest of the block kept."""
+
+    def walk(self, rows, bound, uniform, distance_sq):
+        accepted, scores = super().walk(rows, bound, uniform, distance_sq)
+        if not len(accepted):
+            return accepted, scores
+        first = int(accepted[0])
+        rest = torch.arange(first + 1, len(uniform))
+        if not len(rest):
+            return accepted[:1], scores[:1]
+        to_first = distances_sq(rows[rest], rows[torch.tensor([first])])
+        renewed = np.minimum(distance_sq[first + 1 :], to_first[:, 0].numpy())
+        later, later_sq = super().walk(
+            rows[rest], renewed, uniform[first + 1 :], renewed
+        )
+        return np.concatenate([accepted[:1], later + first + 1]), scores[:1] + later_sq
+
+
+class DiscardsBlocksThatLookBad(LazySampler):
+    """Wrong: a block is thrown away, its distances having been computed ahead."""
+
+    def walk(self, rows, bound, uniform, distance_sq):
+        if np.mean(distance_sq / np.maximum(bound, 1e-300)) < 0.7:
+            return np.empty(0, dtype=np.intp), []
+        return super().walk(rows, bound, uniform, distance_sq)
+
+
+@pytest.mark.parametrize(
+    ("variant", "block_size"),
+    [
+        (LowersBoundsInsideBlock, 6),
+        (JudgesLeftoversByNewBounds, 6),
+        (DiscardsBlocksThatLookBad, 2),
+    ],
+)
+def test_natural_slips_in_the_fast_path_are_rejected(variant, block_size, monkeypatch):
+    monkeypatch.setattr(module, "LazySampler", variant)
+    embedding = GradientEmbedding(*factors())
+    triples = draw_triples(embedding, block_size=block_size, flush="never")
+    assert chi_square_p_value(triples, kmeans_plusplus_law(dense(), 3)) < 1e-6
+
+
+def draws_of(law, n_draws=N_DRAWS):
+    rng = np.random.default_rng(0)
+    keys = list(law)
+    return [keys[i] for i in rng.choice(len(keys), size=n_draws, p=list(law.values()))]
+
+
+@pytest.mark.parametrize("slip", [{"power": 1}, {"origin": True}])
+def test_wrong_laws_are_rejected(slip):
+    wrong = kmeans_plusplus_law(dense(), 3, **slip)
+    assert chi_square_p_value(draws_of(wrong), kmeans_plusplus_law(dense(), 3)) < 1e-6
+
+
+def test_greedy_local_trials_are_rejected():
+    rng = np.random.default_rng(0)
+    triples = [greedy_kmeans_plusplus(dense(), 3, rng) for _ in range(N_DRAWS)]
+    assert chi_square_p_value(triples, kmeans_plusplus_law(dense(), 3)) < 1e-6
+
+
+# --- course and scores ---------------------------------------------------------------
+
+
+def random_embedding(n=400, seed=0, dtype=np.float32):
+    rng = np.random.default_rng(seed)
+    residual = rng.normal(size=(n, 4)) * rng.lognormal(sigma=1.5, size=(n, 1))
+    features = np.maximum(rng.normal(size=(n, 12)), 0)
+    return GradientEmbedding(residual.astype(dtype), features.astype(dtype))
+
+
+@pytest.mark.parametrize("knobs", [{}, {"block_size": 7}, {"flush": "always"}])
+def test_prefixes(knobs):
+    embedding = random_embedding()
+    long = _kmeans_plusplus(
+        embedding, 400, first="uniform", generator=np.random.default_rng(5), **knobs
+    )
+    for m in (1, 2, 3, 50, 199, 399):
+        generator = np.random.default_rng(5)
+        short = _kmeans_plusplus(
+            embedding, m, first="uniform", generator=generator, **knobs
+        )
+        np.testing.assert_array_equal(short[0], long[0][:m])
+        np.testing.assert_array_equal(short[1], long[1][:m])
+
+
+@pytest.mark.parametrize("flush", ["always", "auto"])
+def test_scores_are_squared_distances_at_the_choice(flush):
+    embedding = random_embedding(dtype=np.float64)
+    distance_sq = squared_distances(embedding.to_dense().numpy())
+    indices, scores = _kmeans_plusplus(
+        embedding, 100, first="norm", generator=np.random.default_rng(0), flush=flush
+    )
+    expected = [distance_sq[i, indices[:t]].min() for t, i in enumerate(indices) if t]
+    np.testing.assert_allclose(scores[1:], expected, rtol=1e-8)
+    assert scores[0] == pytest.approx(embedding.squared_norms()[indices[0]].item())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_copies_are_chosen_last(dtype):
+    rng = np.random.default_rng(0)
+    residual = np.repeat(rng.normal(size=(40, 5)), 50, axis=0).astype(dtype)
+    features = np.repeat(rng.normal(size=(40, 30)), 50, axis=0).astype(dtype)
+    order = rng.permutation(2000)
+    embedding = GradientEmbedding(residual[order], features[order])
+    generator = np.random.default_rng(1)
+    indices, scores = _kmeans_plusplus(
+        embedding, 60, first="uniform", generator=generator
+    )
+    assert len(set((order // 50)[indices[:40]])) == 40
+    assert (scores[:40] > 0).all()
+    assert (scores[40:] == 0).all()
+
+
+def test_all_distances_zero_draws_uniformly_from_the_rest():
+    embedding = DenseEmbedding(np.ones((5, 3)))
+    triples = draw_triples(embedding, 1200)
+    law = dict.fromkeys(kmeans_plusplus_law(np.eye(5), 3), 1 / 60)
+    assert chi_square_p_value(triples, law) > 1e-3
+
+
+def test_tiny_rows_keep_their_law_once_the_long_ones_are_chosen():
+    X = np.zeros((6, 2), dtype=np.float32)
+    X[:3] = [[1e3, 0], [0, 1e3], [-1e3, -1e3]]
+    X[3:] = [[1e-17, 0], [0, 3e-17], [-2e-17, 0]]
+    law = kmeans_plusplus_law(X[3:].astype(float) * 1e17, 3)
+    generator = np.random.default_rng(0)
+    last = []
+    for _ in range(1500):
+        indices, _ = _kmeans_plusplus(
+            DenseEmbedding(X), 6, first="max-norm", generator=generator
+        )
+        last.append(tuple(i - 3 for i in indices.tolist() if i >= 3))
+    assert chi_square_p_value(last, law) > 1e-3
+
+
+SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 4), st.integers(1, 5))
+
+
+@st.composite
+def hostile_embeddings(draw):
+    n, width, depth = draw(SHAPES)
+    rng = np.random.default_rng(draw(st.integers(0, 1000)))
+    dtype = draw(st.sampled_from([np.float16, np.float32, np.float64]))
+    exponent = draw(st.sampled_from([0, -4, -20, -30, -42, 4, 18, 25, 37]))
+    spread = draw(st.sampled_from([0.0, 1.0, 15.0]))
+    limit = {np.float16: 4, np.float32: 37, np.float64: 300}[dtype]
+    if dtype == np.float64:
+        exponent *= 7
+    features = rng.normal(size=(n, depth))
+    power = np.clip(exponent + rng.normal(size=(n, 1)) * spread, -330, limit)
+    features = features * 10.0**power
+    residual = rng.normal(size=(n, width))
+    if draw(st.booleans()):  # copies, and rows of zeros
+        features, residual = features[rng.integers(n, size=n)], residual.round()
+    top = np.finfo(dtype).max
+    features = np.clip(features, -top, top).astype(dtype)
+    if draw(st.booleans()):
+        return DenseEmbedding(features)
+    return GradientEmbedding(residual.astype(dtype), features, bias=draw(st.booleans()))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hostile_embeddings(), st.integers(0, 99), st.sampled_from(module._FIRST), st.data()
+)
+def test_any_pool_gives_distinct_rows(embedding, seed, first, data):
+    n = data.draw(st.integers(1, len(embedding)))
+    indices, scores = _kmeans_plusplus(
+        embedding, n, first=first, generator=np.random.default_rng(seed)
+    )
+    assert indices.dtype == np.intp
+    assert len(set(indices.tolist())) == n == len(scores)
+    assert indices.min() >= 0 and indices.max() < len(embedding)
+    assert np.isfinite(scores).all() and (scores >= 0).all()
+
+
+def test_half_precision_is_storage_only():
+    embedding = random_embedding()
+    residual, features = embedding._left.half(), embedding._right.half()
+    half = GradientEmbedding(residual, features)
+    single = GradientEmbedding(residual.float(), features.float())
+    np.testing.assert_array_equal(
+        kmeans_plusplus(half, 50, random_state=0),
+        kmeans_plusplus(single, 50, random_state=0),
+    )
+
+
+# --- the public edge -----------------------------------------------------------------
+
+
+def test_plain_arrays_and_lists():
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    expected = kmeans_plusplus(X, 9, random_state=1)
+    np.testing.assert_array_equal(
+        kmeans_plusplus(X.tolist(), 9, random_state=1), expected
+    )
+    np.testing.assert_array_equal(
+        kmeans_plusplus(torch.from_numpy(X), 9, random_state=1), expected
+    )
+
+
+def test_global_generators_stay_as_they_were():
+    np.random.seed(0)
+    torch.manual_seed(0)
+    before = np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    kmeans_plusplus(random_embedding(), 50)
+    assert before == (np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"n": 0}, "n must be an int of at least 1. Got 0 instead."),
+        (
+            {"n": 8},
+            "n must be at most the number of candidates, 7. Got 8 instead: ask ",
+        ),
+        ({"n": 2, "first": "origin"}, "first must be one of 'uniform', 'max-norm', "),
+    ],
+)
+def test_wrong_arguments(kwargs, message):
+    with pytest.raises(InvalidInputError, match="^" + message):
+        kmeans_plusplus(dense(), **kwargs)

@@ -1,0 +1,70 @@
+"""top_k: order, ties by the seed, prefixes."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skbadge.exceptions import InvalidInputError
+from skbadge.selection import top_k
+from skbadge.selection._top_k import _top_k
+from tests._oracles import chi_square_p_value, ordered_subsets_law
+
+
+def test_largest_first():
+    scores = [0.1, -np.inf, 3.0, np.inf, 2.0]
+    np.testing.assert_array_equal(top_k(scores, 3), [3, 2, 4])
+    assert top_k(scores, 3).dtype == np.intp
+
+
+def test_ties_are_broken_uniformly():
+    pairs = [
+        tuple(top_k([1.0, 2.0, 1.0, 2.0, 2.0], 2, random_state=seed))
+        for seed in range(1200)
+    ]
+    law = ordered_subsets_law([1, 3, 4], 2)
+    assert chi_square_p_value(pairs, law) > 1e-3
+
+
+def test_lower_position_first_is_rejected():
+    law = ordered_subsets_law([1, 3, 4], 2)
+    assert chi_square_p_value([(1, 3)] * 1200, law) < 1e-6
+
+
+@given(
+    st.lists(st.integers(-2, 2), min_size=1, max_size=60),
+    st.integers(0, 99),
+    st.data(),
+)
+def test_prefixes(scores, seed, data):
+    m = data.draw(st.integers(1, len(scores)))
+    everything = top_k(scores, len(scores), random_state=seed)
+    assert sorted(everything) == list(range(len(scores)))
+    assert (np.diff(np.array(scores)[everything]) <= 0).all()
+    np.testing.assert_array_equal(top_k(scores, m, random_state=seed), everything[:m])
+
+
+def test_kernel_takes_tensors():
+    found = _top_k(torch.tensor([0.0, 2.0, 1.0]), 2, generator=np.random.default_rng(0))
+    np.testing.assert_array_equal(found, [1, 2])
+
+
+def test_nan_is_refused():
+    message = (
+        "^scores must not be NaN. Got NaN for 2 of 3 rows instead, the first at "
+        "position 1.$"
+    )
+    with pytest.raises(InvalidInputError, match=message):
+        top_k([0.0, np.nan, np.nan], 1)
+
+
+@pytest.mark.parametrize("scores", [[[1.0, 2.0]], ["a", "b"], 3.0])
+def test_scores_must_be_one_dimensional_numbers(scores):
+    with pytest.raises(InvalidInputError, match="scores must be a 1-D array of real"):
+        top_k(scores, 1)
+
+
+def test_n_above_the_pool():
+    with pytest.raises(InvalidInputError, match="n must be at most the number of"):
+        top_k([1.0], 2)
