@@ -140,8 +140,8 @@ def kdpp(tables, scale):
 
 
 def _matrix(outcome, title, caption):
-    if outcome.n_settings == 0:
-        return paragraph(f"{title}: no setting has a label budget.")
+    if outcome.column_mean.isna().all():
+        return paragraph(f"{title}: {_why_empty(outcome)}")
     display = PenaltyMatrixDisplay(
         outcome.matrix,
         strategies=outcome.matrix.columns,
@@ -152,9 +152,15 @@ def _matrix(outcome, title, caption):
     return picture(display.plot, alt, size=_MATRIX_SIZE, title=title, caption=caption)
 
 
-def _cdf(outcome, title):
+def _why_empty(outcome):
     if outcome.n_settings == 0:
-        return paragraph(f"{title}: no setting has a label budget.")
+        return "no setting has a label budget."
+    return "no two strategies have two repeats in common."
+
+
+def _cdf(outcome, title):
+    if outcome.curves.empty:
+        return paragraph(f"{title}: {_why_empty(outcome)}")
     names, columns = _columns(outcome.curves, ["normalized_error", "fraction"])
     display = NormalizedErrorDisplay(strategies=names, **columns)
     caption = f"{count(outcome.n_settings, 'setting')}, each with the same weight"

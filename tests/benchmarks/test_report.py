@@ -278,6 +278,9 @@ def test_one_repeat(tmp_path):
     results = results[results["repeat"] == 0]
     page = Page(write_report(results, costs_of(results), tmp_path))
     assert "1 common repeats, fewer than 2" in page.text
+    assert page.text.count("no two strategies have two repeats in common.") == 7
+    # What is left to draw are the learning curves.
+    assert len(page.images) == 1
 
 
 def test_ragged_grid_with_the_other_rule_and_scale(tmp_path):
