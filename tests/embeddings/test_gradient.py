@@ -1,0 +1,176 @@
+"""GradientEmbedding against autograd, and Proposition 1."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skbadge._contracts import Needs, PoolOutputs
+from skbadge.embeddings import GradientEmbedding
+from skbadge.exceptions import InvalidInputError
+
+N_ROWS, N_CLASSES = 12, 4
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, N_CLASSES)).double()
+
+
+@pytest.fixture
+def X():
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(N_ROWS, 5, generator=generator, dtype=torch.float64) * 2
+
+
+def factors(net, X):
+    with torch.no_grad():
+        features = net[:2](X)
+        proba = net[2](features).softmax(dim=1)
+    residual = proba - nn.functional.one_hot(proba.argmax(dim=1), N_CLASSES)
+    return residual, features, proba
+
+
+def autograd_rows(net, X, labels, bias):
+    rows = []
+    for x, label in zip(X, labels, strict=True):
+        net.zero_grad()
+        nn.functional.cross_entropy(net(x[None]), label[None]).backward()
+        row = net[2].weight.grad.flatten()
+        rows.append(torch.cat([row, net[2].bias.grad]) if bias else row.clone())
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_equal_to_autograd_at_the_hypothetical_label(net, X, bias):
+    residual, features, proba = factors(net, X)
+    embedding = GradientEmbedding(residual, features, bias=bias)
+    oracle = autograd_rows(net, X, proba.argmax(dim=1), bias)
+    every = range(N_ROWS)
+    torch.testing.assert_close(embedding.to_dense(), oracle)
+    torch.testing.assert_close(embedding.squared_norms(), (oracle**2).sum(dim=1))
+    torch.testing.assert_close(embedding.inner(every, every), oracle @ oracle.T)
+    expected = torch.cdist(oracle, oracle) ** 2
+    torch.testing.assert_close(embedding.distances_sq(every, every), expected)
+    # The same oracle at another label must differ.
+    other = autograd_rows(net, X, proba.argmin(dim=1), bias)
+    assert not torch.allclose(embedding.to_dense(), other)
+
+
+def test_proposition_1(net, X):
+    residual, features, proba = factors(net, X)
+    features_sq = (features**2).sum(dim=1)
+    norms = []
+    for label in range(N_CLASSES):
+        labels = torch.full((N_ROWS,), label)
+        oracle_sq = (autograd_rows(net, X, labels, bias=False) ** 2).sum(dim=1)
+        formula = ((proba**2).sum(dim=1) + 1 - 2 * proba[:, label]) * features_sq
+        torch.testing.assert_close(oracle_sq, formula)
+        norms.append(oracle_sq)
+    smallest, best = torch.stack(norms, dim=1).min(dim=1)
+    assert (best == proba.argmax(dim=1)).all()
+    torch.testing.assert_close(
+        GradientEmbedding(residual, features).squared_norms(), smallest
+    )
+
+
+def test_norms_rank_with_uncertainty(net, X):
+    residual, features, proba = factors(net, X)
+    ones = torch.ones_like(features)
+    norms = GradientEmbedding(residual, ones).squared_norms()
+    assert norms.argmin() == proba.amax(dim=1).argmax()
+
+
+def test_take_keeps_order_and_bias(net, X):
+    residual, features, _ = factors(net, X)
+    embedding = GradientEmbedding(residual, features, bias=True)
+    taken = embedding.take([5, 0, 5])
+    assert len(taken) == 3
+    torch.testing.assert_close(taken.to_dense(), embedding.to_dense()[[5, 0, 5]])
+
+
+def test_from_outputs(net, X):
+    residual, features, _ = factors(net, X)
+    needs = Needs(residual=True, features=True)
+    values = {"residual": residual, "features": features}
+    embedding = GradientEmbedding.from_outputs(PoolOutputs(N_ROWS, needs, values))
+    assert embedding.to_dense().equal(GradientEmbedding(residual, features).to_dense())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_computes_in_float32(dtype):
+    generator = torch.Generator().manual_seed(0)
+    residual = torch.randn(20, 3, generator=generator).to(dtype)
+    features = torch.randn(20, 40, generator=generator).to(dtype) * 300
+    embedding = GradientEmbedding(residual, features)
+    oracle = GradientEmbedding(residual.double(), features.double())
+    assert embedding.dtype == torch.float32
+    torch.testing.assert_close(
+        embedding.distances_sq(range(20), range(20)),
+        oracle.distances_sq(range(20), range(20)),
+        rtol=1e-5,
+        atol=0,
+    )
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_distances_of_near_rows_do_not_cancel(bias):
+    rng = np.random.default_rng(0)
+    residual = np.repeat(rng.normal(size=(1, 6)), 30, axis=0)
+    features = np.repeat(rng.normal(size=(1, 50)), 30, axis=0)
+    residual[1::2] += rng.normal(size=(15, 6)) * 1e-4
+    features[2::3] += rng.normal(size=(10, 50)) * 1e-4
+    residual, features = residual.astype(np.float32), features.astype(np.float32)
+    embedding = GradientEmbedding(residual, features, bias=bias)
+    dense = GradientEmbedding(
+        residual.astype(float), features.astype(float), bias=bias
+    ).to_dense()
+    expected = ((dense[:, None] - dense[None]) ** 2).sum(dim=-1)
+    found = embedding.distances_sq(range(30), range(30))
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=0)
+    assert found[0, 4] == 0  # identical rows, exactly
+    naive = embedding.squared_norms()[:, None] + embedding.squared_norms()
+    naive = naive - 2 * embedding.inner(range(30), range(30)).double()
+    assert not torch.allclose(naive, expected, rtol=1e-2, atol=0)
+
+
+@pytest.mark.parametrize("unit", [1e-150, 1e-30, 1.0, 1e30, 1e60])
+def test_any_magnitude(unit):
+    rng = np.random.default_rng(0)
+    residual, features = rng.normal(size=(6, 2)), rng.normal(size=(6, 3))
+    plain = GradientEmbedding(residual, features)
+    scaled = GradientEmbedding(residual * unit, features)
+    every = range(6)
+    torch.testing.assert_close(
+        scaled.distances_sq(every, every) / unit / unit,
+        plain.distances_sq(every, every),
+    )
+
+
+@pytest.mark.parametrize(
+    ("residual", "features", "message"),
+    [
+        (np.ones((3, 2)), np.ones((4, 2)), "must have as many rows each. Got 3 and 4"),
+        (np.ones(3), np.ones((3, 2)), "^residual must be a 2-D table of shape"),
+        (np.ones((3, 2)), np.ones((3, 0)), "^features must be a 2-D table of shape"),
+        (np.ones((3, 2)), [["a"], ["b"], ["c"]], "^features must hold real numbers"),
+        (np.ones((2, 2)), [[1.0], [1.0, 2.0]], "rows have different lengths"),
+        (np.ones((2, 2)) * 1j, np.ones((2, 2)), "residual must hold real numbers"),
+    ],
+)
+def test_wrong_factors(residual, features, message):
+    with pytest.raises(InvalidInputError, match=message):
+        GradientEmbedding(residual, features)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_bad_values_are_found_at_first_use(bad):
+    features = np.ones((5, 2), dtype=np.float32)
+    features[3, 1] = bad
+    message = (
+        "^features must be finite. Got NaN or infinity in 1 of 5 rows instead, the "
+        "first at position 3.$"
+    )
+    with pytest.raises(InvalidInputError, match=message):
+        GradientEmbedding(np.ones((5, 2)), features).norms()
