@@ -126,12 +126,7 @@ def _choose(
     block_size: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     greedy = LazyGreedy(pool, n, labeled, priority)
-    size = block_size
-    while len(greedy.chosen) < n:
-        accepted = greedy.walk_block(size, n)
-        # Nothing accepted: many rows compete with stale distances.
-        size = block_size if accepted else min(2 * size, _LARGEST_BLOCK)
-        greedy.refresh_if_due()
+    greedy.run(n, block_size)
     return (
         np.array(greedy.chosen, dtype=np.intp),
         np.sqrt(np.array(greedy.scores)) * greedy.unit,
@@ -191,6 +186,15 @@ class LazyGreedy:
         else:
             picked = self.pool.rows(indices)
         return picked.scaled(self.pool.scale / self.unit)
+
+    def run(self, n: int, block_size: int = _BLOCK) -> None:
+        """Choose until ``n`` rows are chosen."""
+        size = block_size
+        while len(self.chosen) < n:
+            accepted = self.walk_block(size, n)
+            # Nothing accepted: many rows compete with stale distances.
+            size = block_size if accepted else min(2 * size, _LARGEST_BLOCK)
+            self.refresh_if_due()
 
     def walk_block(self, size: int, n: int) -> int:
         """Refresh the farthest rows and choose from them while none outside competes.

@@ -1,0 +1,79 @@
+"""What lazy selection is measured against, each as fast as its idea allows.
+
+Plain torch in float32 on all cores, no Python loop over rows: not the slow reference
+code of the tests.
+"""
+
+import torch
+
+
+class SequentialSampler:
+    """k-means++ seeding one center at a time on the two factors.
+
+    A center costs two matrix-vector products over the whole pool, one minimum in place
+    and one draw.
+    """
+
+    def __init__(self, residual, features, seed=0):
+        self.residual, self.features = residual, features
+        self.norm_sq = (
+            torch.linalg.vector_norm(residual, dim=1)
+            * torch.linalg.vector_norm(features, dim=1)
+        ).square_()
+        self.nearest = torch.full_like(self.norm_sq, torch.inf)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.chosen = [
+            int(torch.randint(len(residual), (1,), generator=self.generator))
+        ]
+
+    def add_centers(self, n):
+        for _ in range(n):
+            center = self.chosen[-1]
+            products = self.features @ self.features[center]
+            products *= self.residual @ self.residual[center]
+            products *= -2.0
+            products += self.norm_sq
+            products += self.norm_sq[center]
+            torch.minimum(self.nearest, products.clamp_min_(0.0), out=self.nearest)
+            self.nearest[center] = 0.0
+            law = self.nearest.cumsum(0, dtype=torch.float64)
+            level = torch.rand(1, generator=self.generator, dtype=torch.float64)
+            drawn = int(torch.searchsorted(law, level * law[-1]))
+            self.chosen.append(min(drawn, len(law) - 1))
+
+
+def dense_products(residual, features, centers, chunk=4096):
+    """Form every inner product of the pool with the centers: what no bound saves."""
+    largest = -torch.inf
+    left, right = residual[centers].T, features[centers].T
+    for start in range(0, len(features), chunk):
+        products = features[start : start + chunk] @ right
+        products *= residual[start : start + chunk] @ left
+        largest = max(largest, float(products[0, 0]))
+    return largest
+
+
+def nearest_labeled_sq(features, labeled, chunk=4096):
+    """Squared distance of each row to its nearest labelled one, by matrix products."""
+    labeled_sq = labeled.square().sum(dim=1)
+    nearest = []
+    for start in range(0, len(features), chunk):
+        part = features[start : start + chunk]
+        distance_sq = labeled_sq - 2.0 * (part @ labeled.T)
+        nearest.append(distance_sq.amin(dim=1) + part.square().sum(dim=1))
+    return torch.cat(nearest).clamp_min_(0.0)
+
+
+def sequential_k_center(features, norm_sq, nearest_sq, n):
+    """Farthest-first traversal, one matrix-vector product over the pool a center."""
+    chosen = []
+    for _ in range(n):
+        center = int(nearest_sq.argmax())
+        chosen.append(center)
+        distance_sq = features @ features[center]
+        distance_sq *= -2.0
+        distance_sq += norm_sq
+        distance_sq += norm_sq[center]
+        torch.minimum(nearest_sq, distance_sq, out=nearest_sq)
+        nearest_sq[center] = -1.0
+    return chosen
