@@ -118,11 +118,9 @@ def penalty_matrix(results, *, test="z", by=None, rule="paper"):
     r"""Count how often each strategy beats each other one, over all settings.
 
     Two strategies are compared at each label budget of each setting by a paired test on
-    their test errors. A win adds to the winner's row in the loser's column. A row shows
-    how often a strategy wins, a column how often it is beaten: low columns are good.
-
-    ``by=None`` gives the paper's Figure 4, ``by="batch_size"`` Figure 13 and
-    ``by="model"`` Figure 14.
+    their test errors. A win adds to the winner's row in the loser's column: low columns
+    are good. These are the paper's Figures 4 (``by=None``), 13 (``by="batch_size"``)
+    and 14 (``by="model"``).
 
     Parameters
     ----------
@@ -179,12 +177,12 @@ def penalty_matrix(results, *, test="z", by=None, rule="paper"):
     --------
     >>> import pandas as pd
     >>> from skbadge.benchmarks import penalty_matrix
-    >>> rand, badge = [0.1, 0.5, 0.9], [0.1, 0.6, 0.9]
-    >>> results = pd.DataFrame([
-    ...     {"dataset": "digits", "model": "mlp", "batch_size": 100,
-    ...      "strategy": strategy, "repeat": repeat, "n_labeled": n, "accuracy": a}
-    ...     for strategy, curve in {"rand": rand, "badge": badge}.items()
-    ...     for repeat in range(5) for n, a in zip([100, 200, 300], curve)])
+    >>> curves = {"rand": [0.1, 0.5, 0.9], "badge": [0.1, 0.6, 0.9]}
+    >>> rows = [("digits", "mlp", 100, name, repeat, 100 * (i + 1), accuracy)
+    ...         for name in curves for repeat in range(5)
+    ...         for i, accuracy in enumerate(curves[name])]
+    >>> results = pd.DataFrame(rows, columns=["dataset", "model", "batch_size",
+    ...     "strategy", "repeat", "n_labeled", "accuracy"])
     >>> penalty_matrix(results).to_frame()
            badge  rand
     badge    0.0   1.0

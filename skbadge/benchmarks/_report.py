@@ -96,17 +96,7 @@ def write_report(
     missing = _records(missing, "missing")
     failures = _records(failures, "failures")
     tables = ReportTables(results, costs, rule)
-    parts = {
-        "Who beats whom": figures.comparisons(tables),
-        "Errors relative to random sampling": figures.errors(tables),
-        "Learning curves": figures.curves(tables, scale),
-        "Area under the budget curve": lists.areas(tables),
-        "k-means++ against the k-DPP": figures.kdpp(tables, scale),
-        "Running times": lists.times(tables),
-        "Label budgets": lists.budgets(tables),
-        "Missing and failed cells": lists.cells(tables, missing, failures),
-        "Settings and versions": lists.settings_and_versions(settings),
-    }
+    parts = _sections(tables, settings, missing, failures, scale)
     body = [
         *lists.summary(tables, missing, failures),
         contents(parts),
@@ -120,6 +110,21 @@ def write_report(
     path = out_dir / "report.html"
     write_atomically(path, page(_TITLE, body))
     return path
+
+
+def _sections(tables, settings, missing, failures, scale):
+    """Return the parts of each section by its title, in the order of the page."""
+    return {
+        "Who beats whom": figures.comparisons(tables),
+        "Errors relative to random sampling": figures.errors(tables),
+        "Learning curves": figures.curves(tables, scale),
+        "Area under the budget curve": lists.areas(tables),
+        "k-means++ against the k-DPP": figures.kdpp(tables, scale),
+        "Running times": lists.times(tables),
+        "Label budgets": lists.budgets(tables),
+        "Missing and failed cells": lists.cells(tables, missing, failures),
+        "Settings and versions": lists.settings_and_versions(settings),
+    }
 
 
 class ReportTables:

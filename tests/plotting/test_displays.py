@@ -160,10 +160,12 @@ def test_cdf_from_single_values():
 
 
 def test_cdf_without_values():
-    NormalizedErrorDisplay(strategies=[], normalized_error=[], fraction=[]).plot()
-    NormalizedErrorDisplay(
+    none = NormalizedErrorDisplay(strategies=[], normalized_error=[], fraction=[])
+    assert none.plot().lines_ == []
+    empty = NormalizedErrorDisplay(
         strategies=["a"], normalized_error=[[]], fraction=[[]]
-    ).plot()
+    )
+    assert empty.plot().lines_[0].get_ydata().tolist() == [0, 0]
 
 
 def test_matrix_writes_its_values_and_column_means():
