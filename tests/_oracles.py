@@ -5,6 +5,7 @@ import itertools
 from fractions import Fraction
 
 import numpy as np
+import torch
 import scipy.stats
 
 # --- analysis of experiments, in exact fractions, one comparison at a time ----------
@@ -213,3 +214,36 @@ def ordered_subsets_law(items, n):
     """Every ordered n-tuple of the items equally likely, as a dict."""
     orders = list(itertools.permutations(items, n))
     return dict.fromkeys(orders, 1 / len(orders))
+
+
+# --- gradient of a net's own loss, one row and one backward pass at a time ----------
+
+
+def last_layer_gradients(net, layer, rows, *, bias=False):
+    """Return the gradient in a layer's weight (and bias) of each row, by autograd.
+
+    ``rows`` holds inputs of the module, each with a batch dimension of one. The loss is
+    the net's own at the label that ``predict_proba`` prefers; everything runs through
+    the real module in evaluation mode.
+    """
+    net.module_.eval()
+    layer.requires_grad_(True)
+    parameters = [layer.weight, layer.bias] if bias else [layer.weight]
+    criterion = getattr(net.criterion_, "_orig_mod", net.criterion_)
+    before = criterion.reduction
+    criterion.reduction = "sum"  # of one row: that row's loss
+    gradients = []
+    for row in rows:
+        label = torch.tensor([int(net.predict_proba(row)[0].argmax())])
+        net.module_.eval()
+        answer = net.infer(row)
+        label = label if _has_classes(net) else label.float()
+        loss = net.get_loss(answer, label, X=row)
+        parts = torch.autograd.grad(loss, parameters)
+        gradients.append(torch.cat([part.flatten().double() for part in parts]))
+    criterion.reduction = before
+    return torch.stack(gradients)
+
+
+def _has_classes(net):
+    return "Binary" not in type(net).__name__

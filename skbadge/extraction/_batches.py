@@ -10,35 +10,39 @@ from torch.utils.data import DataLoader
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.extraction._dataset import ModuleDataset
-from skbadge.extraction._nets import module_dtype
-from skbadge.utils._rows import is_dataset, take
+from skbadge.extraction._nets import input_format
+from skbadge.utils._rows import is_dataset, n_rows, take
 
-__all__ = ["iterate_batches", "iterate_chunks"]
+__all__ = ["batch_size_of", "iterate_batches", "iterate_chunks"]
 
 # Rows are taken from the pool, and sent through the transformers, so many bytes at a
 # time: large enough that the calls cost nothing, small beside any pool that matters.
 _CHUNK_BYTES = 1 << 26
 
 
-def iterate_chunks(X, positions):
-    """Cut positions into runs of at most `_CHUNK_BYTES`, as slices if they can be."""
-    count = max(1, len(positions))
-    if is_dataset(X):
-        size = count
-    else:
-        one = take(X, slice(0, 1))
-        size = max(1024, _CHUNK_BYTES // max(1, _n_bytes(one)))
-        # A multiple of every usual batch size, so that chunks cut no batch short.
-        size = -(-size // 1024) * 1024
-    contiguous = len(positions) and np.array_equal(
-        positions, np.arange(positions[0], positions[0] + len(positions))
-    )
-    for start in range(0, len(positions), size):
-        stop = min(start + size, len(positions))
-        if contiguous and not is_dataset(X):
-            yield slice(int(positions[0]) + start, int(positions[0]) + stop)
-        else:
-            yield positions[start:stop]
+def batch_size_of(net):
+    """Return the batch size of a net's predictions; -1 stands for all rows at once."""
+    return net.get_params_for("iterator_valid").get("batch_size", net.batch_size)
+
+
+def iterate_chunks(X, positions, batch_size):
+    """Cut positions into runs of about `_CHUNK_BYTES`, as slices if they can be.
+
+    A run is a multiple of the batch size, so that no batch is cut short. A torch
+    ``Dataset`` reads its rows one by one anyway and is not cut.
+    """
+    count = len(positions)
+    if not count:
+        return
+    size = count
+    if not is_dataset(X):
+        size = max(1, _CHUNK_BYTES // max(1, _n_bytes(take(X, slice(0, 1)))))
+        if batch_size > 0:
+            size = max(batch_size, size // batch_size * batch_size)
+    contiguous = bool((np.diff(positions) == 1).all())
+    for start in range(0, count, size):
+        part = positions[start : start + size]
+        yield slice(int(part[0]), int(part[-1]) + 1) if contiguous else part
 
 
 def _n_bytes(one):
@@ -56,16 +60,24 @@ def _n_bytes(one):
 
 
 def iterate_batches(net, X):
-    """Yield the batches that skorch would make of ``X``, by slices where it may."""
-    batch_size = net.get_params_for("iterator_valid").get("batch_size", net.batch_size)
+    """Yield the batches that skorch would make of ``X``, by slices where it may.
+
+    Yields
+    ------
+    X : tensor, or what the net's data set and iterator make of it
+        Input of the module; nothing of the pool itself, so that a module may write to
+        it.
+    y : tensor
+        Of no meaning.
+    """
     if _may_slice(net, X):
         dataset = net.get_dataset(X)
         if not isinstance(dataset, ModuleDataset):
-            dataset = ModuleDataset(X, dtype=module_dtype(net))
-        size = len(dataset) if batch_size == -1 else batch_size
-        for start in range(0, len(dataset), size):
-            batch = dataset.batch(slice(start, min(start + size, len(dataset))))
-            yield batch, torch.zeros(0)
+            dataset = ModuleDataset(X, **vars(input_format(net)))
+        count, batch_size = n_rows(X), batch_size_of(net)
+        size = max(1, count) if batch_size == -1 else batch_size
+        for start in range(0, count, size):
+            yield dataset.batch(slice(start, min(start + size, count))), torch.zeros(0)
         return
     for name in ("shuffle", "sampler", "batch_sampler", "drop_last"):
         if net.get_params_for("iterator_valid").get(name):
@@ -74,7 +86,20 @@ def iterate_batches(net, X):
                 "the net answers for. Set iterator_train__... instead, and leave "
                 "iterator_valid in the order of X."
             )
-    yield from net.get_iterator(net.get_dataset(X), training=False)
+    for batch in net.get_iterator(net.get_dataset(X), training=False):
+        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+            raise InvalidInputError(
+                "A data set must yield pairs (X, y), as skorch expects; for rows "
+                "without a label, y may be any number. Got batches of "
+                f"{_described(batch)} instead."
+            )
+        yield batch
+
+
+def _described(batch):
+    if isinstance(batch, (tuple, list)):
+        return f"{len(batch)} parts"
+    return f"type {type(batch).__name__}"
 
 
 def _may_slice(net, X):

@@ -9,9 +9,9 @@ from skbadge.exceptions import (
     InvalidInputError,
     ModuleOutputError,
 )
-from skbadge.extraction._layers import choose_layer
+from skbadge.extraction._layers import choose_layer, linear_layers, only_call
 from skbadge.extraction._residual import compute_residual, find_link
-from skbadge.extraction._storage import empty_rows
+from skbadge.extraction._storage import empty_tables
 
 __all__ = ["Collector"]
 
@@ -19,152 +19,186 @@ _PROBA_TOLERANCE = 1e-3
 
 
 class Collector:
-    """Checks each batch and writes what is needed into arrays made once."""
+    """Checks each batch and writes what is needed into tables made once.
+
+    Parameters
+    ----------
+    net : skorch net
+        Whose answers come.
+    needs : Needs
+        What to keep of them.
+    positions : ndarray of int of shape (n_rows,)
+        Where the rows stand in the pool, for messages.
+    description : str
+        What the rows are, for messages.
+    layer : str or None
+        Dotted name of the classification layer, None to find it in the first batch.
+    n_classes : int or None
+        Number of classes the net must answer; None not to check.
+    """
 
     def __init__(self, net, needs, positions, description, *, layer, n_classes):
         self.net = net
         self.needs = needs
         self.positions = positions
+        self.description = description
         self.layer = layer
         self.n_classes = n_classes
-        self.description = description
-        self.needs_layer = needs.residual or needs.features
-        self.captured = None
+        self.calls = None
         self.done = 0
         self.last_count = 0
-        self.values = {}
-        self.chosen = None
+        self._chosen = None
+        self._link = None
+        self._tables = {}
+
+    def watched_layers(self):
+        """Return the layers whose calls must be recorded, by name."""
+        needs_layer = self.needs.residual or self.needs.features
+        return linear_layers(self.net.module_) if needs_layer else {}
 
     def check_input(self, tensor):
         """Refuse NaN and infinity in what reaches the module."""
-        if not torch.isfinite(tensor).all():
-            raise InvalidInputError(
-                f"NaN or infinity reached the net in {self._where(tensor)}. Impute or "
-                "remove such values before the net, for example in a pipeline step."
-            )
+        # One number tells of most batches that all is well, in half the time; a sum
+        # may also overflow, so it cannot tell that something is wrong.
+        if torch.isfinite(tensor.sum()) or torch.isfinite(tensor).all():
+            return
+        raise InvalidInputError(
+            f"NaN or infinity reached the net in {self._where(tensor)}. Impute or "
+            "remove such values before the net, for example in a pipeline step."
+        )
 
-    def add(self, answer):
-        """Take the module's answer to one batch."""
-        output, rest = answer, ()
-        if isinstance(answer, (tuple, list)):
-            output, *rest = answer
+    def add(self, answer, X=None):
+        """Take the module's answer to the batch ``X``."""
+        output, rest = _split(answer)
         scores = output[:, None] if output.ndim == 1 else output
-        if scores.ndim != 2:
-            raise ModuleOutputError(
-                "The module must answer one row of class scores for each row of X. "
-                f"Got an output of shape {tuple(output.shape)} instead."
-            )
-        self._check_rows(scores)
-        if not torch.isfinite(scores).all() and not self._log_of_zero(scores):
-            raise DivergedTrainingError(
-                f"The net answers NaN or infinity in {self._where(scores)}: its "
-                "training diverged. Lower the learning rate, scale the inputs, or clip "
-                "the gradients, then call refit()."
-            )
+        self._check_scores(scores)
         proba = self._probabilities(output)
-        if self.needs.proba:
-            self._store("proba", proba)
-        if self.needs_layer:
-            self._add_layer(scores, tuple(rest))
-        self.done += self.last_count
+        found = {"proba": proba} if self.needs.proba else {}
+        if self.needs.residual or self.needs.features:
+            found.update(self._read_layer(scores, output, rest, X))
+        if not self._tables:
+            self._tables = empty_tables(len(self.positions), found)
+        for name, part in found.items():
+            self._tables[name][self.done : self.done + len(scores)] = part
+        self.done += len(scores)
+        self.last_count = len(scores)
 
     def finish(self):
         """Return what was collected, once every row is there."""
         if self.done != len(self.positions):
             raise ModuleOutputError(
-                f"The net answered for {self.done} of {len(self.positions)} rows. Its "
-                "dataset or iterator_valid must yield every row once, in order."
+                f"The net answered for {self.done} of the {len(self.positions)} rows "
+                f"of {self.description}. Its dataset and iterator_valid must yield "
+                "every row once, in order, and its module answer each of them."
             )
-        return self.values
+        return self._tables
 
-    def _check_rows(self, scores):
-        self.last_count = len(scores)
+    def _check_scores(self, scores):
+        if scores.ndim != 2 or not scores.is_floating_point():
+            raise ModuleOutputError(
+                "The module must answer one row of class scores, floats, for each row "
+                f"of X. Got an output of shape {tuple(scores.shape)} and dtype "
+                f"{scores.dtype} instead."
+            )
         if self.done + len(scores) > len(self.positions):
             raise ModuleOutputError(
                 f"The net answered for more than the {len(self.positions)} rows of "
-                f"{self.description}. Its module must answer one row for each row."
+                f"{self.description}. Its dataset and iterator_valid must yield every "
+                "row once, in order, and its module answer each of them once."
+            )
+        if not torch.isfinite(scores).all() and not _is_log_of_zero(scores):
+            raise DivergedTrainingError(
+                f"The net answers NaN or infinity in {self._where(scores)}: its "
+                "training diverged. Lower the learning rate, scale the inputs, or clip "
+                "the gradients, then call refit()."
             )
 
-    def _log_of_zero(self, scores):
-        # A module that ends in log-softmax rightly answers -inf for an impossible
-        # class; NaN or +inf never are right.
-        return bool((torch.isneginf(scores) | torch.isfinite(scores)).all()) and bool(
-            torch.isfinite(scores).any(dim=1).all()
-        )
-
     def _probabilities(self, output):
-        proba = _to_probabilities(self.net, output)
-        if not _is_distribution(proba):
-            criterion = type(self.net.criterion_).__name__
+        # Half precision is storage; a softmax of it would have ties without number.
+        exact = output.to(torch.promote_types(output.dtype, torch.float32))
+        proba = _to_probabilities(self.net, exact)
+        if not _is_distribution(proba, output):
+            criterion = getattr(self.net.criterion_, "_orig_mod", self.net.criterion_)
             raise ModuleOutputError(
                 "The net's probabilities must be non-negative and sum to 1 in each "
-                f"row, but with the criterion {criterion} they do not. skorch takes "
-                "the module's output for probabilities unless it knows the criterion: "
-                "NLLLoss expects a softmax inside the module, CrossEntropyLoss expects "
-                "logits. Change one of the two, or set predict_nonlinearity on the net."
+                f"row, but with the criterion {type(criterion).__name__} they do not. "
+                "skorch takes the module's output for probabilities unless it knows "
+                "the criterion: NLLLoss expects a softmax inside the module, "
+                "CrossEntropyLoss expects logits. Change one of the two, or set "
+                "predict_nonlinearity on the net."
             )
         if self.n_classes is not None and proba.shape[1] != self.n_classes:
             raise ModuleOutputError(
                 f"The net answers {proba.shape[1]} classes, but the learner has "
-                f"{self.n_classes}. Give the learner all classes with classes=[...], or "
-                "change the width of the last layer."
+                f"{self.n_classes}. Give the learner all classes with classes=[...], "
+                "or change the width of the last layer."
             )
-        return proba.to(torch.promote_types(proba.dtype, torch.float32))
+        return proba
 
-    def _add_layer(self, scores, rest):
-        name = choose_layer(
-            self.net.module_,
-            self.captured.calls,
-            scores.shape[1],
-            self.layer,
-            refuse_tied=self.needs.residual,
-        )
-        call = next(c for c in self.captured.calls if c.name == name)
-        self.captured.clear()
-        if self.chosen not in (None, name):
-            raise ModuleOutputError(
-                f"The classification layer changed from {self.chosen!r} to {name!r} "
-                "between two batches. Name one with layer='...'."
+    def _read_layer(self, scores, output, rest, X):
+        """Return features and residual of one batch."""
+        module = self.net.module_
+        calls = self.calls.take()
+        if self._chosen is None:
+            self._chosen = choose_layer(
+                module,
+                calls,
+                scores.shape[1],
+                self.layer,
+                for_gradient=self.needs.residual,
             )
-        self.chosen = name
-        if call.features.ndim != 2 or len(call.features) != len(scores):
+            # The others were only watched to find it.
+            self.calls.keep_only(self._chosen)
+        call = only_call(calls, self._chosen, module)
+        if call.features is None or len(call.features) != len(scores):
             raise ModuleOutputError(
-                f"The layer {name!r} must see one row of features for each of the "
-                f"{len(scores)} rows of a batch. Got the shape "
-                f"{tuple(call.features.shape)} instead. Name another one with "
-                "layer='...'."
+                f"The layer {self._chosen!r} must see one row of features for each of "
+                f"the {len(scores)} rows of a batch. Got the shape {tuple(call.shape)} "
+                "instead. Name another one with layer='...'."
             )
-        link = find_link(call.logits, scores, name)
-        if self.needs.features:
-            self._store("features", call.features)
+        self._link = find_link(call.logits, scores, self._chosen, self._link)
+        found = {"features": call.features} if self.needs.features else {}
         if self.needs.residual:
-            residual = compute_residual(self.net, call.logits, link, rest)
-            self._store("residual", residual)
-
-    def _store(self, name, tensor):
-        tensor = tensor.detach()
-        if name not in self.values:
-            shape = (len(self.positions), tensor.shape[1])
-            dtype = torch.promote_types(tensor.dtype, torch.float32)
-            self.values[name] = empty_rows(shape, dtype, tensor.device)
-        target = self.values[name]
-        target[self.done : self.done + len(tensor)] = tensor.to(target.dtype)
+            found["residual"] = compute_residual(
+                self.net, call.logits, self._link, output, rest, X
+            )
+        return found
 
     def _where(self, tensor):
-        bad = ~torch.isfinite(tensor.reshape(len(tensor), -1)).all(dim=1)
-        row = self.done + int(torch.nonzero(bad)[0, 0])
-        if row >= len(self.positions):
-            return self.description
-        return f"row {int(self.positions[row])} of {self.description}"
+        if tensor.ndim:
+            bad = ~torch.isfinite(tensor.reshape(len(tensor), -1)).all(dim=1)
+            row = self.done + int(torch.nonzero(bad)[0, 0])
+            if row < len(self.positions):
+                return f"row {int(self.positions[row])} of {self.description}"
+        return self.description
 
 
-def _is_distribution(proba):
-    if proba.ndim != 2:
+def _split(answer):
+    """Split a module's answer into its first output and the rest, as skorch does."""
+    output, *rest = answer if isinstance(answer, (tuple, list)) else (answer,)
+    if not isinstance(output, torch.Tensor) or output.ndim == 0:
+        raise ModuleOutputError(
+            "The module must answer a tensor of class scores, or a tuple that begins "
+            f"with one. Got {type(output).__name__} instead: let its forward return "
+            "the scores."
+        )
+    return output, tuple(rest)
+
+
+def _is_log_of_zero(scores):
+    # A module that ends in log-softmax rightly answers -inf for an impossible class;
+    # NaN or +inf never are right.
+    possible = torch.isfinite(scores)
+    return bool((torch.isneginf(scores) | possible).all() and possible.any(1).all())
+
+
+def _is_distribution(proba, output):
+    if proba.ndim != 2 or len(proba) != len(output):
         return False
-    tolerance = max(_PROBA_TOLERANCE, 4 * torch.finfo(proba.dtype).eps)
+    tolerance = max(_PROBA_TOLERANCE, 4 * torch.finfo(output.dtype).eps)
     total = proba.sum(dim=1, dtype=torch.float64)
-    near_one = bool(((total - 1).abs() <= tolerance).all())
-    return near_one and bool((proba >= -tolerance).all())
+    near_one = (total - 1).abs().amax() <= tolerance if len(proba) else True
+    return bool(near_one and (proba >= -tolerance).all())
 
 
 def _to_probabilities(net, output):

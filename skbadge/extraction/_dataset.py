@@ -18,12 +18,11 @@ __all__ = ["ModuleDataset", "RelabeledDataset"]
 
 
 class ModuleDataset(Dataset):
-    """Rows in the form a module takes: floats in its dtype, frames as one array.
+    """Rows in the form a module takes: numbers in its dtype, frames as one array.
 
-    scikit-learn users hold float64 arrays and DataFrames; a torch module holds float32
-    weights and refuses both. Rows are converted when they are read, so that a
-    memory-mapped ``X`` is never copied whole; integers (token ids, images of bytes)
-    stay integers.
+    scikit-learn users hold float64 arrays, tables of integers and DataFrames; a torch
+    module holds float32 weights and refuses them. Rows are converted when they are
+    read, so that a memory-mapped ``X`` is never copied whole.
 
     Parameters
     ----------
@@ -36,29 +35,45 @@ class ModuleDataset(Dataset):
         As in skorch.
     dtype : torch.dtype, default=torch.float32
         Floating type of the module.
+    takes_integers : bool, default=False
+        Whether integers and booleans stay what they are; otherwise they become floats.
     """
 
-    def __init__(self, X, y=None, length=None, *, dtype=torch.float32):
-        if isinstance(X, pd.DataFrame):
-            X = _frame_to_array(X)
+    def __init__(
+        self, X, y=None, length=None, *, dtype=torch.float32, takes_integers=False
+    ):
+        X = _without_frames(X)
         if y is not None:
             _check_finite(X)
         super().__init__(X, y, length)
         self.dtype = dtype
+        self.takes_integers = takes_integers
 
     def transform(self, X, y):
-        """Convert one row (or, read by slices, one batch of rows)."""
+        """Convert one row."""
         y = torch.zeros(1) if y is None else y
-        return _convert(X, self.dtype), y
+        return self._convert(X, _row_of_sparse), y
 
     def batch(self, rows):
-        """Return rows ``rows`` (a slice) at once, as `transform` would give them."""
-        return _convert(take(self.X, rows), self.dtype, keep_rows=True)
+        """Return rows ``rows`` (a slice) at once, as copies a module may write to."""
+        return self._convert(take(self.X, rows), _rows_of_sparse, copy=True)
 
     def as_tensors(self):
         """Return ``(X, y)`` whole, for iterators that hold their data in memory."""
         y = torch.zeros(len(self)) if self.y is None else torch.as_tensor(self.y)
-        return self.batch(slice(None)), y
+        return self._convert(self.X, _rows_of_sparse), y
+
+    def _convert(self, X, densify, copy=False):
+        if isinstance(X, Mapping):
+            return {key: self._convert(X[key], densify, copy) for key in X}
+        if isinstance(X, (list, tuple)):
+            return [self._convert(part, densify, copy) for part in X]
+        if sparse.issparse(X):
+            X = densify(X)
+        if not isinstance(X, torch.Tensor):
+            X = _array_to_tensor(np.asarray(X))
+        floating = X.is_floating_point() or not self.takes_integers
+        return X.detach().to(self.dtype if floating else X.dtype, copy=copy)
 
 
 class RelabeledDataset(TorchDataset):
@@ -83,79 +98,77 @@ class RelabeledDataset(TorchDataset):
         return self.dataset[index][0], self.y[index]
 
 
-def _convert(X, dtype, keep_rows=False):
+def _row_of_sparse(row):
+    return row.toarray().reshape(-1)
+
+
+def _rows_of_sparse(rows):
+    return rows.toarray()
+
+
+def _array_to_tensor(array):
+    if array.dtype.kind not in "fiub":
+        raise InvalidInputError(
+            f"The net takes numbers. Got an array of dtype {array.dtype} instead: "
+            "encode it in a pipeline step before the net."
+        )
+    dtype = array.dtype.newbyteorder("=")
+    if dtype.kind == "f" and dtype.itemsize > 8:
+        dtype = np.dtype(np.float64)
+    elif dtype.kind == "u" and dtype.itemsize > 1:
+        dtype = np.dtype(np.int64)
+    array = array.astype(dtype, copy=False)
+    # torch warns of memory it may not write to, and knows no negative strides.
+    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
+        array = array.copy()
+    return torch.from_numpy(array)
+
+
+def _without_frames(X):
+    """Return ``X`` with arrays in the place of DataFrames and Series."""
     if isinstance(X, Mapping):
-        return {key: _convert(part, dtype, keep_rows) for key, part in X.items()}
+        return {key: _without_frames(X[key]) for key in X}
     if isinstance(X, (list, tuple)):
-        return [_convert(part, dtype, keep_rows) for part in X]
-    if isinstance(X, (pd.DataFrame, pd.Series)):
-        X = X.to_numpy()
-    if sparse.issparse(X):
-        X = X.toarray() if keep_rows else X.toarray().squeeze(0)
-    if not isinstance(X, torch.Tensor):
-        X = np.asarray(X)
-        if X.dtype.kind == "f":
-            if X.dtype.itemsize > 8:
-                X = X.astype(np.float64)
-        elif X.dtype.kind not in "iub":
-            raise InvalidInputError(
-                f"The net takes numbers. Got an array of dtype {X.dtype} instead: "
-                "encode it in a pipeline step before the net."
-            )
-        if X.dtype in (np.uint16, np.uint32, np.uint64):
-            X = X.astype(np.int64)
-        if not X.dtype.isnative:
-            X = X.astype(X.dtype.newbyteorder("="))
-        # torch warns of memory it may not write to, and knows no negative strides.
-        if not X.flags.writeable or any(stride < 0 for stride in X.strides):
-            X = X.copy()
-        X = torch.from_numpy(X) if X.ndim else torch.tensor(X.item())
-    return X.to(dtype) if X.is_floating_point() else X
+        return [_without_frames(part) for part in X]
+    if isinstance(X, pd.Series):
+        return _frame_to_array(X.to_frame())[:, 0]
+    return _frame_to_array(X) if isinstance(X, pd.DataFrame) else X
 
 
 def _frame_to_array(frame):
-    try:
-        return frame.to_numpy(
-            dtype=np.result_type(*(_numpy_dtype(t) for t in frame.dtypes))
-        )
-    except (TypeError, ValueError) as error:
-        columns = [
-            str(name)
-            for name, dtype in frame.dtypes.items()
-            if not pd.api.types.is_numeric_dtype(dtype)
-        ]
+    strange = [
+        str(name)
+        for name, dtype in frame.dtypes.items()
+        if not pd.api.types.is_numeric_dtype(dtype)
+        or pd.api.types.is_complex_dtype(dtype)
+    ]
+    if strange:
         raise InvalidInputError(
             "The net takes numbers. Got a DataFrame with the non-numeric columns "
-            f"{columns} instead: encode them in a pipeline step before the net."
-        ) from error
-
-
-def _numpy_dtype(dtype):
-    if isinstance(dtype, np.dtype):
-        return dtype
-    if not pd.api.types.is_numeric_dtype(dtype):
-        raise TypeError(f"not numeric: {dtype}")
-    return np.dtype(np.float64)
+            f"{strange} instead: encode them in a pipeline step before the net."
+        )
+    if all(isinstance(dtype, np.dtype) for dtype in frame.dtypes):
+        return frame.to_numpy()
+    # pandas' own types mark missing entries by NA, which no array of numbers can hold.
+    return frame.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def _check_finite(X):
-    for part in X.values() if isinstance(X, Mapping) else [X]:
-        if isinstance(part, (list, tuple)):
-            for item in part:
-                _check_finite(item)
-            continue
-        values = part.data if sparse.issparse(part) else part
-        if isinstance(values, torch.Tensor):
-            good = torch.isfinite(values) if values.is_floating_point() else None
-            good = None if good is None else good.cpu().numpy()
-        else:
-            values = np.asarray(values)
-            good = np.isfinite(values) if values.dtype.kind == "f" else None
-        if good is None or good.all():
-            continue
-        row = int(np.argwhere(~good)[0][0])
-        where = "" if sparse.issparse(part) else f" in labelled row {row}"
-        raise InvalidInputError(
-            f"NaN or infinity reached the net{where} during training. Impute or "
-            "remove such values before the net, for example in a pipeline step."
-        )
+    if isinstance(X, (Mapping, list, tuple)):
+        for part in X.values() if isinstance(X, Mapping) else X:
+            _check_finite(part)
+        return
+    values = X.data if sparse.issparse(X) else X
+    if isinstance(values, torch.Tensor):
+        bad = ~torch.isfinite(values.detach()).cpu().numpy()
+    else:
+        values = np.asarray(values)
+        bad = ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(1, bool)
+    if not bad.any():
+        return
+    row = int(np.argwhere(bad)[0][0])
+    where = "" if sparse.issparse(X) else f" in labelled row {row}"
+    raise InvalidInputError(
+        f"NaN or infinity reached the net{where} during training. Impute or "
+        "remove such values before the net, for example in a pipeline step."
+    )

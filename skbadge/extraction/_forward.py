@@ -11,10 +11,13 @@ from tqdm.auto import tqdm
 
 from skbadge._contracts import Needs, PoolOutputs
 from skbadge.exceptions import PoolPassError
-from skbadge.extraction._batches import iterate_batches, iterate_chunks
+from skbadge.extraction._batches import (
+    batch_size_of,
+    iterate_batches,
+    iterate_chunks,
+)
 from skbadge.extraction._collector import Collector
-from skbadge.extraction._hooks import capture_calls, checked_inputs, kept_modes
-from skbadge.extraction._layers import linear_layers
+from skbadge.extraction._hooks import captured_calls, checked_inputs, kept_modes
 from skbadge.extraction._nets import is_binary
 from skbadge.utils._rows import n_rows, take
 
@@ -97,20 +100,21 @@ def _run(net, X, positions, transformers, collector, verbose):
                 leave=False,
             )
         )
-        stack.enter_context(kept_modes(net.module_, net.criterion_))
+        stack.enter_context(kept_modes(net))
         # Hooks set after a module was compiled never fire in the compiled code.
         stack.enter_context(torch.compiler.set_stance("force_eager"))
         stack.enter_context(checked_inputs(net.module_, collector.check_input))
-        watched = linear_layers(net.module_) if collector.needs_layer else {}
-        collector.captured = stack.enter_context(capture_calls(watched))
-        stack.enter_context(_memory_errors_explained(net))
-        for chunk in iterate_chunks(X, positions):
+        collector.calls = stack.enter_context(
+            captured_calls(collector.watched_layers())
+        )
+        for chunk in iterate_chunks(X, positions, batch_size_of(net)):
             part = take(X, chunk)
             if transformers is not None:
                 part = transformers.transform(part)
-            for batch in iterate_batches(net, part):
-                collector.add(net.evaluation_step(batch))
-                bar.update(collector.last_count)
+            with _memory_errors_explained(net):
+                for batch in iterate_batches(net, part):
+                    collector.add(net.evaluation_step(batch), batch[0])
+                    bar.update(collector.last_count)
     return collector.finish()
 
 
@@ -119,7 +123,7 @@ def output_width(net, X, transformers=None):
     part = take(X, np.arange(1))
     if transformers is not None:
         part = transformers.transform(part)
-    with kept_modes(net.module_, net.criterion_):
+    with kept_modes(net):
         batch = next(iter(iterate_batches(net, part)))
         output = net.evaluation_step(batch)
     if isinstance(output, (tuple, list)):
@@ -132,13 +136,14 @@ def _memory_errors_explained(net):
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        short = isinstance(error, (MemoryError, torch.OutOfMemoryError))
-        if not short and "can't allocate memory" not in str(error):
+        known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        # What torch says of main memory, on Linux and on Windows.
+        texts = ("can't allocate memory", "not enough memory")
+        if not known and not any(text in str(error) for text in texts):
             raise
-        batch_size = net.get_params_for("iterator_valid").get(
-            "batch_size", net.batch_size
-        )
+        size = batch_size_of(net)
         raise PoolPassError(
-            f"Memory ran out in the pass over the pool with batches of {batch_size} "
-            "rows. Lower iterator_valid__batch_size of the net (or its batch_size)."
+            "Memory ran out in the pass over the pool with batches of "
+            f"{'all' if size == -1 else size} rows. Lower iterator_valid__batch_size "
+            "of the net (or its batch_size)."
         ) from error

@@ -2,37 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-__all__ = ["LayerCall", "capture_calls", "checked_inputs", "kept_modes"]
+__all__ = ["CallRecord", "LayerCall", "captured_calls", "checked_inputs", "kept_modes"]
 
 
-@dataclass
+@dataclass(frozen=True)
 class LayerCall:
-    """One call of a layer: what went in and what came out, both cloned."""
+    """One call of a layer.
+
+    Parameters
+    ----------
+    name : str
+        Dotted name of the layer.
+    shape : torch.Size
+        Shape of its input.
+    features, logits : tensor of shape (n_rows, ...) or None
+        What went in and what came out, both cloned. None where the layer saw more than
+        one row for each row of a batch (a step of a sequence): it is no classification
+        layer, and its copies would be large.
+    """
 
     name: str
-    features: torch.Tensor
-    logits: torch.Tensor
+    shape: torch.Size
+    features: torch.Tensor | None
+    logits: torch.Tensor | None
 
 
-@dataclass
-class Captured:
-    """The calls seen since the last `clear`, in the order of execution."""
+class CallRecord:
+    """The calls of the watched layers since the last `take`, in order of execution."""
 
-    calls: list[LayerCall] = field(default_factory=list)
+    def __init__(self):
+        self._calls = []
+        self._handles = {}
 
-    def clear(self):
-        """Forget the calls of the last batch."""
-        self.calls.clear()
+    def watch(self, name, layer):
+        """Record the calls of a layer from now on."""
+
+        def hook(_, args, kwargs, output):
+            given = args[0] if args else kwargs["input"]
+            pair = (None, None)
+            if given.ndim == 2:
+                # Clones: an in-place operation after the layer would overwrite them.
+                pair = (given.detach().clone(), output.detach().clone())
+            self._calls.append(LayerCall(name, given.shape, *pair))
+
+        self._handles[name] = layer.register_forward_hook(hook, with_kwargs=True)
+
+    def take(self):
+        """Return the calls so far, and forget them."""
+        calls, self._calls = self._calls, []
+        return calls
+
+    def keep_only(self, name):
+        """Stop watching all layers but one."""
+        for other in [other for other in self._handles if other != name]:
+            self._handles.pop(other).remove()
+
+    def close(self):
+        """Stop watching."""
+        for handle in self._handles.values():
+            handle.remove()
+        self._handles.clear()
 
 
 @contextmanager
-def capture_calls(layers):
+def captured_calls(layers):
     """Record every call of some layers while the context lasts.
 
     Parameters
@@ -42,31 +82,15 @@ def capture_calls(layers):
 
     Yields
     ------
-    Captured
-        Tensors are cloned, since an in-place operation after (or, for the input,
-        inside) the layer would overwrite them.
+    CallRecord
     """
-    captured = Captured()
-
-    def hook_for(name):
-        def hook(layer, args, kwargs, output):
-            given = args[0] if args else kwargs["input"]
-            captured.calls.append(
-                LayerCall(name, given.detach().clone(), output.detach().clone())
-            )
-
-        return hook
-
-    handles = []
+    record = CallRecord()
     try:
         for name, layer in layers.items():
-            handles.append(
-                layer.register_forward_hook(hook_for(name), with_kwargs=True)
-            )
-        yield captured
+            record.watch(name, layer)
+        yield record
     finally:
-        for handle in handles:
-            handle.remove()
+        record.close()
 
 
 @contextmanager
@@ -84,7 +108,7 @@ def checked_inputs(module, check):
     def hook(_, args, kwargs):
         for value in (*args, *kwargs.values()):
             for tensor in _tensors(value):
-                if tensor.is_floating_point():
+                if tensor.is_floating_point() and tensor.layout is torch.strided:
                     check(tensor)
 
     handle = module.register_forward_pre_hook(hook, with_kwargs=True)
@@ -97,7 +121,7 @@ def checked_inputs(module, check):
 def _tensors(value):
     if isinstance(value, torch.Tensor):
         yield value
-    elif isinstance(value, dict):
+    elif isinstance(value, Mapping):
         for part in value.values():
             yield from _tensors(part)
     elif isinstance(value, (list, tuple)):
@@ -106,11 +130,11 @@ def _tensors(value):
 
 
 @contextmanager
-def kept_modes(*modules):
-    """Give every submodule its train or evaluation mode back at the end."""
+def kept_modes(net):
+    """Give all modules of a net their train or evaluation mode back at the end."""
     modes = [
         (part, part.training)
-        for module in modules
+        for module in vars(net).values()
         if isinstance(module, nn.Module)
         for part in module.modules()
     ]

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
+from torch.nn import functional
 
 from skbadge.exceptions import LayerError
 
-__all__ = ["check_layer_name", "choose_layer", "linear_layers", "static_width"]
+__all__ = [
+    "check_layer_name",
+    "choose_layer",
+    "linear_layers",
+    "only_call",
+    "static_width",
+]
 
 
 def linear_layers(module):
@@ -22,6 +30,12 @@ def linear_layers(module):
     -------
     dict of str to nn.Linear
         In the order in which they were registered.
+
+    Raises
+    ------
+    LayerError
+        If ``DataParallel`` spreads a batch over several devices: each of them would
+        run the layer.
     """
     inner = _unwrapped(module)
     return {
@@ -41,6 +55,13 @@ def _unwrapped(module):
     while True:
         children = dict(module.named_children())
         if isinstance(module, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+            if len(module.device_ids or ()) > 1:
+                raise LayerError(
+                    f"{type(module).__name__} over {len(module.device_ids)} devices "
+                    "runs every layer once on each of them, so a batch has no single "
+                    "features. Use one device, or wrap the module only for training "
+                    "and give FrozenEstimator a net with the inner module."
+                )
             module = children["module"]
         elif list(children) == ["_orig_mod"]:
             module = children["_orig_mod"]
@@ -91,7 +112,7 @@ def static_width(module, name=None):
     return widths[-1] if widths else None
 
 
-def choose_layer(module, calls, width, name=None, *, refuse_tied=False):
+def choose_layer(module, calls, width, name=None, *, for_gradient=False):
     """Choose the classification layer among the layers that one batch executed.
 
     Parameters
@@ -104,9 +125,9 @@ def choose_layer(module, calls, width, name=None, *, refuse_tied=False):
         Number of columns of the module's output.
     name : str or None, default=None
         The layer a user named.
-    refuse_tied : bool, default=False
-        Refuse a layer that shares its weight: its features are still good, but its
-        gradient is not that of a last layer alone.
+    for_gradient : bool, default=False
+        Refuse a layer in whose weight the gradient is not (residual) x (features): one
+        that shares it, or does not multiply by it. Its features are still good.
 
     Returns
     -------
@@ -117,11 +138,11 @@ def choose_layer(module, calls, width, name=None, *, refuse_tied=False):
     ------
     LayerError
         If no executed layer has the width, the named layer did not run, ran more than
-        once, has another width, or shares its weight.
+        once, has another width, or does not suit the gradient.
     """
     layers = linear_layers(module)
     if name is None:
-        fitting = [call.name for call in calls if call.logits.shape[-1] == width]
+        fitting = [c.name for c in calls if layers[c.name].out_features == width]
         if not fitting:
             raise LayerError(
                 "No classification layer was found: the module's output has "
@@ -131,38 +152,76 @@ def choose_layer(module, calls, width, name=None, *, refuse_tied=False):
         name = fitting[-1]
     else:
         check_layer_name(module, name)
+    call = only_call(calls, name, module)
+    if layers[name].out_features != width:
+        raise LayerError(
+            f"The layer {name!r} has width {layers[name].out_features}, but the "
+            f"module's output has {width} columns. {describe(layers)} Name the one "
+            "that gives the class scores with layer='...'."
+        )
+    if for_gradient:
+        _check_not_tied(module, layers[name], name)
+        _check_linear(layers[name], call)
+    return name
+
+
+def only_call(calls, name, module):
+    """Return the one call of a layer in a batch.
+
+    Raises
+    ------
+    LayerError
+        If there is none, or more than one.
+    """
+    advice = f"{describe(linear_layers(module))} Name another one with layer='...'"
     ran = [call for call in calls if call.name == name]
     if not ran:
         raise LayerError(
             f"The layer {name!r} did not run in the forward pass, so it has no "
-            f"features to give. {describe(layers)} Name another one with layer='...'."
+            f"features to give. {advice}."
         )
     if len(ran) > 1:
         raise LayerError(
             f"The layer {name!r} ran {len(ran)} times in one batch, so its gradient is "
             "no product of one residual and one feature vector. "
-            f"{describe(layers)} Name another one with layer='...', or call it once."
+            f"{advice}, or call it once."
         )
-    if ran[0].logits.shape[-1] != width:
-        raise LayerError(
-            f"The layer {name!r} has width {ran[0].logits.shape[-1]}, but the module's "
-            f"output has {width} columns. {describe(layers)} Name the one that gives "
-            "the class scores with layer='...'."
-        )
-    if refuse_tied:
-        _check_not_tied(module, layers[name], name)
-    return name
+    return ran[0]
 
 
 def _check_not_tied(module, layer, name):
+    # By the layer's own list of parameters: reading `layer.weight` itself would compute
+    # it anew where it is parametrized.
+    weight = dict(layer.named_parameters(recurse=False)).get("weight")
     owners = [
-        owner
-        for owner, parameter in module.named_parameters(remove_duplicate=False)
-        if parameter is layer.weight
+        _user_name(owner)
+        for owner, parameter in _unwrapped(module).named_parameters(
+            remove_duplicate=False
+        )
+        if parameter is weight
     ]
     if len(owners) > 1:
         raise LayerError(
             f"The weight of the layer {name!r} is shared ({', '.join(owners)}), so the "
             "gradient of the loss in it is not that of a last layer alone. Untie it, "
             "or use a strategy that needs no residual (for example MarginSampling)."
+        )
+
+
+def _check_linear(layer, call):
+    if type(layer).forward is nn.Linear.forward or call.features is None:
+        return
+    dtype = torch.promote_types(call.logits.dtype, torch.float32)
+    with torch.no_grad():
+        bias = None if layer.bias is None else layer.bias.to(dtype)
+        expected = functional.linear(
+            call.features.to(dtype), layer.weight.to(dtype), bias
+        )
+    tolerance = max(1e-3, 4 * torch.finfo(call.logits.dtype).eps)
+    if not torch.allclose(call.logits.to(dtype), expected, tolerance, tolerance):
+        raise LayerError(
+            f"The layer {call.name!r} ({type(layer).__name__}) does not answer input "
+            "times weight plus bias, so its gradient is no product of one residual and "
+            "one feature vector. Use a plain nn.Linear, or a strategy that needs no "
+            "residual (for example MarginSampling)."
         )

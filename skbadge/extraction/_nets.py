@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -10,18 +11,20 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.dataset import Dataset
+from torch import nn
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.extraction._dataset import ModuleDataset
 
 __all__ = [
+    "InputFormat",
     "adapt_dataset",
     "check_estimator_kind",
     "copy_frozen",
     "find_net",
+    "input_format",
     "is_binary",
     "is_frozen",
-    "module_dtype",
     "split_estimator",
     "unwrap",
 ]
@@ -119,26 +122,52 @@ def check_estimator_kind(estimator):
         )
 
 
-def module_dtype(net):
-    """Return the floating dtype of an initialized net's module."""
-    for parameter in net.module_.parameters():
-        if parameter.is_floating_point():
-            return parameter.dtype
-    return torch.get_default_dtype()
+@dataclass(frozen=True)
+class InputFormat:
+    """Which numbers a module takes.
+
+    Parameters
+    ----------
+    dtype : torch.dtype
+        Floating type of its weights.
+    takes_integers : bool
+        Whether integers stay integers, as token ids must; otherwise they become
+        floats, as counts and bytes of images must.
+    """
+
+    dtype: torch.dtype
+    takes_integers: bool
 
 
-def adapt_dataset(net, dtype):
+def input_format(net):
+    """Return the `InputFormat` of an initialized net.
+
+    A module with an embedding layer takes integers; to any other, scikit-learn's users
+    may hand integer tables as they do elsewhere.
+    """
+    dtype = next(
+        (p.dtype for p in net.module_.parameters() if p.is_floating_point()),
+        torch.get_default_dtype(),
+    )
+    looks_up = (nn.Embedding, nn.EmbeddingBag)
+    takes_integers = any(isinstance(m, looks_up) for m in net.module_.modules())
+    return InputFormat(dtype, takes_integers)
+
+
+def adapt_dataset(net, format):
     """Put `ModuleDataset` in the place of skorch's default data set, in place.
 
     A user's own data set class is left alone.
     """
     if net.dataset is Dataset:
-        net.dataset = partial(ModuleDataset, dtype=dtype)
+        net.dataset = partial(
+            ModuleDataset, dtype=format.dtype, takes_integers=format.takes_integers
+        )
 
 
 def copy_frozen(estimator):
     """Copy a fitted estimator, ready for any array; the user's own stays untouched."""
     duplicate = copy.deepcopy(unwrap(estimator))
     net = find_net(duplicate)
-    adapt_dataset(net, module_dtype(net))
+    adapt_dataset(net, input_format(net))
     return duplicate

@@ -28,7 +28,7 @@ LINKS = {
 _TOLERANCE = 1e-4
 
 
-def find_link(logits, output, layer_name):
+def find_link(logits, output, layer_name, known=None):
     """Say how the module's output follows from the logits of its layer.
 
     Parameters
@@ -37,6 +37,8 @@ def find_link(logits, output, layer_name):
         What the classification layer and the module answered.
     layer_name : str
         For the message.
+    known : str or None, default=None
+        The link that earlier batches had; no other is then accepted.
 
     Returns
     -------
@@ -52,12 +54,14 @@ def find_link(logits, output, layer_name):
     names = ["identity", "softmax", "log-softmax"]
     if logits.shape[-1] == 1:
         names = ["identity", "sigmoid"]
-    output = output.to(torch.float64)
-    for name in names:
-        expected = LINKS[name](logits)
-        tolerance = max(_TOLERANCE, 4 * torch.finfo(expected.dtype).eps)
-        expected = expected.to(torch.float64)
-        if torch.allclose(output, expected, rtol=tolerance, atol=tolerance):
+    eps = max(torch.finfo(logits.dtype).eps, torch.finfo(output.dtype).eps)
+    tolerance = max(_TOLERANCE, 4 * eps)
+    exact = torch.promote_types(logits.dtype, torch.float32)
+    for name in names if known is None else [known]:
+        expected = LINKS[name](logits.to(exact))
+        # Many classes have small probabilities, which differ by little.
+        slack = tolerance / logits.shape[-1] if name == "softmax" else tolerance
+        if torch.allclose(output.to(exact), expected, rtol=tolerance, atol=slack):
             return name
     listed = "neither its logits nor their " + " nor their ".join(names[1:])
     raise ModuleOutputError(
@@ -86,7 +90,7 @@ def hypothetical_labels(logits):
     return logits.argmax(dim=1)
 
 
-def compute_residual(net, logits, link, rest=()):
+def compute_residual(net, logits, link, output, rest=(), X=None):
     """Compute the derivative of the loss in the logits, at the hypothetical label.
 
     Parameters
@@ -97,8 +101,12 @@ def compute_residual(net, logits, link, rest=()):
         Logits of one batch.
     link : str
         How the module's output follows from them (see `find_link`).
+    output : tensor of shape (n_rows, n_outputs) or (n_rows,)
+        The module's output, for its shape.
     rest : tuple, default=()
-        What else the module returned beside its first output.
+        What else the module returned beside its output.
+    X : what the net's iterator yields, default=None
+        The batch itself, for a ``get_loss`` that looks at it.
 
     Returns
     -------
@@ -112,17 +120,18 @@ def compute_residual(net, logits, link, rest=()):
 
     Notes
     -----
-    The closed form serves ``CrossEntropyLoss`` on logits and ``NLLLoss`` on softmax
-    outputs (no subclass, weight or smoothing) and ``BCEWithLogitsLoss`` on one logit.
-    Its entry at the hypothetical label is minus the sum of the other probabilities:
-    the ``p - 1`` of the paper is 0 in float32 for every confident row. skorch's
-    ``NLLLoss`` adds a machine epsilon inside the logarithm, which the closed form
-    leaves out.
+    The closed form serves ``CrossEntropyLoss`` on logits, ``NLLLoss`` on softmax
+    outputs, and, for one logit, ``BCEWithLogitsLoss`` and ``BCELoss`` on a sigmoid (no
+    subclass, weight or smoothing). Its entry at the hypothetical label is minus the sum
+    of the other probabilities: the ``p - 1`` of the paper is 0 in float32 for every
+    confident row. skorch's ``NLLLoss`` adds a machine epsilon inside the logarithm,
+    which the closed form leaves out. For all other losses autograd differentiates the
+    net's own ``get_loss`` in the precision of the logits.
     """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if _has_closed_form(net, link):
         return _closed_form(logits)
-    return _by_autograd(net, logits, link, rest)
+    return _by_autograd(net, logits, link, output.shape, rest, X)
 
 
 def _closed_form(logits):
@@ -154,6 +163,8 @@ def _has_closed_form(net, link):
         return plain and link in ("identity", "log-softmax")
     if type(criterion) is torch.nn.NLLLoss:
         return criterion.ignore_index < 0 and link == "softmax"
+    if type(criterion) is torch.nn.BCELoss:
+        return link == "sigmoid"
     return (
         type(criterion) is torch.nn.BCEWithLogitsLoss
         and criterion.pos_weight is None
@@ -161,16 +172,16 @@ def _has_closed_form(net, link):
     )
 
 
-def _by_autograd(net, logits, link, rest):
+def _by_autograd(net, logits, link, shape, rest, X):
     labels = hypothetical_labels(logits)
     with torch.enable_grad(), _row_losses(net.criterion_):
         leaf = logits.detach().clone().requires_grad_(True)
-        output = LINKS[link](leaf)
+        output = LINKS[link](leaf).reshape(shape)
         if is_binary(net):
-            output = output.reshape(-1)
             labels = labels.to(leaf.dtype)
-        loss = net.get_loss((output, *rest) if rest else output, labels, training=False)
-        if loss.ndim == 0 or loss.shape[0] != len(labels):
+        answer = (output, *rest) if rest else output
+        loss = net.get_loss(answer, labels, X=X, training=False)
+        if loss.numel() != len(labels):
             criterion = type(net.criterion_).__name__
             raise ModuleOutputError(
                 f"The criterion must give one loss a row. Got {criterion} instead, "

@@ -1,7 +1,8 @@
-"""Arrays for a whole pool: in memory, or in a file without a name."""
+"""Tables for a whole pool: in memory, or in a file without a name."""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -12,35 +13,92 @@ import torch
 
 from skbadge.exceptions import PoolPassError
 
-__all__ = ["empty_rows"]
+__all__ = ["empty_tables"]
+
+_GIB = 2**30
 
 
-def empty_rows(shape, dtype, device):
-    """Make an array for a whole pool, on disk where it is above ``working_memory``."""
-    n_bytes = shape[0] * shape[1] * dtype.itemsize
+def empty_tables(n_rows, found):
+    """Make one table for each output of a net, of the width its first batch has.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows of the tables.
+    found : dict of str to tensor of shape (n_batch, width)
+        Outputs of the first batch.
+
+    Returns
+    -------
+    dict of str to tensor of shape (n_rows, width)
+        Uninitialized, half precision widened to float32. On the outputs' device where
+        each table fits into scikit-learn's ``working_memory``; otherwise all are in
+        main memory, and those that do not fit in temporary files.
+
+    Raises
+    ------
+    PoolPassError
+        If the disk has no room, with the amount needed.
+    """
     limit = sklearn.get_config()["working_memory"] * 2**20
-    if n_bytes <= limit:
-        return torch.empty(shape, dtype=dtype, device=device)
-    folder = tempfile.gettempdir()
-    free = shutil.disk_usage(folder).free
-    advice = (
-        f"{n_bytes / 2**30:.2f} GiB of features are above scikit-learn's "
-        f"working_memory ({limit / 2**30:.2f} GiB), so they go to a temporary file in "
-        f"{folder}, which has {free / 2**30:.2f} GiB free. Free some disk, point the "
-        "environment variable TMPDIR to a larger one, query fewer candidates, or raise "
-        "the limit with sklearn.config_context(working_memory=...) (in MiB)."
-    )
-    if n_bytes > free:
-        raise PoolPassError(advice)
+    plans = {
+        name: (n_rows, part.shape[1], torch.promote_types(part.dtype, torch.float32))
+        for name, part in found.items()
+    }
+    sizes = {
+        name: rows * width * dtype.itemsize
+        for name, (rows, width, dtype) in plans.items()
+    }
+    on_disk = sum(size for size in sizes.values() if size > limit)
+    if on_disk:
+        _check_disk(on_disk, limit)
+    tables = {}
+    for name, (rows, width, dtype) in plans.items():
+        if sizes[name] > limit:
+            tables[name] = _on_disk((rows, width), dtype, sizes[name], limit)
+        else:
+            device = "cpu" if on_disk else found[name].device
+            tables[name] = torch.empty((rows, width), dtype=dtype, device=device)
+    return tables
+
+
+def _on_disk(shape, dtype, n_bytes, limit):
     # Nameless from the start: nothing is left behind, not even by a killed process.
     with tempfile.TemporaryFile() as file:
         try:
-            if hasattr(os, "posix_fallocate"):
-                # Without it a full disk shows as a bus error in the middle of the pass.
-                os.posix_fallocate(file.fileno(), 0, n_bytes)
-            else:
-                file.truncate(n_bytes)
+            _reserve(file, n_bytes)
         except OSError as error:
-            raise PoolPassError(advice) from error
+            raise PoolPassError(_advice(n_bytes, limit)) from error
         kind = torch.empty(0, dtype=dtype).numpy().dtype
         return torch.from_numpy(np.memmap(file, dtype=kind, mode="r+", shape=shape))
+
+
+def _reserve(file, n_bytes):
+    if hasattr(os, "posix_fallocate"):
+        try:
+            # Without it a full disk shows as a bus error in the middle of the pass.
+            os.posix_fallocate(file.fileno(), 0, n_bytes)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+                raise
+    # The file system cannot reserve room; the check of the free space must do.
+    file.truncate(n_bytes)
+
+
+def _check_disk(n_bytes, limit):
+    if n_bytes > shutil.disk_usage(tempfile.gettempdir()).free:
+        raise PoolPassError(_advice(n_bytes, limit))
+
+
+def _advice(n_bytes, limit):
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    return (
+        f"{n_bytes / _GIB:.2f} GiB of what the net answers for the pool are above "
+        f"scikit-learn's working_memory ({limit / _GIB:.2f} GiB), so they go to a "
+        f"temporary file in {folder}, which has {free / _GIB:.2f} GiB free. Free some "
+        "disk, point the environment variable TMPDIR to a larger one, query fewer "
+        "candidates, or raise the limit with "
+        "sklearn.config_context(working_memory=...) (in MiB)."
+    )

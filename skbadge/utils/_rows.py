@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy import sparse
-from torch.utils.data import ConcatDataset, Dataset, Subset
+from torch.utils.data import ConcatDataset, Dataset, IterableDataset, Subset
 
 from skbadge.exceptions import InvalidInputError
 
@@ -26,7 +26,9 @@ def is_dataset(X):
 
 
 def as_rows(X):
-    """Return ``X`` in a form whose rows can be taken: nested lists become arrays.
+    """Return ``X`` in a form whose rows can be taken.
+
+    Nested lists become arrays, sparse matrices such that are compressed by rows.
 
     Raises
     ------
@@ -34,7 +36,15 @@ def as_rows(X):
         If ``X`` is of no known kind, a scalar array included.
     """
     if isinstance(X, (list, tuple)) and not _is_sequence_of_arrays(X):
-        X = np.asarray(X)
+        try:
+            X = np.asarray(X)
+        except ValueError as error:
+            raise InvalidInputError(
+                "The rows of a list X must have the same length each. Pad them, or "
+                "give a torch Dataset and a collate_fn (iterator_valid__collate_fn)."
+            ) from error
+    if sparse.issparse(X):
+        X = X.tocsr()
     if isinstance(X, Mapping) and not X:
         raise InvalidInputError("X must hold at least one array. Got an empty dict.")
     n_rows(X)
@@ -57,6 +67,11 @@ def n_rows(X):
                 f"{sorted(counts)} instead."
             )
         return counts.pop()
+    if isinstance(X, IterableDataset):
+        raise InvalidInputError(
+            "A torch Dataset must have a length and rows to index. Got "
+            f"{type(X).__name__}, an IterableDataset, instead: make a map-style one."
+        )
     if is_dataset(X):
         return len(X)
     if getattr(X, "ndim", 0) >= 1 and hasattr(X, "shape"):
@@ -116,9 +131,10 @@ def _take(X, rows, count):
     if isinstance(X, Mapping):
         return {key: _take(part, rows, count) for key, part in X.items()}
     if _is_sequence_of_arrays(X):
-        return type(X)(_take(part, rows, count) for part in X)
+        return _rebuilt(X, (_take(part, rows, count) for part in X))
     if is_dataset(X):
-        return Subset(X, np.arange(count)[rows].tolist())
+        every = isinstance(rows, slice)
+        return Subset(X, range(count)[rows] if every else (rows % count).tolist())
     if isinstance(X, (pd.DataFrame, pd.Series)):
         return X.iloc[rows]
     if sparse.issparse(X):
@@ -126,6 +142,10 @@ def _take(X, rows, count):
     if isinstance(X, torch.Tensor) and not isinstance(rows, slice):
         return X[torch.from_numpy(rows).to(X.device)]
     return X[rows]
+
+
+def _rebuilt(X, parts):
+    return tuple(parts) if isinstance(X, tuple) else list(parts)
 
 
 def join(first, second):
@@ -153,7 +173,8 @@ def join(first, second):
             raise InvalidInputError(
                 f"New rows must have {len(first)} parts. Got {len(second)} instead."
             )
-        return type(first)(join(a, b) for a, b in zip(first, second, strict=True))
+        pairs = zip(first, second, strict=True)
+        return _rebuilt(first, (join(a, b) for a, b in pairs))
     if is_dataset(first):
         # Flat, so that a thousand rounds do not nest a thousand deep.
         return ConcatDataset([*_flat(first), *_flat(second)])
@@ -163,7 +184,7 @@ def join(first, second):
     if sparse.issparse(first):
         return sparse.vstack([first, second], format="csr")
     if isinstance(first, torch.Tensor):
-        return torch.cat([first, second.to(first.device)])
+        return torch.cat([first.detach(), second.detach().to(first.device)])
     return np.concatenate([first, second])
 
 
@@ -182,6 +203,25 @@ def _check_same_shape(first, second):
             f"New rows must have the shape (n, {', '.join(map(str, first.shape[1:]))}) "
             f"of the labelled rows. Got {tuple(second.shape)} instead."
         )
+    if _values(first) != _values(second):
+        raise InvalidInputError(
+            f"New rows must hold {_values(first)}, as the labelled rows do. Got "
+            f"{_values(second)} instead: convert them first."
+        )
+
+
+def _values(X):
+    """Say which kind of values each column (or the whole array) holds."""
+    if isinstance(X, pd.DataFrame):
+        return ", ".join(f"{_family(t)} in {name!r}" for name, t in X.dtypes.items())
+    # torch and sparse tables hold numbers only.
+    return _family(X.dtype) if isinstance(X, (np.ndarray, pd.Series)) else "numbers"
+
+
+def _family(dtype):
+    if pd.api.types.is_numeric_dtype(dtype):
+        return "numbers"
+    return "times" if pd.api.types.is_datetime64_any_dtype(dtype) else "text or objects"
 
 
 def _is_sequence_of_arrays(X):

@@ -1,0 +1,196 @@
+"""Every kind of net works unmodified, or is refused with a clear error."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from sklearn.frozen import FrozenEstimator
+from torch import nn
+
+from skbadge import ActiveLearner, CoreSet, exceptions
+from skbadge.embeddings import GradientEmbedding
+from skbadge.extraction._forward import collect_outputs
+from skbadge.extraction._nets import find_net
+from skbadge.strategies import Needs
+from skbadge.utils._rows import n_rows, take
+from tests._any_nets import CASES, REFUSED, FeaturesOverwritten, build, case
+from tests._oracles import last_layer_gradients
+
+pytestmark = [
+    # torch's own, when it compiles a criterion.
+    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor"),
+    # torch announces that lazy modules may change.
+    pytest.mark.filterwarnings("ignore:Lazy modules are a new feature"),
+    pytest.mark.filterwarnings("ignore:.*`isinstance.treespec, LeafSpec.`"),
+]
+ALL = Needs(proba=True, residual=True, features=True)
+
+
+def fitted_learner(case, **settings):
+    net, X, y = build(case), case.X, case.y
+    if case.frozen:
+        torch.manual_seed(1)
+        net = FrozenEstimator(net.fit(X, y))
+    return ActiveLearner(net, layer=case.layer, random_state=0, **settings).fit(X, y)
+
+
+def user_module(net):
+    """Return the module as its author wrote it."""
+    module = net.module_
+    while not isinstance(module, nn.DataParallel) and hasattr(module, "_orig_mod"):
+        module = module._orig_mod
+    return module.module if isinstance(module, nn.DataParallel) else module
+
+
+def module_rows(X, dtype):
+    """Return the rows one by one, as tensors the module takes."""
+    if isinstance(X, dict):
+        parts = {key: module_rows(part, dtype) for key, part in X.items()}
+        return [{key: part[i] for key, part in parts.items()} for i in range(n_rows(X))]
+    rows = torch.as_tensor(np.array(X))
+    rows = rows.to(dtype) if rows.is_floating_point() else rows
+    return [rows[i : i + 1] for i in range(len(rows))]
+
+
+def state_of(net):
+    """Note all of a net that a pass must leave as it was."""
+    modules = {**vars(net)}
+    parts = [
+        (name, path, part)
+        for name, module in modules.items()
+        if isinstance(module, nn.Module)
+        for path, part in module.named_modules()
+    ]
+    tensors = [
+        (name, tensor, tensor.clone(), tensor.device, tensor.requires_grad)
+        for _, _, part in parts
+        for name, tensor in (
+            *part.named_parameters(recurse=False),
+            *part.named_buffers(recurse=False),
+        )
+        if not nn.parameter.is_lazy(tensor)
+    ]
+    criterion = getattr(net.criterion_, "_orig_mod", net.criterion_)
+    return {
+        "modes": [(name, path, part.training) for name, path, part in parts],
+        "hooks": [
+            (len(part._forward_hooks), len(part._forward_pre_hooks))
+            for _, _, part in parts
+        ],
+        "tensors": tensors,
+        "gradients": [
+            None if tensor.grad is None else tensor.grad.clone()
+            for _, tensor, *_ in tensors
+            if tensor.is_leaf
+        ],
+        "reduction": criterion.reduction if hasattr(criterion, "reduction") else None,
+        "generators": (
+            random.getstate(),
+            np.random.get_state()[1].tolist(),
+            torch.get_rng_state().tolist(),
+        ),
+        "grad mode": torch.is_grad_enabled(),
+    }
+
+
+def assert_same_state(before, after):
+    for name in ("modes", "hooks", "reduction", "generators", "grad mode"):
+        assert before[name] == after[name], name
+    for old, new in zip(before["tensors"], after["tensors"], strict=True):
+        assert old[1] is new[1], old[0]
+        assert torch.equal(old[2], new[1]), old[0]
+        assert old[3:] == new[3:], old[0]
+    for old, new in zip(before["gradients"], after["gradients"], strict=True):
+        assert (old is None) == (new is None)
+        assert old is None or torch.equal(old, new)
+    assert not any(a or b for a, b in after["hooks"])
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_gradient_equals_autograd_and_query_leaves_no_trace(case):
+    learner = fitted_learner(case)
+    net = find_net(learner.estimator_)
+    # Half of the modules in the other mode: each must come back as it was.
+    for i, part in enumerate(net.module_.modules()):
+        part.training = bool(i % 2)
+    before = state_of(net)
+    indices = learner.query(case.X, n=5)
+    assert_same_state(before, state_of(net))
+    assert len(set(indices.tolist())) == 5
+
+    outputs = collect_outputs(net, case.X, ALL, layer=case.layer)
+    assert_same_state(before, state_of(net))
+    layer = user_module(net).get_submodule(case.head)
+    rows = module_rows(case.X, layer.weight.dtype)
+    for bias in {False, layer.bias is not None}:
+        expected = last_layer_gradients(net, layer, rows, bias=bias)
+        found = GradientEmbedding.from_outputs(outputs, bias=bias).to_dense()
+        scale = float(expected.abs().max())
+        assert scale > 1e-3
+        torch.testing.assert_close(
+            found.double(), expected, rtol=0, atol=case.tolerance * max(1.0, scale)
+        )
+    proba = np.concatenate([net.predict_proba(row) for row in rows])
+    np.testing.assert_allclose(outputs.proba.numpy(), proba, atol=case.tolerance)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_the_learner_goes_on(case):
+    learner = fitted_learner(case)
+    X, y = case.X, case.y
+    kept = {name: np.copy(part) for name, part in _named_parts(X)}
+    first = learner.query(X, n=4)
+    np.testing.assert_array_equal(first, learner.query(X, n=4))
+    if not case.frozen:
+        learner.teach(take(X, first), y[first])
+        assert learner.n_labeled_ == len(y) + 4
+    assert set(learner.predict(X)) <= set(case.labels)
+    for name, part in _named_parts(X):
+        np.testing.assert_array_equal(part, kept[name], err_msg="the pool was changed")
+
+
+def _named_parts(X):
+    return X.items() if isinstance(X, dict) else [("X", X)]
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.id)
+def test_refused_with_a_clear_error_and_no_trace(case):
+    error = getattr(exceptions, case.error[0])
+    with pytest.raises(error, match=case.error[1]):
+        # A wrong name shows in fit already.
+        fitted_learner(case).query(case.X, n=3)
+    if case.layer is None:
+        learner = fitted_learner(case)
+        net = find_net(learner.estimator_)
+        before = state_of(net)
+        with pytest.raises(error, match=case.error[1]):
+            learner.query(case.X, n=3)
+        assert_same_state(before, state_of(net))
+
+
+@pytest.mark.parametrize("id", ["tied", "cosine", "no-row-losses"])
+def test_features_alone_need_no_gradient(id):
+    (case,) = [case for case in REFUSED if case.id == id]
+    learner = fitted_learner(case, strategy=CoreSet())
+    # The labelled rows are the pool: all but duplicates of them are as near as can be.
+    assert len(learner.query(case.X, n=3)) == 3
+
+
+def test_overwritten_features_are_seen_as_the_layer_saw_them():
+    here = case("overwritten", FeaturesOverwritten)
+    learner = fitted_learner(here)
+    net = find_net(learner.estimator_)
+    outputs = collect_outputs(net, here.X, ALL)
+    with torch.no_grad():
+        expected = net.module_.body(torch.as_tensor(here.X))
+    torch.testing.assert_close(outputs.features, expected)
+    assert outputs.features.abs().max() > 0
+
+
+def test_data_parallel_over_devices_is_refused():
+    here = next(case for case in CASES if case.id == "data-parallel")
+    learner = fitted_learner(here)
+    find_net(learner.estimator_).module_.device_ids = [0, 1]
+    with pytest.raises(exceptions.LayerError, match="over 2 devices"):
+        learner.query(here.X, n=2)
