@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
-
-from skbadge._inputs import (
-    are_columns,
-    check_indices,
-    check_labels,
-    check_rows,
-    check_strategy,
-    encode,
-    resolve_classes,
+import sklearn
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
 )
+
+from skbadge._classes import check_labels, encode, resolve_classes
+from skbadge._inputs import check_indices, check_rows, check_strategy
 from skbadge._labeled import LabeledSet, Pending, split_fit_params
 from skbadge._training import probe_net
 from skbadge.exceptions import LearnerNotFittedError
 from skbadge.extraction._nets import (
     check_estimator_kind,
     find_net,
+    input_format,
     is_frozen,
-    module_dtype,
 )
 from skbadge.utils._random import Purpose, draw_entropy, seed_for
+from skbadge.utils._rows import is_dataset, take
 
 __all__ = ["LabeledRowsMixin"]
 
@@ -99,38 +100,49 @@ class LabeledRowsMixin:
         """
         self._check_labeled("relabel")
         positions = self._labeled.check_positions(positions)
-        y = check_labels(np.atleast_1d(np.asarray(y)), positions)
-        encode(y, self.classes_)
+        y = [y] if np.ndim(y) == 0 else y
+        y = check_labels(y, positions, rows="positions") if len(positions) else y
+        y = self.classes_[encode(np.asarray(y), self.classes_)]
         self._labeled = self._labeled.relabeled(positions, y)
         return self
+
+    def get_metadata_routing(self):
+        """Describe how fit parameters are routed, in scikit-learn's form.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add(
+            estimator=self.estimator, method_mapping=mapping
+        )
 
     def _start(self, X, y, fit_params):
         """Check everything, then begin a new labelled set."""
         check_estimator_kind(self.estimator)
         strategy = check_strategy(self.strategy)
-        entropy = draw_entropy(self.random_state)
         X = check_rows(self, X, reset=True)
         y = check_labels(y, X)
         aligned, constants = split_fit_params(fit_params, len(y))
+        self._routed({**aligned, **constants})
+        entropy = draw_entropy(self.random_state)
         net = find_net(self.estimator)
         if is_frozen(self.estimator):
-            dtype, width = module_dtype(net), None
+            format, width = input_format(net), None
         else:
             seed = seed_for(entropy, Purpose.FIT, 0)
-            dtype, width = probe_net(self.estimator, seed, self.layer)
-        own = (
-            self.classes if self.classes is not None else getattr(net, "classes", None)
-        )
-        # The width is only a guess until the net has run; `_settle_classes` compares.
-        guess = width if own is None and are_columns(y, width) else None
-        classes = resolve_classes(y, self.classes, net, guess)
+            format, width = probe_net(self.estimator, seed, self.layer)
+        classes = resolve_classes(y, self.classes, net, width, certain=False)
 
-        for name in ("last_selection_", "estimator_"):
+        for name in ("last_selection_", "timings_", "estimator_"):
             vars(self).pop(name, None)
-        self._entropy, self._dtype, self._n_trainings = entropy, dtype, 0
-        self._n_classes_told = None if own is None else len(classes)
+        self._entropy, self._format, self._n_trainings = entropy, format, 0
         self.classes_, self.strategy_ = classes, strategy
         self._asked, self._pending = None, ()
+        # Copies: the caller may go on to change the arrays.
+        X = X if is_dataset(X) else take(X, np.arange(len(y)))
+        y = classes[encode(y, classes)]
         probability = np.full(len(y), np.nan)
         self._labeled = LabeledSet(X, y, probability, aligned, constants)
 
@@ -138,7 +150,7 @@ class LabeledRowsMixin:
         """Check everything, then add rows to the labelled set."""
         X = check_rows(self, X)
         y = check_labels(y, X)
-        encode(y, self.classes_)
+        y = self.classes_[encode(y, self.classes_)]
         indices = check_indices(indices, len(y), self._asked)
         probability = np.full(len(y), np.nan)
         asked, pending = self._asked, self._pending
@@ -151,7 +163,8 @@ class LabeledRowsMixin:
                 unlabeled = asked.n_candidates - int((~asked.open).sum())
                 pending = (*pending, Pending(asked.selection, taught, unlabeled))
         labeled = self._labeled.joined(X, y, probability, fit_params)
-        self._labeled, self._asked, self._pending = labeled, asked, pending
+        # One step, so that a Ctrl-C finds either all of the old or all of the new.
+        vars(self).update(_labeled=labeled, _asked=asked, _pending=pending)
 
     def _resume(self, X, y, *, probability, n_trainings, strategy_state):
         """Come back to a state that was written down: same weights, same queries."""
@@ -162,6 +175,22 @@ class LabeledRowsMixin:
         # The last training is repeated under its own number, so under its own seed.
         self._n_trainings = n_trainings - 1
         self._train()
+
+    def _routed(self, fit_params):
+        if not fit_params or not sklearn.get_config()["enable_metadata_routing"]:
+            return fit_params
+        return process_routing(self, "fit", **fit_params).estimator.fit
+
+    @contextmanager
+    def _undone_on_error(self):
+        """Leave the learner as it was if what follows fails."""
+        before = dict(vars(self))
+        try:
+            yield
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
 
     def _check_labeled(self, method):
         if self._labeled is None:

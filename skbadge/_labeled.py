@@ -27,7 +27,7 @@ class LabeledSet:
     X : rows of any kind
         In the order in which they came.
     y : ndarray of shape (n_labeled,)
-        Labels as the user gave them.
+        Labels, each a member of the learner's classes.
     probability : ndarray of shape (n_labeled,)
         Probability with which a query had chosen the row; NaN for all others.
     fit_params : dict of str to ndarray of shape (n_labeled,)
@@ -45,6 +45,10 @@ class LabeledSet:
     def __len__(self):
         return len(self.y)
 
+    def all_fit_params(self):
+        """Return all that goes to ``fit`` beside the rows and their labels."""
+        return {**self.constants, **self.fit_params}
+
     def joined(self, X, y, probability, fit_params):
         """Return the set with rows added.
 
@@ -53,7 +57,12 @@ class LabeledSet:
         InvalidInputError
             If the rows are of another kind, or row-aligned parameters are missing.
         """
-        aligned, constants = split_fit_params(fit_params, len(y))
+        given = {k: v for k, v in fit_params.items() if v is not None}
+        aligned, constants = split_fit_params(given, len(y))
+        # What was no row parameter in fit is none here, whatever its length.
+        for name in set(aligned) & set(self.constants):
+            constants[name] = given[name]
+            del aligned[name]
         if set(aligned) != set(self.fit_params):
             raise InvalidInputError(
                 "The labelled rows carry the fit parameters "
@@ -87,8 +96,7 @@ class LabeledSet:
 
     def relabeled(self, positions, y):
         """Return the set with other labels for some rows."""
-        # A longer string must not be cut to the width of the old ones.
-        labels = self.y.astype(np.result_type(self.y, y))
+        labels = self.y.copy()
         labels[positions] = y
         return replace(self, y=labels)
 
@@ -101,6 +109,8 @@ class LabeledSet:
             If they are no distinct ints in ``[0, n_labeled)``.
         """
         positions = np.atleast_1d(np.asarray(positions))
+        if positions.size == 0:
+            positions = positions.astype(np.intp)
         if positions.ndim != 1 or positions.dtype.kind not in "iu":
             raise InvalidInputError(
                 "positions must be int positions in X_. Got dtype "
@@ -117,15 +127,25 @@ class LabeledSet:
 
 
 def split_fit_params(fit_params, n):
-    """Split fit parameters into those with one entry a row and the others."""
+    """Split fit parameters into those with one entry a row and the others.
+
+    None stands for a parameter that was not given.
+    """
     aligned, constants = {}, {}
     for name, value in fit_params.items():
-        per_row = not isinstance(value, str) and np.ndim(value) >= 1 and len(value) == n
-        if per_row:
-            aligned[name] = np.asarray(value)
+        if value is None:
+            continue
+        if _has_rows(value) and len(value) == n:
+            # A copy: the caller may go on to change the array.
+            aligned[name] = np.array(value)
         else:
             constants[name] = value
     return aligned, constants
+
+
+def _has_rows(value):
+    shape = getattr(value, "shape", None)
+    return isinstance(value, (list, tuple)) if shape is None else len(shape) >= 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +158,8 @@ class AskedBatch:
         As the strategy returned it: positions among the candidates.
     indices : ndarray of shape (n,)
         The same rows as positions in the pool.
+    n_pool : int
+        Number of rows of the pool.
     n_candidates : int
         Number of rows that could have been chosen.
     open : ndarray of shape (n,), dtype bool
@@ -146,6 +168,7 @@ class AskedBatch:
 
     selection: Selection
     indices: np.ndarray
+    n_pool: int
     n_candidates: int
     open: np.ndarray
 

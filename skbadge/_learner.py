@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
-import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import get_tags
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    process_routing,
-)
+from skorch import NeuralNetClassifier
 
 from skbadge._bookkeeping import LabeledRowsMixin
-from skbadge._contracts import PoolOutputs, Selection
+from skbadge._classes import check_labels
+from skbadge._contracts import PoolOutputs
 from skbadge._inputs import (
     check_candidates,
+    check_indices,
     check_rows,
     check_strategy,
     drawn_share,
-    encode,
-    resolve_classes,
 )
 from skbadge._labeled import AskedBatch
-from skbadge._training import continue_training, train_from_scratch
+from skbadge._training import told_strategy, train
 from skbadge.exceptions import (
     DivergedTrainingError,
     LearnerNotFittedError,
     RefitError,
 )
-from skbadge.extraction._forward import collect_outputs, output_width
-from skbadge.extraction._nets import (
-    check_estimator_kind,
-    copy_frozen,
-    find_net,
-    is_frozen,
-    split_estimator,
-)
+from skbadge.extraction._forward import collect_outputs
+from skbadge.extraction._nets import check_estimator_kind, find_net, split_estimator
 from skbadge.utils._random import Purpose, draw_entropy, seed_for, spawn_generator
-from skbadge.utils._rows import as_rows, n_rows, take
+from skbadge.utils._rows import as_rows, n_rows
 from skbadge.utils._torch import preserved_generators, seeded_generators
 from skbadge.utils._validation import check_n
 
@@ -188,16 +179,15 @@ class ActiveLearner(
         InvalidInputError
             If an argument does not fit; nothing was changed then.
         """
-        before = dict(vars(self)) if hasattr(self, "estimator_") else None
-        self._start(X, y, fit_params)
-        try:
+        serves = self._is_trained()
+        with self._undone_on_error():
+            self._start(X, y, fit_params)
+            if serves:
+                # An earlier fit goes on serving if this one fails.
+                self._train()
+        if not serves:
+            # The labels stay, for refit().
             self._train()
-        except BaseException:
-            # An earlier fit goes on serving; without one, the labels stay for refit().
-            if before is not None:
-                vars(self).clear()
-                vars(self).update(before)
-            raise
         return self
 
     def teach(self, X, y, *, indices=None, **fit_params):
@@ -233,23 +223,15 @@ class ActiveLearner(
         KeyboardInterrupt
             If the training was interrupted; as for `RefitError`.
         """
+        n_before = 0
         if self._labeled is None:
-            self._start(X, y, fit_params)
+            check_indices(indices, len(check_labels(y, as_rows(X))), self._asked)
+            with self._undone_on_error():
+                self._start(X, y, fit_params)
         else:
+            n_before = self.n_labeled_
             self._append(X, y, indices, fit_params)
-        state = (
-            f"The {len(y)} new labels are kept (n_labeled_ = {self.n_labeled_})"
-            + (", the previous model still predicts" if self._is_trained() else "")
-            + ", and refit() trains again."
-        )
-        try:
-            self._train()
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"Training was interrupted. {state}") from None
-        except Exception as error:
-            raise RefitError(
-                f"Training failed: {type(error).__name__}: {error}. {state}"
-            ) from error
+        self._train_safely(f"The {self.n_labeled_ - n_before} new labels are kept")
         return self
 
     def refit(self):
@@ -263,9 +245,13 @@ class ActiveLearner(
         ------
         LearnerNotFittedError
             If there are no labelled rows yet.
+        RefitError
+            If the training failed; as for `teach`.
+        KeyboardInterrupt
+            If the training was interrupted; as for `teach`.
         """
         self._check_labeled("refit")
-        self._train()
+        self._train_safely("All labels are kept")
         return self
 
     # ------------------------------------------------------------------- asking
@@ -328,8 +314,10 @@ class ActiveLearner(
         }
         indices = np.asarray(found.indices, dtype=np.intp)
         indices = indices if rows is None else rows[indices].astype(np.intp)
-        self._asked = AskedBatch(found, indices, n_candidates, np.ones(n, dtype=bool))
-        self.last_selection_ = Selection(**{**vars(found), "indices": indices})
+        self._asked = AskedBatch(
+            found, indices, n_pool, n_candidates, open=np.ones(n, dtype=bool)
+        )
+        self.last_selection_ = replace(found, indices=indices.copy())
         return indices.copy()
 
     def predict_proba(self, X):
@@ -351,12 +339,13 @@ class ActiveLearner(
             If the net answers NaN.
         """
         proba = np.asarray(self._predicted("predict_proba", X))
-        if not np.isfinite(proba).all():
-            row = int(np.flatnonzero(~np.isfinite(proba).all(axis=1))[0])
+        good = np.isfinite(proba).all(axis=1)
+        if not good.all():
             raise DivergedTrainingError(
-                f"The net answers NaN or infinity in row {row}: its training diverged. "
-                "Lower the learning rate, scale the inputs, or clip the gradients, "
-                "then call refit()."
+                f"The net answers NaN or infinity in row {int(good.argmin())} of X. "
+                "Where such values are in the row itself, impute or remove them; else "
+                "the training diverged: lower the learning rate, scale the inputs, or "
+                "clip the gradients, then call refit()."
             )
         return proba
 
@@ -373,8 +362,11 @@ class ActiveLearner(
         y : ndarray of shape (n_rows,)
             Members of ``classes_``.
         """
-        positions = np.asarray(self._predicted("predict", X)).astype(np.intp)
-        return self.classes_[positions]
+        # Through the probabilities, so that NaN does not pass for the first class.
+        columns = self.predict_proba(X).argmax(axis=1)
+        if type(find_net(self.estimator_)).predict is not NeuralNetClassifier.predict:
+            columns = np.asarray(self._predicted("predict", X)).astype(np.intp)
+        return self.classes_[columns]
 
     # ------------------------------------------------------------- scikit-learn
 
@@ -390,84 +382,53 @@ class ActiveLearner(
             tags.input_tags.allow_nan = first.input_tags.allow_nan
         return tags
 
-    def get_metadata_routing(self):
-        """Describe how fit parameters are routed, in scikit-learn's form.
-
-        Returns
-        -------
-        MetadataRouter
-        """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        return MetadataRouter(owner=self).add(
-            estimator=self.estimator, method_mapping=mapping
-        )
-
     # ------------------------------------------------------------------ private
 
     def _is_trained(self):
         return hasattr(self, "estimator_")
 
+    def _train_safely(self, kept):
+        """Train; whatever goes wrong, say that the labels and the model are there."""
+        previous = ", the previous model still predicts" if self._is_trained() else ""
+        state = (
+            f"{kept} (n_labeled_ = {self.n_labeled_}){previous}, and refit() trains "
+            "again."
+        )
+        try:
+            self._train()
+        except KeyboardInterrupt as error:
+            raise KeyboardInterrupt(f"Training was interrupted. {state}") from error
+        except Exception as error:
+            raise RefitError(
+                f"Training failed: {type(error).__name__}: {error}. {state}"
+            ) from error
+
     def _train(self):
-        """Train on all labelled rows; swap the model in only when that is done."""
+        """Train on all labelled rows; swap the model in only when all is done."""
         started = perf_counter()
-        if is_frozen(self.estimator):
-            fitted = copy_frozen(self.estimator)
-        else:
-            fitted = self._fitted()
-        if not self._is_trained():
-            fitted = self._settle_classes(fitted)
-        seconds = perf_counter() - started
-        self.timings_ = {**getattr(self, "timings_", {}), "fit": seconds}
-        self.estimator_ = fitted
-        self._n_trainings += 1
-        self._tell_strategy()
-
-    def _tell_strategy(self):
-        pending, self._pending = self._pending, ()
-        if not pending or not hasattr(self.strategy_, "observe"):
-            return
-        rows = np.flatnonzero(np.isfinite(self._labeled.probability))
-        correct = self.predict(take(self.X_, rows)) == self.y_[rows]
-        for batch in pending:
-            self.strategy_.observe(batch.feedback(self._labeled, np.asarray(correct)))
-
-    def _fitted(self):
-        y = encode(self.y_, self.classes_)
-        seed = seed_for(self._entropy, Purpose.FIT, self._n_trainings)
-        fit_params = self._routed(
-            {**self._labeled.constants, **self._labeled.fit_params}
-        )
-        if self.warm_start and self._is_trained():
-            return continue_training(
-                self.estimator_, self.X_, y, seed=seed, fit_params=fit_params
-            )
-        return train_from_scratch(
+        goes_on = self._is_trained()
+        fitted, classes = train(
             self.estimator,
-            self.X_,
-            y,
-            seed=seed,
-            dtype=self._dtype,
-            n_classes=self._n_classes_told,
-            fit_params=fit_params,
+            self._labeled,
+            self.classes_,
+            given=self.classes_ if goes_on else self.classes,
+            previous=self.estimator_ if goes_on and self.warm_start else None,
+            seed=seed_for(self._entropy, Purpose.FIT, self._n_trainings),
+            format=self._format,
+            fit_params=self._routed(self._labeled.all_fit_params()),
         )
-
-    def _settle_classes(self, fitted):
-        """Compare the classes with the width of the net that was really trained."""
-        transformers, net = split_estimator(fitted)
-        with preserved_generators():
-            width = output_width(net, self.X_, transformers)
-        before = encode(self.y_, self.classes_)
-        self.classes_ = resolve_classes(
-            self.y_, self.classes, find_net(self.estimator), width
+        seconds = perf_counter() - started
+        # One step, so that a Ctrl-C finds either all of the old or all of the new.
+        vars(self).update(
+            strategy_=told_strategy(
+                self.strategy_, self._pending, self._labeled, fitted, classes
+            ),
+            estimator_=fitted,
+            classes_=classes,
+            timings_={**getattr(self, "timings_", {}), "fit": seconds},
+            _n_trainings=self._n_trainings + 1,
+            _pending=(),
         )
-        if np.array_equal(before, encode(self.y_, self.classes_)):
-            return fitted
-        return self._fitted()
-
-    def _routed(self, fit_params):
-        if not fit_params or not sklearn.get_config()["enable_metadata_routing"]:
-            return fit_params
-        return process_routing(self, "fit", **fit_params).estimator.fit
 
     def _predicted(self, method, X):
         self._check_trained(method)
@@ -494,7 +455,9 @@ class ActiveLearner(
 
     def _generator(self, purpose):
         if not hasattr(self, "_entropy"):
-            return spawn_generator(draw_entropy(self.random_state), purpose, 0)
+            # A copy of the seed: a query must not change what `fit` will draw from it.
+            entropy = draw_entropy(copy.deepcopy(self.random_state))
+            return spawn_generator(entropy, purpose, 0)
         return spawn_generator(self._entropy, purpose, self._n_trainings)
 
     def _outputs(self, X_pool, rows, n_candidates, needs):

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
+from skbadge._classes import check_labels
 from skbadge.exceptions import InvalidInputError
+from skbadge.extraction._nets import find_net
 from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
 from skbadge.utils._rows import as_rows, n_rows, take
 from skbadge.utils._validation import check_integer
@@ -122,23 +124,19 @@ class Simulation:
     """
 
     def __init__(self, learner, X, y, *, n_initial=100, n=100, X_test, y_test):
-        self.X, self.y = as_rows(X), np.asarray(y)
-        self.X_test, self.y_test = X_test, y_test
+        self.X, self.X_test = as_rows(X), as_rows(X_test)
+        self.y = check_labels(y, self.X)
+        # Before the first training is paid for, not after it.
+        self.y_test = check_labels(y_test, self.X_test, rows="X_test")
         n_pool = n_rows(self.X)
-        if len(self.y) != n_pool:
-            raise InvalidInputError(
-                f"X and y must have the same number of rows. Got {n_pool} rows of X "
-                f"and {len(self.y)} labels instead."
-            )
         self.n_initial = check_integer(n_initial, "n_initial", low=1, high=n_pool)
         self.n = check_integer(n, "n", low=1, high=n_pool)
         self.learner = clone(learner)
         entropy = draw_entropy(self.learner.random_state)
         self.learner.set_params(random_state=entropy)
-        if self.learner.classes is None:
-            own = self.learner.estimator.get_params().get("classes")
-            if own is None:
-                self.learner.set_params(classes=_all_classes(self.y))
+        own = getattr(find_net(self.learner.estimator), "classes", None)
+        if self.learner.classes is None and own is None:
+            self.learner.set_params(classes=_all_classes(self.y))
         self._generator = spawn_generator(entropy, Purpose.SIMULATION, 0)
         self.rounds = []
 
@@ -183,7 +181,18 @@ class Simulation:
         ----------
         state : dict
             Answer of `state`, of a simulation with the same arguments.
+
+        Raises
+        ------
+        InvalidInputError
+            With ``warm_start=True``, whose weights hang on all trainings before.
         """
+        if self.learner.warm_start:
+            raise InvalidInputError(
+                "A simulation can be resumed only with warm_start=False. Got a learner "
+                "with warm_start=True, whose weights hang on every training before: "
+                "run it in one go, or pickle the learner."
+            )
         self.rounds = [np.array(chosen, dtype=np.intp) for chosen in state["rounds"]]
         order = np.concatenate(self.rounds)
         probability = [np.nan if p is None else p for p in state["probability"]]

@@ -5,25 +5,33 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+import sklearn
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import process_routing
 from skorch.callbacks import Callback
 
+from skbadge._classes import encode, resolve_classes
 from skbadge.exceptions import InvalidInputError
 from skbadge.extraction._dataset import RelabeledDataset
 from skbadge.extraction._forward import output_width
 from skbadge.extraction._layers import check_layer_name, static_width
 from skbadge.extraction._nets import (
     adapt_dataset,
+    copy_frozen,
     find_net,
+    input_format,
     is_binary,
-    module_dtype,
+    is_frozen,
     split_estimator,
 )
 from skbadge.utils._interrupt import noticed_interrupts
-from skbadge.utils._rows import is_dataset
+from skbadge.utils._rows import is_dataset, take
 from skbadge.utils._torch import preserved_generators, seeded_generators
 
-__all__ = ["continue_training", "probe_net", "train_from_scratch"]
+__all__ = ["probe_net", "told_strategy", "train"]
+
+_UNCHANGED = Callback.on_train_begin
 
 
 def probe_net(estimator, seed, layer):
@@ -31,32 +39,136 @@ def probe_net(estimator, seed, layer):
 
     Returns
     -------
-    dtype : torch.dtype
-        Floating type of the module.
+    format : InputFormat
+        Which numbers the module takes.
     width : int or None
         Number of classes by its last linear layer; None where callbacks may still
         resize the net when training begins.
     """
     with seeded_generators(seed):
         net = clone(find_net(estimator)).initialize()
-    dtype = module_dtype(net)
+    format = input_format(net)
     if _resized_by_callbacks(net):
-        return dtype, None
+        return format, None
     if layer is not None:
         check_layer_name(net.module_, layer)
-    return dtype, 2 if is_binary(net) else static_width(net.module_, layer)
+    return format, 2 if is_binary(net) else static_width(net.module_, layer)
 
 
 def _resized_by_callbacks(net):
-    for callback in net.callbacks or []:
+    callbacks = net.callbacks if isinstance(net.callbacks, (list, tuple)) else []
+    for callback in callbacks:
         callback = callback[1] if isinstance(callback, tuple) else callback
         kind = callback if isinstance(callback, type) else type(callback)
-        if kind.on_train_begin is not Callback.on_train_begin:
+        # Those of the libraries themselves never change a layer.
+        library = kind.__module__.split(".")[0] in ("skorch", "skbadge")
+        if not library and getattr(kind, "on_train_begin", None) is not _UNCHANGED:
             return True
     return False
 
 
-def train_from_scratch(estimator, X, y, *, seed, dtype, n_classes=None, fit_params):
+def train(estimator, labeled, classes, *, given, previous, seed, format, fit_params):
+    """Train on the labelled rows, and settle which columns the classes have.
+
+    Parameters
+    ----------
+    estimator : net or pipeline
+        As the user gave it; frozen ones are copied, not trained.
+    labeled : LabeledSet
+        Rows and labels.
+    classes : ndarray
+        The classes as far as they are known before the net has run.
+    given : array-like or None
+        Classes that are certain.
+    previous : fitted estimator or None
+        Where training goes on from; None to begin from scratch.
+    seed : int
+        Fixes initialization, shuffling and dropout.
+    format : InputFormat
+        Which numbers the module takes.
+    fit_params : dict
+        Handed to ``fit``.
+
+    Returns
+    -------
+    fitted : estimator
+    classes : ndarray
+        One for each column that the fitted net answers.
+    """
+    net = find_net(estimator)
+    certain = given is not None or getattr(net, "classes", None) is not None
+    # The width of the net is known only now; where it says that the labels are numbers
+    # of columns, they were encoded wrongly.
+    for _ in range(2):
+        y = encode(labeled.y, classes)
+        if is_frozen(estimator):
+            fitted = copy_frozen(estimator)
+        elif previous is not None:
+            fitted = continue_training(
+                previous, labeled.X, y, seed=seed, fit_params=fit_params
+            )
+        else:
+            fitted = train_from_scratch(
+                estimator,
+                labeled.X,
+                y,
+                seed=seed,
+                format=format,
+                n_classes=len(classes) if certain else None,
+                fit_params=fit_params,
+            )
+        classes = resolve_classes(labeled.y, given, net, _width(fitted, labeled.X))
+        if np.array_equal(y, encode(labeled.y, classes)):
+            return fitted, classes
+    raise InvalidInputError(
+        "The width of the net must not change from one training to the next. Got "
+        f"{len(classes)} columns after the labels had been encoded for others: give "
+        "all classes with classes=[...]."
+    )
+
+
+def told_strategy(strategy, pending, labeled, fitted, classes):
+    """Return the strategy after it learned how the last batches turned out.
+
+    Parameters
+    ----------
+    strategy : QueryStrategy
+        Stays as it is.
+    pending : sequence of Pending
+        Batches that were labelled since the last training.
+    labeled : LabeledSet
+        All labelled rows.
+    fitted : estimator
+        Trained on them.
+    classes : ndarray
+        The classes of its columns.
+
+    Returns
+    -------
+    QueryStrategy
+        A copy that has observed, or the same where it does not learn.
+    """
+    if not pending or not hasattr(strategy, "observe"):
+        return strategy
+    strategy = copy.deepcopy(strategy)
+    rows = np.flatnonzero(np.isfinite(labeled.probability))
+    correct = np.zeros(0, dtype=bool)
+    if len(rows):
+        with preserved_generators():
+            columns = np.asarray(fitted.predict(take(labeled.X, rows)))
+        correct = columns.astype(np.intp) == encode(labeled.y[rows], classes)
+    for batch in pending:
+        strategy.observe(batch.feedback(labeled, correct))
+    return strategy
+
+
+def _width(fitted, X):
+    transformers, net = split_estimator(fitted)
+    with preserved_generators():
+        return output_width(net, X, transformers)
+
+
+def train_from_scratch(estimator, X, y, *, seed, format, n_classes=None, fit_params):
     """Fit a clone of an estimator under a seed.
 
     Parameters
@@ -69,8 +181,8 @@ def train_from_scratch(estimator, X, y, *, seed, dtype, n_classes=None, fit_para
         Encoded labels.
     seed : int
         Fixes initialisation, shuffling and dropout.
-    dtype : torch.dtype
-        Floating type of the module.
+    format : InputFormat
+        Which numbers the module takes.
     n_classes : int or None
         Told to the net where it is certain.
     fit_params : dict
@@ -90,7 +202,7 @@ def train_from_scratch(estimator, X, y, *, seed, dtype, n_classes=None, fit_para
     with noticed_interrupts() as interrupt, seeded_generators(seed):
         fitted = clone(estimator)
         net = find_net(fitted)
-        adapt_dataset(net, dtype)
+        adapt_dataset(net, format)
         if n_classes is not None and not is_binary(net):
             net.set_params(classes=np.arange(n_classes))
         rows, labels = _training_data(net, X, y)
@@ -117,17 +229,30 @@ def continue_training(estimator, X, y, *, seed, fit_params):
         fitted = copy.deepcopy(estimator)
         transformers, net = split_estimator(fitted)
         if transformers is not None:
-            if fit_params:
-                raise InvalidInputError(
-                    "warm_start=True with a pipeline takes no fit parameters, since "
-                    f"its steps are not fitted again. Got {sorted(fit_params)}."
-                )
+            fit_params = _params_of_net(fitted, fit_params)
             X = transformers.transform(X)
         rows, labels = _training_data(net, X, y)
         net.partial_fit(rows, labels, **fit_params)
     if interrupt.seen:
         raise KeyboardInterrupt
     return fitted
+
+
+def _params_of_net(estimator, fit_params):
+    """Return those fit parameters of a pipeline that its net would get."""
+    if not isinstance(estimator, Pipeline) or not fit_params:
+        return fit_params
+    name, last = estimator.steps[-1]
+    if sklearn.get_config()["enable_metadata_routing"]:
+        fit_params = process_routing(estimator, "fit", **fit_params)[name].fit
+    else:
+        prefix = f"{name}__"
+        fit_params = {
+            key.removeprefix(prefix): value
+            for key, value in fit_params.items()
+            if key.startswith(prefix)
+        }
+    return _params_of_net(last, fit_params)
 
 
 def _training_data(net, X, y):
@@ -157,12 +282,10 @@ def _explanation(error, fitted, X, y):
 
 
 def _width_or_none(fitted, X):
-    transformers, net = split_estimator(fitted)
-    if not getattr(net, "initialized_", False):
+    if not getattr(find_net(fitted), "initialized_", False):
         return None
     try:
-        with preserved_generators():
-            return output_width(net, X, transformers)
+        return _width(fitted, X)
     except Exception:
         # The fit failed already, and its own error says more than this one would.
         return None

@@ -56,9 +56,9 @@ class ALBL(QueryStrategy):
     EXP4.P with :math:`p_{min} = \min(1/N, \sqrt{\ln N / (N T)})`,
     :math:`p_k = (1 - N p_{min}) w_k / \sum w + p_{min}` and
     :math:`q(x) = \sum_k p_k\, 1[x \in \text{batch of arm } k]`; a random arm counts
-    with :math:`n / n_{pool}`. Reward :math:`r = \sum 1[\text{correct}] / q(x)` over all rows
-    asked for since `fit`, divided by (labelled and unlabelled rows) times T; update
-    :math:`w_k \leftarrow w_k \exp(\frac{p_{min}}{2} (r\, \overline{q_k / q} +
+    with :math:`n / n_{pool}`. Reward :math:`r = \sum 1[\text{correct}] / q(x)` over all
+    rows asked for since `fit`, divided by (labelled and unlabelled rows) times T;
+    update :math:`w_k \leftarrow w_k \exp(\frac{p_{min}}{2} (r\, \overline{q_k / q} +
     \frac{1}{p_k} \sqrt{\ln(N / \delta) / (N T)}))`, the bar being the mean over the
     batch. One arm is drawn for a whole batch, the BADGE paper's "at every round" [1]_;
     the original [2]_ asks for one row at a time.
@@ -134,8 +134,28 @@ class ALBL(QueryStrategy):
             arm=selection.arm,
         )
 
+    def check_parameters(self):
+        """Refuse arms that cannot be used and numbers out of range."""
+        check_integer(self.n_rounds, "n_rounds", low=1)
+        check_real(
+            self.delta, "delta", low=0, high=1, include_low=False, include_high=False
+        )
+        check_option(self.update, "update", ("all", "chosen"))
+        given = [] if self.arms is None else self.arms
+        if not isinstance(given, (list, tuple)):
+            given = [given]
+        for arm in given:
+            if not isinstance(arm, QueryStrategy) or hasattr(arm, "observe"):
+                raise InvalidInputError(
+                    "arms must be a list of query strategies that do not learn "
+                    "themselves, for example [LeastConfidence(), CoreSet()]. Got "
+                    f"{arm!r} in it."
+                )
+            arm.check_parameters()
+        if not self._all_arms():
+            raise InvalidInputError("arms must hold at least one strategy. Got none.")
+
     def _select(self, outputs, n, generator):
-        self._check_parameters()
         arms = self._all_arms()
         probability = arm_probabilities(self._log_weights(), self._floor())
         # Drawn before the arms draw, from a stream of its own: neither n nor the arms'
@@ -180,22 +200,6 @@ class ALBL(QueryStrategy):
         if hasattr(self, "log_weights_"):
             return self.log_weights_
         return np.zeros(len(self._all_arms()))
-
-    def _check_parameters(self):
-        check_integer(self.n_rounds, "n_rounds", low=1)
-        check_real(
-            self.delta, "delta", low=0, high=1, include_low=False, include_high=False
-        )
-        check_option(self.update, "update", ("all", "chosen"))
-        for arm in self._all_arms():
-            if not isinstance(arm, QueryStrategy) or hasattr(arm, "observe"):
-                raise InvalidInputError(
-                    "arms must be a list of query strategies that do not learn "
-                    f"themselves, for example [LeastConfidence(), CoreSet()]. Got "
-                    f"{arm!r} in it."
-                )
-        if not self._all_arms():
-            raise InvalidInputError("arms must hold at least one strategy. Got none.")
 
 
 def _inclusion(arm, batch, chosen, n_pool):

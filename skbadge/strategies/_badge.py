@@ -73,9 +73,9 @@ class BADGE(QueryStrategy):
     ...     "features": torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]),
     ... }
     >>> outputs = PoolOutputs(3, Needs(residual=True, features=True), values)
-    >>> chosen = BADGE(first="norm").select(outputs, n=2, random_state=0)
-    >>> sorted(chosen.indices.tolist())
-    [1, 2]
+    >>> chosen = BADGE(first="max-norm").select(outputs, n=1, random_state=0)
+    >>> chosen.indices, chosen.scores.round(3)
+    (array([1]), array([0.5]))
     """
 
     needs = Needs(residual=True, features=True)
@@ -84,9 +84,12 @@ class BADGE(QueryStrategy):
         self.sampler = sampler
         self.first = first
 
-    def _select(self, outputs, n, generator):
+    def check_parameters(self):
+        """Refuse options that do not exist."""
         check_option(self.sampler, "sampler", ("k-means++", "k-dpp"))
         check_option(self.first, "first", ("uniform", "max-norm", "norm"))
+
+    def _select(self, outputs, n, generator):
         embedding = GradientEmbedding.from_outputs(outputs)
         if self.sampler == "k-dpp":
             return Selection(_k_dpp(embedding, n, n_steps=None, generator=generator))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -81,9 +82,29 @@ class QueryStrategy(BaseEstimator, ABC):
                 f"outputs must be PoolOutputs. Got {type(outputs).__name__} instead."
             )
         n = check_n(n, outputs.n_pool)
+        self.check_parameters()
+        needs = self.needs
+        if needs | outputs.needs != outputs.needs:
+            raise InvalidInputError(
+                f"outputs must hold what {type(self).__name__} reads, {needs}. Got "
+                f"{outputs.needs} instead."
+            )
+        # The strategy sees what it declared, even where more was found for others.
+        outputs = replace(outputs, needs=needs)
         selection = self._select(outputs, n, as_generator(random_state))
         self._check(selection, n, outputs.n_pool)
         return selection
+
+    def check_parameters(self):  # noqa: B027
+        """Refuse parameters that cannot be used; called by `fit` and by `select`.
+
+        A subclass with parameters overrides it.
+
+        Raises
+        ------
+        InvalidInputError
+            If a parameter has a value that cannot be used.
+        """
 
     @abstractmethod
     def _select(self, outputs, n, generator):

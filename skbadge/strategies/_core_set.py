@@ -37,7 +37,7 @@ class CoreSet(QueryStrategy):
     >>> from skbadge import CoreSet
     >>> from skbadge.strategies import Needs, PoolOutputs
     >>> values = {
-    ...     "features": torch.tensor([[0.0], [1.0], [5.0], [6.0]]),
+    ...     "features": torch.tensor([[0.0], [1.0], [5.5], [6.0]]),
     ...     "labeled_features": torch.tensor([[0.0]]),
     ... }
     >>> outputs = PoolOutputs(4, Needs(features=True, labeled_features=True), values)

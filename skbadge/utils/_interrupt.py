@@ -10,7 +10,7 @@ __all__ = ["InterruptFlag", "noticed_interrupts"]
 
 
 class InterruptFlag:
-    """Says whether a SIGINT came; ``seen`` is False until then."""
+    """Says whether a Ctrl-C came; ``seen`` is False until then."""
 
     def __init__(self):
         self.seen = False
@@ -18,12 +18,13 @@ class InterruptFlag:
 
 @contextmanager
 def noticed_interrupts():
-    """Note every SIGINT and hand it on to the handler that was there before.
+    """Note every Ctrl-C that the handler of SIGINT turns into an interrupt.
 
     skorch takes a ``KeyboardInterrupt`` for the wish to stop training early and goes
-    on; the flag lets its caller tell a real Ctrl-C from that. Outside the main thread,
-    where Python allows no handler, and where SIGINT is ignored or handled outside
-    Python, nothing is changed.
+    on; the flag lets its caller tell a real Ctrl-C from that. A handler of the user's
+    own that raises nothing keeps its meaning. Outside the main thread, where Python
+    allows no handler, and where SIGINT is ignored or handled outside Python, nothing
+    is changed.
 
     Yields
     ------
@@ -39,8 +40,11 @@ def noticed_interrupts():
         return
 
     def note(signum, frame):
-        flag.seen = True
-        previous(signum, frame)
+        try:
+            previous(signum, frame)
+        except KeyboardInterrupt:
+            flag.seen = True
+            raise
 
     signal.signal(signal.SIGINT, note)
     try:

@@ -1,0 +1,199 @@
+"""Labels, and the classes that a net's columns stand for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.utils import column_or_1d
+
+from skbadge.exceptions import InvalidInputError
+from skbadge.extraction._nets import is_binary
+from skbadge.utils._rows import n_rows
+
+__all__ = ["check_labels", "encode", "listed", "resolve_classes"]
+
+
+def check_labels(y, X, rows="X"):
+    """Return labels as an array of shape (n_rows,).
+
+    Parameters
+    ----------
+    y : array-like
+        Labels of any type: strings, numbers, tensors, pandas columns.
+    X : rows
+        What they belong to.
+    rows : str, default="X"
+        What messages call it.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+
+    Raises
+    ------
+    InvalidInputError
+        If they are continuous, missing, or not one for each row of ``X``.
+    """
+    if y is None:
+        raise InvalidInputError(
+            f"y must hold one label for each row of {rows}. Got None: this estimator "
+            "requires y to be passed, but the target y is None."
+        )
+    y = _to_array(y)
+    if len(y) != n_rows(X):
+        raise InvalidInputError(
+            f"{rows} and y must have the same number of rows. Got {n_rows(X)} rows of "
+            f"{rows} and {len(y)} labels instead."
+        )
+    if len(y) == 0:
+        raise InvalidInputError("y must hold at least one label. Got none.")
+    missing = pd.isna(y)
+    if missing.any():
+        raise InvalidInputError(
+            "y must not hold missing labels (NaN or None). Got one at position "
+            f"{int(np.flatnonzero(missing)[0])}: leave such rows out."
+        )
+    if y.dtype == object:
+        # Numbers in a column of objects (pandas' nullable types) are numbers.
+        y = pd.Series(y).infer_objects().to_numpy()
+    continuous = y.dtype.kind == "f" and not (y == np.floor(y)).all()
+    if continuous or y.dtype.kind == "c":
+        raise InvalidInputError(
+            "y must hold class labels. Got numbers with fractions instead. Unknown "
+            "label type: continuous: bin them, or give class names."
+        )
+    return y
+
+
+def _to_array(y):
+    if isinstance(y, torch.Tensor):
+        y = y.detach().cpu().numpy()
+    elif isinstance(y, (pd.Series, pd.Index, pd.Categorical)):
+        # Nullable integers would become floats on the way, and booleans too.
+        y = np.asarray(y, dtype=object if _is_extension(y) else None)
+    try:
+        # A shallow check of the shape: a column vector becomes flat, with a warning.
+        return np.array(column_or_1d(y, warn=True))
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"y must be 1-D, one label for each row. Got {_shape_of(y)} instead: "
+            f"{error}"
+        ) from error
+
+
+def _is_extension(y):
+    return not isinstance(y.dtype, np.dtype)
+
+
+def _shape_of(y):
+    shape = getattr(y, "shape", None)
+    return f"the shape {tuple(shape)}" if shape is not None else type(y).__name__
+
+
+def resolve_classes(y, given, net, width, *, certain=True):
+    """Settle which class belongs to which column of the net's output.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        The labels there are; some classes may be missing.
+    given : array-like or None
+        The learner's parameter ``classes``.
+    net : skorch net
+        Its own parameter ``classes`` comes second.
+    width : int or None
+        Number of classes the net answers; None where that is not known yet.
+    certain : bool, default=True
+        Whether the width was seen; a width that is only guessed is no reason to
+        refuse.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+
+    Raises
+    ------
+    InvalidInputError
+        If a class is repeated, a label is none of them, or the numbers do not match.
+    """
+    source = given if given is not None else getattr(net, "classes", None)
+    if source is not None:
+        name = "classes" if given is not None else "the net's classes"
+        classes = _check_classes(source, name)
+    else:
+        classes = _distinct(y)
+        extended = (
+            width is not None
+            and width > len(classes)
+            and classes.dtype.kind in "iu"
+            and classes.min() >= 0
+            and classes.max() < width
+        )
+        if extended:
+            classes = np.arange(width)
+    encode(y, classes)
+    if is_binary(net) and len(classes) > 2:
+        width, certain = 2, True
+    if certain and width is not None and width != len(classes):
+        raise InvalidInputError(
+            f"The net answers {width} classes, but there are {len(classes)} classes "
+            f"({listed(classes)}). Give all classes, in the order of the net's "
+            "columns, with classes=[...], or change the width of the last layer."
+        )
+    return classes
+
+
+def _check_classes(source, name):
+    classes = _to_array(source)
+    if len(classes) == 0:
+        raise InvalidInputError(f"{name} must list at least one class. Got none.")
+    if pd.isna(classes).any():
+        raise InvalidInputError(
+            f"{name} must not hold missing values (NaN or None). Got "
+            f"{listed(classes)} instead."
+        )
+    repeated = classes[pd.Index(classes).duplicated()]
+    if len(repeated):
+        raise InvalidInputError(
+            f"{name} must list each class once. Got {listed(pd.unique(repeated))} more "
+            "than once."
+        )
+    return classes
+
+
+def _distinct(y):
+    try:
+        return np.unique(y)
+    except TypeError as error:
+        kinds = sorted({type(label).__name__ for label in y})
+        raise InvalidInputError(
+            "y must hold labels of one type, so that they can be sorted into classes. "
+            f"Got the types {kinds} instead: convert them, or give their order with "
+            "classes=[...]."
+        ) from error
+
+
+def encode(y, classes):
+    """Return the position of each label in ``classes``.
+
+    Raises
+    ------
+    InvalidInputError
+        If a label is not among them.
+    """
+    positions = pd.Index(classes).get_indexer(pd.Index(y))
+    unknown = positions < 0
+    if unknown.any():
+        raise InvalidInputError(
+            f"y must hold known classes ({listed(classes)}). Got "
+            f"{listed(pd.unique(y[unknown]))} instead: correct the labels, or give all "
+            "classes with classes=[...] and fit again."
+        )
+    return positions
+
+
+def listed(values, most=10):
+    """Write out the first values of an array, for a message."""
+    shown = ", ".join(repr(value) for value in np.asarray(values).tolist()[:most])
+    return shown + (", ..." if len(values) > most else "")
