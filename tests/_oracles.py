@@ -5,8 +5,8 @@ import itertools
 from fractions import Fraction
 
 import numpy as np
-import torch
 import scipy.stats
+import torch
 
 # --- analysis of experiments, in exact fractions, one comparison at a time ----------
 
