@@ -193,10 +193,17 @@ class ClampGradients(Callback):
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Check the setting."""
         check_real(self.max_abs, "max_abs", low=0, high=math.inf, include_low=False)
+        # Collected once: walking through the module for each batch costs more than
+        # the clamping of a small network.
+        self.parameters_ = [value for _, value in net.get_all_learnable_params()]
 
     def on_grad_computed(self, net, named_parameters, **kwargs):
         """Clamp the gradients in place, before the optimizer reads them."""
-        clip_grad_value_((value for _, value in named_parameters), self.max_abs)
+        clip_grad_value_(self.parameters_, self.max_abs)
+
+    def on_train_end(self, net, X=None, y=None, **kwargs):
+        """Let go of the parameters."""
+        self.parameters_ = []
 
 
 class LeanHistory(Callback):

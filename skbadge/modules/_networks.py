@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 from skbadge.utils._validation import check_integer
@@ -42,14 +43,12 @@ class MLP(nn.Module):
         n_features = check_integer(n_features, "n_features", low=1)
         n_classes = check_integer(n_classes, "n_classes", low=1)
         n_hidden = check_integer(n_hidden, "n_hidden", low=1)
-        self.flatten = nn.Flatten()
         self.hidden = nn.Linear(n_features, n_hidden)
-        self.activation = nn.ReLU()
         self.output = nn.Linear(n_hidden, n_classes)
 
     def forward(self, X):
         """Return the logits, shape (n_rows, n_classes), of rows of any shape."""
-        return self.output(self.activation(self.hidden(self.flatten(X))))
+        return self.output(torch.relu(self.hidden(X.flatten(1))))
 
 
 class ResNet18(nn.Module):
