@@ -57,8 +57,7 @@ def check_labels(y, X, rows="X"):
     if y.dtype == object:
         # Numbers in a column of objects (pandas' nullable types) are numbers.
         y = pd.Series(y).infer_objects().to_numpy()
-    continuous = y.dtype.kind == "f" and not (y == np.floor(y)).all()
-    if continuous or y.dtype.kind == "c":
+    if y.dtype.kind == "f" and not (y == np.floor(y)).all():
         raise InvalidInputError(
             "y must hold class labels. Got numbers with fractions instead. Unknown "
             "label type: continuous: bin them, or give class names."
@@ -77,8 +76,8 @@ def _to_array(y):
         return np.array(column_or_1d(y, warn=True))
     except (TypeError, ValueError) as error:
         raise InvalidInputError(
-            f"y must be 1-D, one label for each row. Got {_shape_of(y)} instead: "
-            f"{error}"
+            f"y must be a 1-D array of labels, one for each row. Got {_shape_of(y)} "
+            f"instead: {error}"
         ) from error
 
 

@@ -19,6 +19,7 @@ from skbadge.extraction._layers import check_layer_name, static_width
 from skbadge.extraction._nets import (
     adapt_dataset,
     copy_frozen,
+    duplicate,
     find_net,
     input_format,
     is_binary,
@@ -226,7 +227,7 @@ def continue_training(estimator, X, y, *, seed, fit_params):
     the copy, trained
     """
     with noticed_interrupts() as interrupt, seeded_generators(seed):
-        fitted = copy.deepcopy(estimator)
+        fitted = duplicate(estimator)
         transformers, net = split_estimator(fitted)
         if transformers is not None:
             fit_params = _params_of_net(fitted, fit_params)

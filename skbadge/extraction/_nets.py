@@ -21,6 +21,7 @@ __all__ = [
     "adapt_dataset",
     "check_estimator_kind",
     "copy_frozen",
+    "duplicate",
     "find_net",
     "input_format",
     "is_binary",
@@ -167,7 +168,20 @@ def adapt_dataset(net, format):
 
 def copy_frozen(estimator):
     """Copy a fitted estimator, ready for any array; the user's own stays untouched."""
-    duplicate = copy.deepcopy(unwrap(estimator))
-    net = find_net(duplicate)
+    copied = duplicate(unwrap(estimator))
+    net = find_net(copied)
     adapt_dataset(net, input_format(net))
-    return duplicate
+    return copied
+
+
+def duplicate(estimator):
+    """Copy a fitted estimator with its weights and the state of its optimizer.
+
+    ``copy.deepcopy`` alone would pickle the net, as skorch has it, and fail on modules
+    with a lambda or of a class that was defined inside a function.
+    """
+    net = find_net(estimator)
+    twin = type(net).__new__(type(net))
+    memo = {id(net): twin}
+    vars(twin).update(copy.deepcopy(vars(net), memo))
+    return copy.deepcopy(estimator, memo)

@@ -334,3 +334,29 @@ def test_fit_with_another_kind_of_rows_forgets_the_number_of_features():
     assert not hasattr(learner, "n_features_in_")
     learner.fit(torch.from_numpy(X), Y)
     assert learner.n_features_in_ == 3
+
+
+@pytest.mark.parametrize("how", ["warm", "frozen"])
+def test_modules_that_cannot_be_pickled_are_copied(how):
+    class Local(Tiny):
+        def __init__(self):
+            super().__init__()
+            self.twice = lambda X: 2 * X
+
+        def forward(self, X):
+            return super().forward(self.twice(X))
+
+    net = make_net(Local, optimizer=torch.optim.Adam)
+    if how == "frozen":
+        net = FrozenEstimator(net.fit(X.astype(np.float32), Y))
+    learner = make_learner(net=net, warm_start=how == "warm").fit(X, Y)
+    first, model = weights(learner), learner.estimator_
+    learner.teach(POOL[:4], POOL_Y[:4])
+    now = {k: v.clone() for k, v in model.module_.state_dict().items()}
+    assert same_weights(now, first)
+    assert learner.estimator_ is not model
+    assert same_weights(weights(learner), first) is (how == "frozen")
+    # The copy of the optimizer steers the copy of the weights.
+    fitted = learner.estimator_
+    steered = fitted.optimizer_.param_groups[0]["params"]
+    assert {id(p) for p in steered} == {id(p) for p in fitted.module_.parameters()}
