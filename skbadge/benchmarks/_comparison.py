@@ -244,7 +244,8 @@ def normalized_error_cdf(results, *, by=None, rule="paper"):
 def strategy_order(names):
     """Sort strategy names: those of the paper in its order, then others by name."""
     position = {name: i for i, name in enumerate((ORDER[0], KDPP, *ORDER[1:]))}
-    return sorted(set(names), key=lambda name: (position.get(name, 99), name))
+    distinct = pd.Series(names, dtype="object").unique()
+    return sorted(distinct, key=lambda name: (position.get(name, 99), name))
 
 
 def _grouped(compute, results, by):
@@ -261,7 +262,9 @@ def _grouped(compute, results, by):
 
 def _at_budgets(results, budgets):
     """Yield (key with label count, weight, accuracies by repeat and strategy)."""
-    groups = dict(list(results.groupby([*SETTING, "n_labeled"])))
+    counts = {n for found in budgets["budgets"] for n in found}
+    near = results[results["n_labeled"].isin(counts)]
+    groups = dict(list(near.groupby([*SETTING, "n_labeled"])))
     for row in budgets[budgets["used"]].to_dict("records"):
         for n_labeled in row["budgets"]:
             key = {name: row[name] for name in SETTING} | {"n_labeled": n_labeled}

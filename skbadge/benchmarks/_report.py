@@ -141,6 +141,7 @@ class ReportTables:
         self.names = strategy_order(results["strategy"])
         self.curves = learning_curves(results)
         self.budgets = label_budgets(results, rule=rule)
+        self.incomplete = lists.incomplete(results)
         self.areas = area_under_budget_curve(results)
         self.times = self.totals = None
         if costs is not None:

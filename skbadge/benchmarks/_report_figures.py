@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from skbadge.benchmarks._analysis import KDPP, SETTING
 from skbadge.benchmarks._comparison import GROUPS, strategy_order
 from skbadge.benchmarks._report_page import (
@@ -212,8 +210,8 @@ def _left_out(outcome, names, what):
 
 
 def _of_setting(frame, setting):
-    here = (frame[SETTING] == pd.Series(setting, index=SETTING)).all(axis=1)
-    return frame[here]
+    here = [frame[name] == value for name, value in zip(SETTING, setting, strict=True)]
+    return frame[here[0] & here[1] & here[2]]
 
 
 def _columns(frame, columns):

@@ -60,7 +60,7 @@ def summary(tables, missing, failures):
                 "epochs, before they reached the training accuracy aimed at."
             )
         )
-    short = incomplete(results)
+    short = tables.incomplete
     if missing or failures or short:
         parts.append(
             notice(
@@ -168,7 +168,7 @@ def cells(tables, missing, failures):
         columns = list(dict.fromkeys(name for record in missing for name in record))
         rows = [[record.get(name, "") for name in columns] for record in missing]
         parts.append(table(columns, rows))
-    short = incomplete(tables.results)
+    short = tables.incomplete
     if short:
         parts.append(heading("Shorter, or with fewer repeats, than the others"))
         parts.append(table([*SETTING, "strategy", "what is there"], short))
@@ -212,19 +212,22 @@ def accuracy_table(frame):
 def incomplete(results):
     """List strategies of a setting that lack repeats or labels which others have."""
     rows = []
-    for setting, group in results.groupby(SETTING):
+    names = strategy_order(results["strategy"])
+    ends = results.groupby([*SETTING, "strategy", "repeat"])["n_labeled"].max()
+    for setting, group in ends.groupby(SETTING):
+        mine = group.droplevel(SETTING)
         # The k-DPP may be run less often on purpose: that is no gap.
-        compared = group[group["strategy"] != KDPP]
-        n_repeats, last = compared["repeat"].nunique(), group["n_labeled"].max()
-        for name in strategy_order(results["strategy"]):
-            ends = group[group["strategy"] == name].groupby("repeat")["n_labeled"].max()
+        compared = mine.drop(KDPP, level="strategy", errors="ignore")
+        n_repeats = compared.index.get_level_values("repeat").nunique()
+        for name in names:
+            here = mine[mine.index.get_level_values("strategy") == name]
             texts = []
-            if len(ends) < n_repeats and name != KDPP:
-                texts.append(f"{len(ends)} of {count(n_repeats, 'repeat')}")
+            if len(here) < n_repeats and name != KDPP:
+                texts.append(f"{len(here)} of {count(n_repeats, 'repeat')}")
             texts += [
-                f"repeat {repeat} stops at {end:,} of {last:,} labels"
-                for repeat, end in ends.items()
-                if end < last
+                f"repeat {repeat} stops at {end:,} of {mine.max():,} labels"
+                for (_, repeat), end in here.items()
+                if end < mine.max()
             ]
             if texts:
                 rows.append([*setting, name, "; ".join(texts)])
