@@ -57,6 +57,10 @@ def check_labels(y, X, rows="X"):
     if y.dtype == object:
         # Numbers in a column of objects (pandas' nullable types) are numbers.
         y = pd.Series(y).infer_objects().to_numpy()
+    if y.dtype.kind == "f" and np.isinf(y).any():
+        raise InvalidInputError(
+            "y must hold class labels. Input y contains infinity: leave such rows out."
+        )
     if y.dtype.kind == "f" and not (y == np.floor(y)).all():
         raise InvalidInputError(
             "y must hold class labels. Got numbers with fractions instead. Unknown "

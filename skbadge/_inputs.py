@@ -50,6 +50,8 @@ def check_rows(learner, X, *, reset=False, finite=True):
     if reset:
         for name in ("n_features_in_", "feature_names_in_"):
             vars(learner).pop(name, None)
+    if hasattr(X, "__array__") and not hasattr(X, "shape"):
+        X = np.asarray(X)
     X = as_rows(X)
     # A list of arrays has as many "features" as arrays; nothing to compare.
     if isinstance(X, (Mapping, list, tuple)) or is_dataset(X):
