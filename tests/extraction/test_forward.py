@@ -1,0 +1,451 @@
+import gc
+import os
+import tempfile
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+import torch
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from skorch import NeuralNetClassifier
+from skorch.dataset import Dataset as SkorchDataset
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from skbadge import ActiveLearner, LeastConfidence, exceptions
+from skbadge.extraction import _batches
+from skbadge.extraction._forward import collect_outputs, output_width
+from skbadge.extraction._nets import find_net
+from skbadge.modules import InMemoryBatches
+from skbadge.strategies import Needs
+from tests._any_nets import Net, make_net, make_rows
+from tests.test_any_net import assert_same_state, state_of
+
+ALL = Needs(proba=True, residual=True, features=True)
+X, Y = make_rows("table"), np.arange(18) % 3
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return make_net(Net).fit(X, Y)
+
+
+def collect(net, pool=X, needs=ALL, **settings):
+    return collect_outputs(net, pool, needs, **settings)
+
+
+def assert_equal(a, b, atol=1e-6):
+    for name in ("proba", "residual", "features"):
+        torch.testing.assert_close(
+            getattr(a, name), getattr(b, name), atol=atol, rtol=0
+        )
+
+
+def test_only_what_is_needed_is_kept(net):
+    outputs = collect(net, needs=Needs(proba=True))
+    assert set(outputs.values) == {"proba"}
+    with pytest.raises(exceptions.UndeclaredNeedError):
+        _ = outputs.features
+
+
+def test_rows_answer_for_themselves(net):
+    whole = collect(net)
+    rows = np.array([11, 3, 4, 17])
+    some = collect(net, rows=rows)
+    for name in ("proba", "residual", "features"):
+        torch.testing.assert_close(getattr(some, name), getattr(whole, name)[rows])
+    assert some.n_pool == 4
+
+
+def test_labelled_rows_in_a_second_pass(net):
+    outputs = collect(net, needs=Needs(features=True, labeled_features=True),
+                      labeled=X[:4])  # fmt: skip
+    torch.testing.assert_close(outputs.labeled_features, outputs.features[:4])
+    outputs = collect(net, needs=Needs(labeled_features=True), labeled=X[:4])
+    assert set(outputs.values) == {"labeled_features"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"dataset": type("Mine", (SkorchDataset,), {})},
+        {"iterator_valid": type("MyLoader", (DataLoader,), {})},
+        {"iterator_valid": InMemoryBatches},
+        {"iterator_valid__num_workers": 0},
+        {"iterator_valid__collate_fn": torch.utils.data.default_collate},
+        {"batch_size": -1},
+        {"iterator_valid__batch_size": 1},
+        {"callbacks": "disable"},
+    ],
+    ids=str,
+)
+def test_users_own_data_sets_and_loaders(net, settings):
+    other = make_net(Net, **settings).initialize()
+    other.module_.load_state_dict(net.module_.state_dict())
+    assert_equal(collect(other), collect(net))
+
+
+def test_transformers_work_chunk_by_chunk(net, monkeypatch):
+    monkeypatch.setattr(_batches, "_CHUNK_BYTES", 6 * X[0].nbytes)
+    lengths = []
+
+    def double(rows):
+        lengths.append(len(rows))
+        return 2 * rows
+
+    step = make_pipeline(FunctionTransformer(double))
+    assert_equal(collect(net, transformers=step), collect(net, (2 * X)))
+    assert lengths == [5, 5, 5, 3]
+
+
+def test_a_memory_map_is_never_read_whole(net, monkeypatch, tmp_path):
+    monkeypatch.setattr(_batches, "_CHUNK_BYTES", 6 * X[0].nbytes)
+    X.tofile(tmp_path / "X")
+    pool = np.memmap(tmp_path / "X", dtype=np.float32, mode="r", shape=X.shape)
+    sizes = []
+    original = np.memmap.__getitem__
+
+    def spy(self, index):
+        found = original(self, index)
+        sizes.append(getattr(found, "nbytes", 0))
+        return found
+
+    monkeypatch.setattr(np.memmap, "__getitem__", spy)
+    found = [collect(net, pool), collect(net, pool, rows=np.arange(18)[::-1].copy())]
+    assert max(sizes) <= 6 * X[0].nbytes
+    assert_equal(found[0], collect(net))
+    torch.testing.assert_close(found[1].proba.flip(0), found[0].proba)
+
+
+def test_half_of_the_rows_missing(net):
+    step = FunctionTransformer(lambda rows: rows[::2])
+    with pytest.raises(exceptions.ModuleOutputError) as caught:
+        collect(net, transformers=step)
+    assert str(caught.value) == (
+        "The net answered for 9 of the 18 rows of the pool. Its dataset and "
+        "iterator_valid must yield every row once, in order, and its module answer "
+        "each of them."
+    )
+
+
+def test_rows_doubled(net):
+    step = FunctionTransformer(lambda rows: np.repeat(rows, 2, axis=0))
+    with pytest.raises(exceptions.ModuleOutputError) as caught:
+        collect(net, transformers=step)
+    assert str(caught.value) == (
+        "The net answered for more than the 18 rows of the pool. Its dataset and "
+        "iterator_valid must yield every row once, in order, and its module answer "
+        "each of them once."
+    )
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("settings", [{}, {"iterator_valid": InMemoryBatches}])
+def test_nan_in_the_pool_is_named_by_position(bad, settings):
+    net = make_net(Net, **settings).initialize()
+    pool = X.copy()
+    pool[13, 2] = bad
+    with pytest.raises(exceptions.InvalidInputError) as caught:
+        collect(net, pool)
+    assert str(caught.value) == (
+        "NaN or infinity reached the net in row 13 of the pool. Impute or remove such "
+        "values before the net, for example in a pipeline step."
+    )
+    collect(net, pool, rows=np.arange(13))
+    with pytest.raises(exceptions.InvalidInputError, match="in row 13 of the pool"):
+        collect(net, pool, rows=np.array([17, 2, 3, 4, 5, 6, 13]))
+
+
+def test_huge_but_finite_inputs_pass(net):
+    pool = np.full_like(X, 3e38)
+    assert collect(net, pool).n_pool == 18
+
+
+def test_tensors_that_are_no_rows_are_checked_too():
+    class Scaled(Net):
+        def forward(self, X, factor):
+            return super().forward(X * factor.mean())
+
+    net = make_net(Scaled).initialize()
+    pool = {"X": X, "factor": np.ones(18, dtype=np.float32)}
+    assert collect(net, pool).n_pool == 18
+    net = make_net(
+        Scaled,
+        iterator_valid__collate_fn=lambda rows: (
+            {"X": torch.ones(len(rows), 5), "factor": torch.tensor(np.nan)},
+            torch.zeros(1),
+        ),
+    ).initialize()
+    with pytest.raises(exceptions.InvalidInputError, match="the net in the pool"):
+        collect(net, pool)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_diverged_training(net, value):
+    with torch.no_grad():
+        net.module_.head.bias[0] = value
+    with pytest.raises(exceptions.DivergedTrainingError) as caught:
+        collect(net, rows=np.array([4, 5]))
+    assert str(caught.value) == (
+        "The net answers NaN or infinity in row 4 of the pool: its training diverged. "
+        "Lower the learning rate, scale the inputs, or clip the gradients, then call "
+        "refit()."
+    )
+
+
+def test_the_logarithm_of_zero_is_no_divergence():
+    net = make_net(Net, module__after=nn.LogSoftmax(1)).initialize()
+    with torch.no_grad():
+        net.module_.head.bias[0] = -np.inf
+    outputs = collect(net)
+    assert torch.equal(outputs.proba[:, 0], torch.zeros(18))
+    assert torch.isfinite(outputs.residual).all()
+
+
+@pytest.mark.parametrize(
+    "settings, criterion",
+    [
+        ({"criterion": nn.NLLLoss}, "NLLLoss"),
+        ({"criterion": nn.MultiMarginLoss}, "MultiMarginLoss"),
+        ({"predict_nonlinearity": None}, "CrossEntropyLoss"),
+        ({"predict_nonlinearity": lambda z: torch.softmax(z, 0)}, "CrossEntropyLoss"),
+        ({"predict_nonlinearity": lambda z: z.softmax(1)[:1]}, "CrossEntropyLoss"),
+        ({"predict_nonlinearity": lambda z: z.sum(1)}, "CrossEntropyLoss"),
+    ],
+)
+def test_probabilities_that_are_no_distribution(settings, criterion):
+    net = make_net(Net, **settings).initialize()
+    with pytest.raises(exceptions.ModuleOutputError) as caught:
+        collect(net)
+    assert str(caught.value) == (
+        "The net's probabilities must be non-negative and sum to 1 in each row, but "
+        f"with the criterion {criterion} they do not. skorch takes the module's output "
+        "for probabilities unless it knows the criterion: NLLLoss expects a softmax "
+        "inside the module, CrossEntropyLoss expects logits. Change one of the two, or "
+        "set predict_nonlinearity on the net."
+    )
+
+
+class Answers(nn.Module):
+    """Answers what it is told to."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.head = nn.Linear(5, 3)
+        self.change = change
+
+    def forward(self, X):
+        return self.change(self.head(X))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda z: {"logits": z}, "Got dict instead"),
+        (lambda z: z.sum(), "Got Tensor instead"),
+        (lambda z: z[:, :, None], r"shape \(5, 3, 1\) and dtype torch.float32"),
+        (lambda z: z.argmax(1), r"shape \(5, 1\) and dtype torch.int64"),
+        (lambda z: z[:, :2], "answers 2 classes, but the learner has 3"),
+        (lambda z: z[:4], "see one row of features for each of the 4 rows of a batch"),
+    ],
+)
+def test_answers_that_are_no_scores(change, message):
+    net = make_net(Answers, module__change=change).initialize()
+    with pytest.raises(exceptions.ModuleOutputError, match=message):
+        collect(net, n_classes=3)
+
+
+def test_the_layer_of_a_sequence_is_refused():
+    class PerStep(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(3, 3)
+
+        def forward(self, X):
+            return self.head(X).mean(dim=1)
+
+    net = make_net(PerStep).initialize()
+    with pytest.raises(exceptions.ModuleOutputError) as caught:
+        collect(net, make_rows("sequences"))
+    assert str(caught.value) == (
+        "The layer 'head' must see one row of features for each of the 5 rows of a "
+        "batch. Got the shape (5, 4, 3) instead. Name another one with layer='...'."
+    )
+
+
+def test_a_layer_that_runs_in_the_first_batch_only(net):
+    module = net.module_
+    head, plain = module.head, nn.Linear(4, 3)
+    calls = []
+
+    def forward(X):
+        calls.append(1)
+        return (head if len(calls) == 1 else plain)(module.body(X))
+
+    module.forward = forward
+    with pytest.raises(exceptions.LayerError, match="'head' did not run"):
+        collect(net)
+
+
+class Explodes(Net):
+    """Fails in its second prediction batch."""
+
+    error = None
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def forward(self, X):
+        if not self.training and Explodes.error is not None:
+            self.count += 1
+            if self.count == 2:
+                raise Explodes.error
+        return super().forward(X)
+
+
+@pytest.fixture
+def explodes(monkeypatch):
+    net = make_net(Explodes).initialize()
+
+    def arm(error):
+        monkeypatch.setattr(Explodes, "error", error)
+        return net
+
+    return arm
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), ValueError("mine"), SystemExit()]
+)
+def test_failures_leave_no_trace(explodes, error, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    net = explodes(error)
+    before = state_of(net)
+    with (
+        sklearn.config_context(working_memory=0),
+        pytest.raises(type(error)) as caught,
+    ):
+        collect(net)
+    assert caught.value is error  # with the user's own traceback
+    gc.collect()
+    assert os.listdir(tmp_path) == []
+    assert_same_state(before, state_of(net))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you"),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate"),
+    ],
+    ids=lambda error: str(error)[:12],
+)
+def test_out_of_memory_says_what_to_lower(explodes, error):
+    with pytest.raises(exceptions.PoolPassError) as caught:
+        collect(explodes(error))
+    assert str(caught.value) == (
+        "Memory ran out in the pass over the pool with batches of 5 rows. Lower "
+        "iterator_valid__batch_size of the net (or its batch_size)."
+    )
+    assert caught.value.__cause__ is error
+
+
+def test_out_of_memory_with_all_rows_at_once(explodes):
+    net = explodes(MemoryError())
+    net.set_params(batch_size=-1)
+    net.module_.count = 1
+    with pytest.raises(exceptions.PoolPassError, match="with batches of all rows"):
+        collect(net)
+
+
+def test_other_runtime_errors_stay_what_they_are(explodes):
+    with pytest.raises(RuntimeError, match="^shapes cannot be multiplied$"):
+        collect(explodes(RuntimeError("shapes cannot be multiplied")))
+
+
+def test_memory_of_a_transformer_is_not_blamed_on_the_batch(net):
+    def greedy(rows):
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        collect(net, transformers=FunctionTransformer(greedy))
+
+
+@pytest.mark.parametrize("strategy", [None, LeastConfidence()])
+def test_on_disk_as_in_memory(strategy, tmp_path, monkeypatch):
+    learner = ActiveLearner(make_net(Net), strategy=strategy, random_state=0).fit(X, Y)
+    in_memory = learner.query(X, n=9)
+    net = find_net(learner.estimator_)
+    outputs = collect(net)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with sklearn.config_context(working_memory=0):
+        on_disk = collect(net)
+        np.testing.assert_array_equal(learner.query(X, n=9), in_memory)
+    for name in ("proba", "residual", "features"):
+        assert torch.equal(getattr(on_disk, name), getattr(outputs, name))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_data_set_as_pool(net):
+    pool = TensorDataset(torch.as_tensor(X), torch.full((18,), -1))
+    assert_equal(collect(net, pool), collect(net))
+    rows = np.array([5, 2, 9])
+    assert_equal(collect(net, pool, rows=rows), collect(net, rows=rows))
+
+
+def test_frames_through_a_pipeline(net):
+    frame = pd.DataFrame(X, columns=list("abcde")).astype("Float64")
+    step = make_pipeline(StandardScaler().set_output(transform="pandas")).fit(frame)
+    pool = ((X - X.mean(axis=0)) / X.std(axis=0)).astype(np.float32)
+    assert_equal(collect(net, frame, transformers=step), collect(net, pool), atol=1e-5)
+
+
+def test_a_progress_bar_on_demand(net, capsys):
+    collect(net)
+    assert capsys.readouterr().err == ""
+    collect(net, verbose=1)
+    assert "the pool" in capsys.readouterr().err
+
+
+def test_output_width(net):
+    before = state_of(net)
+    assert output_width(net, X) == 3
+    step = FunctionTransformer(lambda rows: rows)
+    assert output_width(net, X, step) == 3
+    assert_same_state(before, state_of(net))
+    pair = make_net(Answers, module__change=lambda z: (z, z)).initialize()
+    assert output_width(pair, X) == 3
+
+
+def test_other_modules_of_the_net_keep_their_mode():
+    class WithEncoder(NeuralNetClassifier):
+        def initialize_module(self):
+            super().initialize_module()
+            self.encoder_ = nn.Dropout()
+            return self
+
+    net = make_net(Net, kind=WithEncoder).initialize()
+    net.encoder_.train()
+    collect(net)
+    assert net.encoder_.training
+
+
+def test_one_row_and_no_row(net):
+    assert_equal(collect(net, X[:1]), collect(net, rows=np.array([0])))
+    assert collect(net, rows=np.array([], dtype=int)).n_pool == 0
+
+
+def test_a_partial_softmax_as_nonlinearity():
+    net = make_net(
+        Net,
+        criterion=nn.MultiMarginLoss,
+        predict_nonlinearity=partial(torch.softmax, dim=1),
+    ).initialize()
+    assert collect(net).residual.abs().sum() > 0

@@ -1,0 +1,115 @@
+import pytest
+import torch
+from skorch import NeuralNetClassifier
+from torch import nn
+
+from skbadge.extraction._hooks import captured_calls, checked_inputs, kept_modes
+
+
+def hooks(module):
+    return sum(
+        len(part._forward_hooks) + len(part._forward_pre_hooks)
+        for part in module.modules()
+    )
+
+
+class Named(nn.Module):
+    """Calls its layer by keyword."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(2, 2)
+
+    def forward(self, X):
+        return self.head(input=X)
+
+
+def test_calls_come_in_order_and_as_clones():
+    first, second = nn.Linear(2, 2), nn.Linear(2, 1)
+    X = torch.ones(3, 2)
+    with captured_calls({"first": first, "second": second}) as record:
+        second(first(X))
+        calls = record.take()
+        assert record.take() == []
+    assert [call.name for call in calls] == ["first", "second"]
+    X.zero_()
+    assert torch.equal(calls[0].features, torch.ones(3, 2))
+    assert torch.equal(calls[0].logits, calls[1].features)
+    assert not calls[0].logits.requires_grad
+
+
+def test_input_given_by_keyword():
+    module = Named()
+    with captured_calls({"head": module.head}) as record:
+        module(torch.ones(1, 2))
+    assert torch.equal(record.take()[0].features, torch.ones(1, 2))
+
+
+def test_sequences_are_not_copied():
+    layer = nn.Linear(2, 2)
+    with captured_calls({"layer": layer}) as record:
+        layer(torch.ones(3, 4, 2))
+    (call,) = record.take()
+    assert call.shape == (3, 4, 2)
+    assert call.features is None and call.logits is None
+
+
+def test_keep_only_stops_watching_the_others():
+    layers = {name: nn.Linear(2, 2) for name in "abc"}
+    with captured_calls(layers) as record:
+        record.keep_only("b")
+        assert [hooks(layer) for layer in layers.values()] == [0, 1, 0]
+        for layer in layers.values():
+            layer(torch.ones(1, 2))
+    assert [call.name for call in record.take()] == ["b"]
+    assert [hooks(layer) for layer in layers.values()] == [0, 0, 0]
+
+
+def test_no_hook_is_left_after_an_error():
+    module = Named()
+    with (
+        pytest.raises(KeyError),
+        captured_calls({"head": module.head}),
+        checked_inputs(module, bool),
+    ):
+        assert hooks(module) == 2
+        raise KeyError
+    assert hooks(module) == 0
+
+
+def test_a_layer_that_cannot_be_hooked_leaves_no_hook_on_the_others():
+    good = nn.Linear(2, 2)
+    with pytest.raises(AttributeError), captured_calls({"a": good, "b": None}):
+        pass
+    assert hooks(good) == 0
+
+
+def test_every_floating_tensor_is_checked():
+    class Many(nn.Module):
+        def forward(self, a, b, c=None):
+            return a
+
+    seen = []
+    module = Many()
+    one, two, three = torch.ones(1), torch.ones(2), torch.ones(3)
+    integers = torch.ones(4, dtype=torch.int64)
+    with checked_inputs(module, lambda tensor: seen.append(len(tensor))):
+        module(one, {"x": [two, integers], "y": "text"}, c=(three,))
+    assert seen == [1, 2, 3]
+
+
+def test_modes_come_back_one_by_one():
+    net = NeuralNetClassifier(
+        nn.Sequential(nn.Linear(2, 2), nn.Dropout()),
+        criterion=nn.CrossEntropyLoss,
+        verbose=0,
+    ).initialize()
+    net.module_.train()
+    net.module_[1].eval()
+    net.criterion_.eval()
+    with kept_modes(net):
+        net.module_.eval()
+        net.criterion_.train()
+    modes = [part.training for part in net.module_.modules()]
+    assert modes == [True, True, False]
+    assert not net.criterion_.training

@@ -1,0 +1,261 @@
+import pytest
+import torch
+from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
+from torch import nn
+
+from skbadge import exceptions
+from skbadge.extraction import _residual
+from skbadge.extraction._residual import (
+    LINKS,
+    compute_residual,
+    find_link,
+    hypothetical_labels,
+)
+
+SCALES = [0.0, 1e-3, 1.0, 10.0, 60.0]
+
+
+def make_logits(width, scale, n=40, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(width)
+    return scale * torch.randn(n, width, generator=generator, dtype=dtype)
+
+
+def make_net(criterion, kind=NeuralNetClassifier, **settings):
+    net = kind(nn.Linear(2, 2), criterion=criterion, verbose=0, **settings)
+    return net.initialize()
+
+
+def residual(net, logits, link="identity", **settings):
+    output = LINKS[link](logits)
+    if isinstance(net, NeuralNetBinaryClassifier):
+        output = output.reshape(-1)
+    return compute_residual(net, logits, link, output, **settings)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize(
+    "net, link, width",
+    [
+        (make_net(nn.CrossEntropyLoss), "identity", 4),
+        (make_net(nn.CrossEntropyLoss), "log-softmax", 4),
+        (make_net(nn.CrossEntropyLoss, criterion__reduction="sum"), "identity", 2),
+        (make_net(nn.BCEWithLogitsLoss, NeuralNetBinaryClassifier), "identity", 1),
+    ],
+    ids=["logits", "log-softmax", "sum", "one-logit"],
+)
+def test_closed_form_agrees_with_autograd(net, link, width, scale):
+    logits = make_logits(width, scale)
+    shape = logits.shape if width > 1 else (len(logits),)
+    expected = _residual._by_autograd(net, logits, link, shape, (), None)
+    assert _residual._has_closed_form(net, link)
+    torch.testing.assert_close(
+        residual(net, logits, link), expected, rtol=1e-9, atol=1e-15
+    )
+
+
+def test_closed_form_on_softmax_leaves_out_the_epsilon_of_skorch():
+    net = make_net(nn.NLLLoss)
+    logits = make_logits(3, 2.0)
+    expected = _residual._by_autograd(net, logits, "softmax", logits.shape, (), None)
+    torch.testing.assert_close(residual(net, logits, "softmax"), expected, rtol=1e-6,
+                               atol=1e-12)  # fmt: skip
+
+
+@pytest.mark.parametrize("link, criterion", [("sigmoid", nn.BCELoss)])
+def test_closed_form_on_a_sigmoid(link, criterion):
+    net = make_net(criterion, NeuralNetBinaryClassifier)
+    logits = make_logits(1, 3.0)
+    shape = (len(logits),)
+    expected = _residual._by_autograd(net, logits, link, shape, (), None)
+    torch.testing.assert_close(residual(net, logits, link), expected)
+
+
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_confident_rows_are_exact_in_float32(width):
+    """p - 1 is 0 in float32 from a margin of 17 on; the gradient is not."""
+    kind = NeuralNetBinaryClassifier if width == 1 else NeuralNetClassifier
+    net = make_net(nn.BCEWithLogitsLoss if width == 1 else nn.CrossEntropyLoss, kind)
+    logits = torch.zeros(4, width, dtype=torch.float64)
+    logits[:, 0] = torch.tensor([17.0, 25.0, 40.0, 80.0])
+    if width == 1:
+        expected = -torch.sigmoid(-logits)
+    else:
+        rest = torch.exp(-logits[:, :1])
+        p = rest / (1 + (width - 1) * rest)
+        expected = torch.cat([-(width - 1) * p, p.expand(-1, width - 1)], dim=1)
+    found = residual(net, logits.float())
+    assert found.dtype == torch.float32
+    assert (found[:, 0] < 0).all()
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=0)
+    # The formula of the paper, as it is often written, loses all of it.
+    naive = torch.softmax(logits.float(), dim=1)[:, 0] - 1
+    assert width == 1 or (naive == 0).any()
+
+
+def test_entries_of_a_row_sum_to_zero_and_norms_rank_with_uncertainty():
+    logits = torch.tensor([[0.0, 0.0], [1.0, 0.0], [5.0, 0.0], [30.0, 0.0]])
+    found = residual(make_net(nn.CrossEntropyLoss), logits)
+    assert torch.equal(found.sum(dim=1), torch.zeros(4))
+    norms = found.norm(dim=1)
+    assert torch.equal(norms.argsort(descending=True), torch.arange(4))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_float32(dtype):
+    logits = make_logits(3, 5.0).to(dtype)
+    net = make_net(nn.CrossEntropyLoss)
+    expected = residual(net, logits.float())
+    assert torch.equal(residual(net, logits), expected)
+
+
+@pytest.mark.parametrize(
+    "net, link, closed",
+    [
+        (make_net(nn.CrossEntropyLoss), "softmax", False),
+        (make_net(nn.CrossEntropyLoss, criterion__label_smoothing=0.1), "identity", 0),
+        (make_net(nn.CrossEntropyLoss, criterion__ignore_index=1), "identity", False),
+        (
+            make_net(nn.CrossEntropyLoss, criterion__weight=torch.ones(2)),
+            "identity",
+            False,
+        ),
+        (make_net(nn.NLLLoss), "softmax", True),
+        (make_net(nn.NLLLoss), "identity", False),
+        (make_net(nn.NLLLoss, criterion__weight=torch.ones(2)), "softmax", False),
+        (make_net(type("Mine", (nn.CrossEntropyLoss,), {})), "identity", False),
+        (make_net(nn.MultiMarginLoss), "identity", False),
+        (
+            make_net(
+                nn.BCEWithLogitsLoss,
+                NeuralNetBinaryClassifier,
+                criterion__pos_weight=torch.tensor(2.0),
+            ),
+            "identity",
+            False,
+        ),
+    ],
+)
+def test_when_there_is_a_closed_form(net, link, closed):
+    assert _residual._has_closed_form(net, link) == closed
+
+
+def test_no_closed_form_for_a_loss_of_ones_own():
+    class Own(NeuralNetClassifier):
+        def get_loss(self, *args, **kwargs):
+            return 3 * super().get_loss(*args, **kwargs)
+
+    logits = make_logits(2, 1.0)
+    plain = residual(make_net(nn.CrossEntropyLoss), logits)
+    own = residual(make_net(nn.CrossEntropyLoss, Own), logits)
+    torch.testing.assert_close(own, 3 * plain)
+
+
+def test_the_hypothetical_label():
+    assert hypothetical_labels(torch.tensor([[1.0, 2.0], [2.0, 1.0]])).tolist() == [
+        1,
+        0,
+    ]
+    assert hypothetical_labels(torch.tensor([[-1.0], [0.0], [1.0]])).tolist() == [
+        0,
+        0,
+        1,
+    ]
+
+
+def test_reduction_comes_back_whatever_happens():
+    class Broken(nn.CrossEntropyLoss):
+        def forward(self, *args):
+            assert self.reduction == "none"
+            raise RuntimeError("broken")
+
+    net = make_net(Broken)
+    with pytest.raises(RuntimeError, match="broken"):
+        residual(net, make_logits(2, 1.0))
+    assert net.criterion_.reduction == "mean"
+
+
+def test_a_criterion_without_losses_of_rows():
+    class Mean(nn.Module):
+        def forward(self, logits, y):
+            return logits.mean()
+
+    net = make_net(Mean)
+    with pytest.raises(exceptions.ModuleOutputError) as caught:
+        residual(net, make_logits(2, 1.0))
+    assert str(caught.value) == (
+        "The criterion must give one loss a row. Got Mean instead, whose loss of 40 "
+        "rows has the shape () even with its attribute reduction set to 'none'. Let it "
+        "honor reduction='none', or use a strategy that needs no residual (for example "
+        "MarginSampling)."
+    )
+
+
+def test_parameters_of_the_criterion_get_no_gradient():
+    class Learned(nn.Module):
+        reduction = "mean"
+
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.tensor(2.0))
+
+        def forward(self, logits, y):
+            return nn.functional.cross_entropy(
+                self.scale * logits, y, reduction=self.reduction
+            )
+
+    net = make_net(Learned)
+    with torch.no_grad():
+        found = residual(net, make_logits(2, 1.0))
+    assert net.criterion_.scale.grad is None
+    assert not found.requires_grad
+    assert found.abs().sum() > 0
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0])
+@pytest.mark.parametrize("name, width", [("identity", 3), ("softmax", 3),
+                                         ("log-softmax", 3), ("softmax", 2000),
+                                         ("identity", 1), ("sigmoid", 1)])  # fmt: skip
+def test_links_are_found(name, width, scale):
+    logits = make_logits(width, scale, dtype=torch.float32)
+    output = LINKS[name](logits.double()).float()
+    assert find_link(logits, output, "head") == name
+    assert find_link(logits, output, "head", known=name) == name
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", ["identity", "softmax", "log-softmax"])
+def test_links_of_half_precision(name, dtype):
+    logits = make_logits(4, 3.0).to(dtype)
+    assert find_link(logits, LINKS[name](logits), "head") == name
+    assert find_link(logits, LINKS[name](logits.float()), "head") == name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda logits: logits / 1.01,
+        lambda logits: torch.softmax(logits / 2, dim=1),
+        lambda logits: torch.softmax(logits.roll(1, dims=0), dim=1),
+        lambda logits: torch.sigmoid(logits),
+        lambda logits: logits.relu(),
+        lambda logits: -logits,
+    ],
+)
+@pytest.mark.parametrize("width", [3, 2000])
+def test_what_is_no_link(change, width):
+    logits = make_logits(width, 0.5)
+    with pytest.raises(exceptions.ModuleOutputError, match="layer='...'"):
+        find_link(logits, change(logits), "head")
+
+
+def test_the_link_may_not_change():
+    logits = make_logits(3, 1.0)
+    with pytest.raises(exceptions.ModuleOutputError) as caught:
+        find_link(logits, torch.softmax(logits, dim=1), "fc", known="identity")
+    assert str(caught.value) == (
+        "The module's output must follow from the layer 'fc', but it is neither its "
+        "logits nor their softmax nor their log-softmax (to 0.0001). Either that layer "
+        "is an auxiliary head: name the one that gives the class scores with "
+        "layer='...'; or the module changes the logits afterwards (a temperature, a "
+        "mask): move that before the layer or out of the module."
+    )
