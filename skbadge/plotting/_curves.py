@@ -165,12 +165,18 @@ def tidy_axes(ax, *, legend, location):
         )
 
 
-def whole_number_ticks(axis):
-    """Write large label counts with thousands separators."""
-    from matplotlib.ticker import NullFormatter, StrMethodFormatter
+def label_axis(ax, scale):
+    """Set up the axis of label counts, on a "linear" or "log2" scale."""
+    from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
-    axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axis.set_minor_formatter(NullFormatter())
+    ax.set_xlabel("Labels")
+    if scale == "log2":
+        ax.set_xscale("log", base=2)
+    else:
+        # Few ticks, since large counts are wide.
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def new_axes(ax):

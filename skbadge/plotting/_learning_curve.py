@@ -7,9 +7,9 @@ from skbadge.plotting._curves import (
     check_curves,
     check_rows,
     draw_curves,
+    label_axis,
     new_axes,
     tidy_axes,
-    whole_number_ticks,
 )
 from skbadge.utils._validation import check_option
 
@@ -127,10 +127,8 @@ class LearningCurveDisplay:
         self.lines_, self.bands_ = draw_curves(
             ax, self.strategies, self.n_labeled, self.mean, error, **options
         )
-        if scale == "log2":
-            ax.set_xscale("log", base=2)
-        whole_number_ticks(ax.xaxis)
-        ax.set(xlabel="Labels", ylabel="Accuracy")
+        label_axis(ax, scale)
+        ax.set(ylabel="Accuracy")
         tidy_axes(ax, legend=legend, location="lower right")
         self.ax_, self.figure_ = ax, ax.figure
         return self
