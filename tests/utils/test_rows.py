@@ -1,0 +1,299 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import sparse
+from torch.utils.data import ConcatDataset, IterableDataset, Subset, TensorDataset
+
+from skbadge import take
+from skbadge.exceptions import InvalidInputError
+from skbadge.utils._rows import as_rows, is_dataset, join, n_rows
+
+TABLE = np.arange(15.0).reshape(5, 3)
+
+
+def plain(X):
+    """Write rows of any kind as nested lists, to compare them."""
+    if isinstance(X, dict):
+        return {key: plain(part) for key, part in X.items()}
+    if isinstance(X, (list, tuple)):
+        return [plain(part) for part in X]
+    if is_dataset(X):
+        return [plain(X[i]) for i in range(len(X))]
+    if sparse.issparse(X):
+        return X.toarray().tolist()
+    if isinstance(X, (pd.DataFrame, pd.Series)):
+        return X.to_numpy().tolist()
+    return X.tolist() if hasattr(X, "tolist") else X
+
+
+KINDS = {
+    "array": TABLE,
+    "images": TABLE.reshape(5, 3, 1, 1),
+    "column": TABLE[:, 0],
+    "objects": np.array([["a", 1.0]] * 5, dtype=object),
+    "texts": np.array(list("abcde")),
+    "reversed": TABLE[::-1],
+    "big-endian": TABLE.astype(">f8"),
+    "tensor": torch.as_tensor(TABLE),
+    "frame": pd.DataFrame(TABLE, columns=list("xyz"), index=list("vwabc")),
+    "nullable": pd.DataFrame(TABLE, columns=list("xyz")).convert_dtypes(),
+    "series": pd.Series(TABLE[:, 0], index=list("vwabc")),
+    "csr": sparse.csr_matrix(TABLE),
+    "csc": sparse.csc_array(TABLE),
+    "coo": sparse.coo_array(TABLE),
+    "dict": {"a": TABLE, "b": torch.as_tensor(TABLE), "c": {"d": TABLE[:, 0]}},
+    "list": [TABLE, torch.as_tensor(TABLE)],
+    "tuple": (TABLE, {"a": TABLE}),
+    "dataset": TensorDataset(torch.as_tensor(TABLE), torch.arange(5)),
+}
+
+
+def rows_of(X, positions):
+    """Take rows of nested lists, part by part: the oracle."""
+    if isinstance(X, dict):
+        return {key: rows_of(part, positions) for key, part in X.items()}
+    return [X[i] for i in positions]
+
+
+def expected(name, positions):
+    X = plain(KINDS[name])
+    if name in ("list", "tuple"):
+        return [rows_of(part, positions) for part in X]
+    return rows_of(X, positions)
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(
+    "positions", [[3, 0], [4], [], [1, 1], [-1, -5], np.array([2], dtype=np.uint8)]
+)
+def test_take(name, positions):
+    taken = take(KINDS[name], positions)
+    assert plain(taken) == expected(name, positions)
+    assert n_rows(taken) == len(positions)
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("rows", [slice(1, 3), slice(None), slice(4, 9), slice(3, 3)])
+def test_take_slices(name, rows):
+    assert plain(take(KINDS[name], rows)) == expected(name, range(5)[rows])
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_kinds_stay(name):
+    X = KINDS[name]
+    taken = take(X, [1, 2])
+    if name == "dataset":
+        assert isinstance(taken, Subset)
+    elif name in ("csc", "coo"):
+        assert taken.format == "csr"
+    else:
+        assert type(taken) is type(X)
+    if name in ("frame", "series"):
+        assert list(taken.index) == ["w", "a"]
+    if name == "nullable":
+        assert taken.dtypes.tolist() == X.dtypes.tolist()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_join(name):
+    X = KINDS[name]
+    joined = join(take(X, [0, 1]), take(X, [4]))
+    assert plain(joined) == expected(name, [0, 1, 4])
+    again = join(joined, take(X, [2]))
+    assert plain(again) == expected(name, [0, 1, 4, 2])
+
+
+def test_data_sets_join_flat():
+    data = KINDS["dataset"]
+    joined = data
+    for _ in range(50):
+        joined = join(joined, data)
+    assert isinstance(joined, ConcatDataset)
+    assert len(joined.datasets) == 51
+    assert not any(isinstance(part, ConcatDataset) for part in joined.datasets)
+
+
+def test_take_of_a_list_of_rows():
+    assert take([[1, 2], [3, 4]], [1]).tolist() == [[3, 4]]
+    assert take([np.array([1, 2]), np.array([3, 4])], [1]).tolist() == [[3, 4]]
+
+
+def test_memory_maps_stay_on_disk(tmp_path):
+    TABLE.tofile(tmp_path / "X")
+    X = np.memmap(tmp_path / "X", mode="r", dtype=float, shape=TABLE.shape)
+    assert as_rows(X) is X
+    assert np.shares_memory(take(X, slice(1, 3)), X)
+    assert join(take(X, [1]), take(X, [2])).tolist() == TABLE[1:3].tolist()
+
+
+def test_gradients_do_not_pile_up():
+    X = torch.ones(2, 2, requires_grad=True)
+    assert not join(X, X).requires_grad
+
+
+def test_a_list_becomes_an_array():
+    assert as_rows([[1, 2], [3, 4]]).shape == (2, 2)
+    parts = [TABLE, TABLE]
+    assert as_rows(parts) is parts
+
+
+@pytest.mark.parametrize(
+    "X, message",
+    [
+        (
+            [[1, 2], [3]],
+            "The rows of a list X must have the same length each. Pad them, or give a "
+            "torch Dataset and a collate_fn (iterator_valid__collate_fn).",
+        ),
+        ({}, "X must hold at least one array. Got an empty dict."),
+        (
+            {"a": np.ones(3), "b": np.ones(2)},
+            "All parts of X must have the same number of rows. Got [2, 3] instead.",
+        ),
+        (
+            type("Stream", (IterableDataset,), {"__iter__": lambda self: iter(())})(),
+            "A torch Dataset must have a length and rows to index. Got Stream, an "
+            "IterableDataset, instead: make a map-style one.",
+        ),
+        *(
+            (
+                value,
+                "X must be a NumPy array, torch tensor, pandas DataFrame or Series, "
+                "SciPy sparse matrix, a dict, list or tuple of these, or a torch "
+                f"Dataset. Got {kind} instead.",
+            )
+            for value, kind in [
+                (None, "NoneType"),
+                ("text", "str"),
+                (np.array(3.0), "ndarray"),
+                (torch.tensor(3.0), "Tensor"),
+                (SimpleNamespace(shape=(3, 2)), "SimpleNamespace"),
+            ]
+        ),
+    ],
+)
+def test_what_has_no_rows(X, message):
+    with pytest.raises(InvalidInputError) as caught:
+        take(X, [0])
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    "indices, message",
+    [
+        (
+            [5],
+            "indices must be positions in [0, 5). Got values between 5 and 5 instead.",
+        ),
+        (
+            [-6, 1],
+            "indices must be positions in [0, 5). Got values between -6 and 1 instead.",
+        ),
+        (
+            [0.5],
+            "indices must be a 1-D array of int positions. Got dtype float64 with "
+            "shape (1,) instead.",
+        ),
+        (
+            [[1]],
+            "indices must be a 1-D array of int positions. Got dtype int64 with shape "
+            "(1, 1) instead.",
+        ),
+        (
+            [True] * 5,
+            "indices must be a 1-D array of int positions. Got dtype bool with shape "
+            "(5,) instead.",
+        ),
+        (
+            2,
+            "indices must be a 1-D array of int positions. Got dtype int64 with "
+            "shape () instead.",
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", ["array", "dataset", "dict"])
+def test_positions_out_of_range(name, indices, message):
+    with pytest.raises(InvalidInputError) as caught:
+        take(KINDS[name], indices)
+    assert str(caught.value) == message
+
+
+MIXED = [(a, b) for a in KINDS for b in KINDS if a < b]
+ALIKE = {
+    frozenset(pair)
+    for pair in [("array", "reversed"), ("array", "big-endian"), ("csr", "csc"),
+                 ("big-endian", "reversed"), ("csr", "coo"), ("coo", "csc"),
+                 ("frame", "nullable")]
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("first, second", MIXED)
+def test_mixed_kinds_are_an_error(first, second):
+    if {first, second} in ALIKE:
+        assert n_rows(join(KINDS[first], KINDS[second])) == 10
+        return
+    with pytest.raises(InvalidInputError, match="^New rows must"):
+        join(KINDS[first], KINDS[second])
+
+
+@pytest.mark.parametrize(
+    "first, second, message",
+    [
+        (
+            TABLE,
+            pd.DataFrame(TABLE),
+            "New rows must be of the same kind as the labelled rows, a NumPy array. "
+            "Got a DataFrame instead: convert them first.",
+        ),
+        (
+            TABLE,
+            TABLE[:, :2],
+            "New rows must have the shape (n, 3) of the labelled rows. Got (5, 2) "
+            "instead.",
+        ),
+        (
+            KINDS["frame"],
+            KINDS["frame"][["x", "z", "y"]],
+            "New rows must have the columns ['x', 'y', 'z']. Got ['x', 'z', 'y'] "
+            "instead.",
+        ),
+        (
+            {"a": TABLE},
+            {"b": TABLE},
+            "New rows must have the keys ['a']. Got ['b'] instead.",
+        ),
+        ([TABLE, TABLE], [TABLE] * 3, "New rows must have 2 parts. Got 3 instead."),
+        (
+            TABLE,
+            TABLE.astype(str),
+            "New rows must hold numbers, as the labelled rows do. Got text or objects "
+            "instead: convert them first.",
+        ),
+        (
+            pd.DataFrame({"a": [1], "b": [2]}),
+            pd.DataFrame({"a": [1], "b": ["2"]}),
+            "New rows must hold numbers in 'a', numbers in 'b', as the labelled rows "
+            "do. Got numbers in 'a', text or objects in 'b' instead: convert them "
+            "first.",
+        ),
+        (
+            pd.Series([1]),
+            pd.Series(pd.to_datetime(["2020"])),
+            "New rows must hold numbers, as the labelled rows do. Got times instead: "
+            "convert them first.",
+        ),
+    ],
+)
+def test_rows_that_do_not_join(first, second, message):
+    with pytest.raises(InvalidInputError) as caught:
+        join(first, second)
+    assert str(caught.value) == message
+
+
+def test_numbers_of_any_type_join():
+    joined = join(TABLE.astype(np.int8), TABLE.astype(np.float16))
+    assert joined.tolist() == TABLE.tolist() * 2
+    assert join(torch.ones(1, dtype=torch.int32), torch.ones(1)).dtype == torch.float32
