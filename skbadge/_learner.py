@@ -362,6 +362,7 @@ class ActiveLearner(
         y : ndarray of shape (n_rows,)
             Members of ``classes_``.
         """
+        self._check_trained("predict")
         # Through the probabilities, so that NaN does not pass for the first class.
         columns = self.predict_proba(X).argmax(axis=1)
         if type(find_net(self.estimator_)).predict is not NeuralNetClassifier.predict:
