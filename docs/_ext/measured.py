@@ -1,0 +1,130 @@
+"""The directive ``measured``: tables and pictures made at build time from result files.
+
+``.. measured:: NAME`` runs the function registered under that name on files that the
+benchmark scripts wrote into ``benchmarks/results``, and shows what it returns: a table
+for a DataFrame, a picture for a matplotlib figure, text for a string. Where a file is
+not there, the page says so and names the command that writes it; no number is typed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import geometry
+import pandas as pd
+import speed
+import study
+from docutils import nodes
+from docutils.parsers.rst import directives
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
+QUICK = "python -m skbadge benchmark --preset quick --out benchmarks/results/quick"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A function, the file or folder it reads (none for a drawing), and its maker."""
+
+    make: Callable
+    source: str | None = None
+    command: str | None = None
+
+
+def script(name):
+    return f"python benchmarks/bench_{name}.py"
+
+
+ITEMS = {
+    "speed": Item(speed.selection, "selection.json", script("selection")),
+    "speed-machine": Item(speed.machine, "selection.json", script("selection")),
+    "speed-query": Item(speed.records, "query.json", script("query")),
+    "speed-training": Item(speed.records, "training.json", script("training")),
+    "speed-grid": Item(speed.records, "grid.json", script("grid")),
+    "geometry-embedding": Item(geometry.draw_embedding),
+    "geometry-picks": Item(geometry.draw_picks),
+    "geometry-strategies": Item(geometry.draw_strategies),
+    "study-landing": Item(study.landing, "quick", QUICK),
+    "study-scope": Item(study.scope, "quick", QUICK),
+    "study-curves": Item(study.curves, "quick", QUICK),
+    "study-areas": Item(study.areas, "quick", QUICK),
+    "study-budgets": Item(study.budgets, "quick", QUICK),
+    "study-penalty": Item(study.penalty, "quick", QUICK),
+    "study-penalty-t": Item(study.penalty_means, "quick", QUICK),
+    "study-cdf": Item(study.cdf, "quick", QUICK),
+    "study-kdpp": Item(study.kdpp, "quick", QUICK),
+    "study-kdpp-times": Item(study.kdpp_times, "quick", QUICK),
+    "study-times": Item(study.times, "quick", QUICK),
+    "study-claims": Item(study.claims, "quick", QUICK),
+    "study-deviations": Item(study.deviations),
+}
+
+
+class Measured(SphinxDirective):
+    required_arguments = 1
+    has_content = True
+    option_spec = {"alt": directives.unchanged}
+
+    def run(self):
+        name = self.arguments[0]
+        if name not in ITEMS:
+            raise self.error(f"Nothing measured has the name {name!r}.")
+        item = ITEMS[name]
+        made = self._make(item)
+        if made is None:
+            lines = [
+                ".. note::",
+                "",
+                f"   ``benchmarks/results/{item.source}`` is not there yet, so there "
+                "is nothing to show here. This command writes it::",
+                "",
+                f"      {item.command}",
+            ]
+        elif isinstance(made, pd.DataFrame):
+            lines = table_lines(made)
+        elif isinstance(made, str):
+            lines = made.splitlines()
+        else:
+            lines = self._picture_lines(name, made)
+        box = nodes.container(classes=["measured"])
+        self.state.nested_parse(StringList(lines, f"measured {name}"), 0, box)
+        if self.content and not hasattr(made, "savefig"):
+            note = nodes.container(classes=["measured-note"])
+            self.state.nested_parse(self.content, self.content_offset, note)
+            box += note
+        return [box]
+
+    def _make(self, item):
+        if item.source is None:
+            return item.make()
+        source = RESULTS / item.source
+        files = sorted(source.glob("*.*")) if source.is_dir() else [source]
+        for file in files:
+            self.env.note_dependency(str(file))
+        if not source.exists():
+            return None
+        return item.make(source)
+
+    def _picture_lines(self, name, figure):
+        folder = Path(self.env.srcdir) / "generated" / "measured"
+        folder.mkdir(parents=True, exist_ok=True)
+        figure.savefig(folder / f"{name}.png", dpi=160, facecolor="white")
+        lines = [f".. figure:: /generated/measured/{name}.png"]
+        lines += [f"   :alt: {self.options.get('alt', name)}", ""]
+        return lines + [f"   {line}" for line in self.content]
+
+
+def table_lines(frame):
+    """Write a DataFrame as a list-table, its columns as headings."""
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in [list(frame.columns), *frame.astype(object).to_numpy().tolist()]:
+        for position, cell in enumerate(row):
+            text = "" if cell is None or cell != cell else str(cell)
+            lines.append(f"   {'*' if position == 0 else ' '} - {text}".rstrip())
+    return lines
+
+
+def setup(app):
+    app.add_directive("measured", Measured)
+    return {"parallel_read_safe": True}

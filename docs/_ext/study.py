@@ -1,0 +1,334 @@
+"""Tables and pictures of the quick study, from the tables that the benchmark wrote."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from speed import written
+
+from skbadge.benchmarks import (
+    PRESETS,
+    area_under_budget_curve,
+    label_budgets,
+    learning_curves,
+    normalized_error_cdf,
+    penalty_matrix,
+    running_times,
+)
+from skbadge.plotting import (
+    LearningCurveDisplay,
+    NormalizedErrorDisplay,
+    PenaltyMatrixDisplay,
+    strategy_styles,
+)
+
+KDPP = "badge-kdpp"
+PANEL = (4.2, 3.4)
+
+
+def read(folder, name="results"):
+    return pd.read_csv(folder / f"{name}.csv")
+
+
+def labels(names):
+    styles = strategy_styles(list(names))
+    return [styles[name].label for name in names]
+
+
+def display_of(curves):
+    """Make the display of one setting from rows of `learning_curves`."""
+    groups = [(name, part) for name, part in curves.groupby("strategy", sort=False)]
+    return LearningCurveDisplay(
+        strategies=[name for name, _ in groups],
+        n_labeled=[part["n_labeled"] for _, part in groups],
+        mean=[part["mean"] for _, part in groups],
+        standard_error=[part["standard_error"] for _, part in groups],
+    )
+
+
+def draw_settings(results, n_columns):
+    """Draw one panel of learning curves for each setting, with one legend."""
+    settings = list(learning_curves(results).groupby(["dataset", "batch_size"]))
+    n_rows = -(-len(settings) // n_columns)
+    size = (PANEL[0] * n_columns, PANEL[1] * n_rows + 0.7)
+    figure, axes = plt.subplots(
+        n_rows, n_columns, figsize=size, layout="constrained", squeeze=False
+    )
+    for ax, ((dataset, batch_size), part) in zip(axes.flat, settings, strict=False):
+        display_of(part).plot(ax=ax, legend=False)
+        ax.set_title(f"{dataset}, {batch_size} labels a batch", fontsize="medium")
+    for ax in axes.flat[len(settings) :]:
+        ax.set_axis_off()
+    handles, names = [], []
+    for ax in axes.flat:
+        for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
+            if name not in names:
+                handles.append(handle)
+                names.append(name)
+    figure.legend(
+        handles,
+        names,
+        loc="outside lower center",
+        ncols=4,
+        frameon=False,
+        handlelength=3,
+    )
+    plt.close(figure)
+    return figure
+
+
+def landing(folder):
+    results = read(folder)
+    smallest = results["batch_size"].min()
+    shown = results[(results["batch_size"] == smallest) & (results["strategy"] != KDPP)]
+    return draw_settings(shown, min(3, shown["dataset"].nunique()))
+
+
+def curves(folder):
+    return draw_settings(read(folder), 2)
+
+
+def scope(folder):
+    """Say in words what the study covers."""
+    results = read(folder)
+    settings = results.groupby(["dataset", "model", "batch_size"]).agg(
+        strategies=("strategy", "nunique"),
+        repeats=("repeat", "nunique"),
+        first=("n_labeled", "min"),
+        last=("n_labeled", "max"),
+    )
+    frame = settings.reset_index()
+    frame["labels"] = [
+        f"{first:,} to {last:,}"
+        for first, last in zip(frame["first"], frame["last"], strict=True)
+    ]
+    names = {"batch_size": "batch", "strategies": "methods"}
+    return frame.drop(columns=["first", "last"]).rename(columns=names)
+
+
+def areas(folder):
+    table = area_under_budget_curve(read(folder))
+    table["cell"] = [
+        f"{100 * mean:.2f} ± {100 * error:.2f}"
+        if error == error
+        else f"{100 * mean:.2f}"
+        for mean, error in zip(table["mean"], table["standard_error"], strict=True)
+    ]
+    names = list(strategy_styles(list(dict.fromkeys(table["strategy"]))))
+    wide = table.pivot(
+        index=["dataset", "batch_size"], columns="strategy", values="cell"
+    )
+    wide = wide[[name for name in names if name in wide]]
+    wide.columns = labels(wide.columns)
+    return wide.reset_index().rename(columns={"batch_size": "batch"})
+
+
+def budgets(folder):
+    table = label_budgets(read(folder))
+    listed = [", ".join(f"{n:,}" for n in row) for row in table["budgets"]]
+    return pd.DataFrame(
+        {
+            "data": table["dataset"],
+            "batch": table["batch_size"],
+            "labels at which rand is done": table["n0"],
+            "compared at": [text or "nowhere" for text in listed],
+            "why not": table["reason"],
+        }
+    )
+
+
+def penalty(folder):
+    matrices = {"all": penalty_matrix(read(folder))}
+    for size, matrix in penalty_matrix(read(folder), by="batch_size").items():
+        matrices[f"{size} labels a batch"] = matrix
+    matrices = {name: one for name, one in matrices.items() if one.n_settings}
+    figure, axes = plt.subplots(
+        1,
+        max(1, len(matrices)),
+        figsize=(4.6 * max(1, len(matrices)), 5.0),
+        layout="constrained",
+        squeeze=False,
+    )
+    for ax, (name, one) in zip(axes.flat, matrices.items(), strict=False):
+        draw_matrix(one, ax)
+        ax.set_title(f"{name}: {one.n_settings} settings", fontsize="medium")
+    plt.close(figure)
+    return figure
+
+
+def draw_matrix(one, ax):
+    PenaltyMatrixDisplay(
+        strategies=list(one.matrix.index),
+        matrix=one.matrix.to_numpy(),
+        column_mean=one.column_mean.to_numpy(),
+        n_settings=one.n_settings,
+    ).plot(ax=ax)
+
+
+def penalty_means(folder):
+    """Compare the column means of both tests."""
+    results = read(folder)
+    rows = []
+    for test, threshold in (("z", "z test, 1.96"), ("t", "t test, 5%")):
+        matrix = penalty_matrix(results, test=test)
+        means = {
+            label: written(float(mean))
+            for label, mean in zip(
+                labels(matrix.column_mean.index), matrix.column_mean, strict=True
+            )
+        }
+        rows.append({"test": threshold, "settings": matrix.n_settings, **means})
+    return pd.DataFrame(rows)
+
+
+def cdf(folder):
+    found = normalized_error_cdf(read(folder)).curves
+    groups = [(name, part) for name, part in found.groupby("strategy", sort=False)]
+    figure, ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+    NormalizedErrorDisplay(
+        strategies=[name for name, _ in groups],
+        normalized_error=[part["normalized_error"] for _, part in groups],
+        fraction=[part["fraction"] for _, part in groups],
+    ).plot(ax=ax)
+    plt.close(figure)
+    return figure
+
+
+def kdpp(folder):
+    """Compare the areas of k-means++ and k-DPP, over the repeats both have."""
+    results = read(folder)
+    both = results[results["strategy"].isin(["badge", KDPP])]
+    keys = ["dataset", "model", "batch_size", "repeat"]
+    there = both.groupby(keys)["strategy"].transform("nunique") == 2
+    table = area_under_budget_curve(both[there])
+    wide = table.pivot(
+        index=["dataset", "batch_size"], columns="strategy", values="mean"
+    )
+    repeats = table.groupby(["dataset", "batch_size"])["n_repeats"].min()
+    return pd.DataFrame(
+        {
+            "data": [dataset for dataset, _ in wide.index],
+            "batch": [size for _, size in wide.index],
+            "repeats": repeats.to_numpy(),
+            "mean accuracy, k-means++ (%)": [f"{100 * v:.2f}" for v in wide["badge"]],
+            "mean accuracy, k-DPP (%)": [f"{100 * v:.2f}" for v in wide[KDPP]],
+        }
+    )
+
+
+def kdpp_times(folder):
+    """Compare what one selection costs with either sampler."""
+    costs = read(folder, "costs")
+    both = costs[costs["strategy"].isin(["badge", KDPP])]
+    seconds = both.groupby(["dataset", "batch_size", "strategy"])["select_seconds"]
+    wide = seconds.median().unstack("strategy").dropna()
+    return pd.DataFrame(
+        {
+            "data": [dataset for dataset, _ in wide.index],
+            "batch": [size for _, size in wide.index],
+            "k-means++ (s)": [written(v) for v in wide["badge"]],
+            "k-DPP (s)": [written(v) for v in wide[KDPP]],
+            "ratio": [written(v) for v in wide[KDPP] / wide["badge"]],
+        }
+    )
+
+
+def times(folder):
+    total = running_times(read(folder, "costs"), total=True)
+    settings = total.groupby(["dataset", "batch_size"], as_index=False)
+    rows = []
+    for (dataset, size), part in settings:
+        seconds = {
+            label: f"{written(fit)} + {written(query)}"
+            for label, fit, query in zip(
+                labels(part["strategy"]),
+                part["fit_seconds"],
+                part["query_seconds"],
+                strict=True,
+            )
+        }
+        rows.append({"data": dataset, "batch": size, **seconds})
+    return pd.DataFrame(rows)
+
+
+def deviations():
+    """Say how the preset deviates from the paper."""
+    lines = ["How it deviates from the paper:", ""]
+    return "\n".join(lines + [f"- {text}" for text in PRESETS["quick"].deviations])
+
+
+def claims(folder):
+    """Put claims of the paper beside what the tables say of them."""
+    results = read(folder)
+    found = [
+        (
+            "Over all settings BADGE is beaten least.",
+            means_text(penalty_matrix(results)),
+        )
+    ]
+    for size, matrix in penalty_matrix(results, by="batch_size").items():
+        if matrix.n_settings:
+            claim = (
+                "Margin sampling comes close to BADGE in small batches, core-set does "
+                f"better in large ones: here, batches of {size:,}."
+            )
+            found.append((claim, means_text(matrix)))
+    found.append(
+        (
+            "With an MLP on hard data, core-set can be worse than asking at random.",
+            coreset_text(results),
+        )
+    )
+    found.append(("k-means++ and k-DPP are equally accurate.", kdpp_text(results)))
+    times = kdpp_times(folder)
+    ratios = [
+        f"{ratio} times as long ({data}, batches of {batch:,})"
+        for data, batch, ratio in zip(
+            times["data"], times["batch"], times["ratio"], strict=True
+        )
+    ]
+    found.append(
+        (
+            "For large batches the k-DPP takes far longer.",
+            f"A selection by k-DPP takes {', '.join(ratios)}.",
+        )
+    )
+    return pd.DataFrame(found, columns=["Claim", "In these tables"])
+
+
+def means_text(matrix):
+    means = matrix.column_mean.sort_values()
+    listed = ", ".join(
+        f"{label} {written(float(mean))}"
+        for label, mean in zip(labels(means.index), means, strict=True)
+    )
+    return f"Column means over {matrix.n_settings} settings, best first: {listed}."
+
+
+def coreset_text(results):
+    table = area_under_budget_curve(results)
+    wide = table.pivot(
+        index=["dataset", "batch_size"], columns="strategy", values="mean"
+    )
+    difference = 100 * (wide["coreset"] - wide["rand"])
+    listed = ", ".join(
+        f"{value:+.2f} ({dataset}, batches of {size:,})"
+        for (dataset, size), value in difference.items()
+    )
+    return (
+        f"Mean accuracy of core-set minus that of random sampling, in points: {listed}."
+    )
+
+
+def kdpp_text(results):
+    both = results[results["strategy"].isin(["badge", KDPP])]
+    keys = ["dataset", "batch_size", "repeat", "n_labeled"]
+    wide = both.pivot(index=keys, columns="strategy", values="accuracy").dropna()
+    gap = 100 * (wide["badge"] - wide[KDPP])
+    runs = gap.groupby(keys[:3]).mean().groupby(keys[:2])
+    listed = []
+    for (dataset, size), values in runs:
+        error = f" ± {values.sem():.2f}" if len(values) > 1 else ", one repeat"
+        listed.append(f"{values.mean():+.2f}{error} ({dataset}, batches of {size:,})")
+    return (
+        "Mean accuracy of k-means++ minus that of the k-DPP, in points, with one "
+        f"standard error: {'; '.join(listed)}."
+    )
