@@ -98,7 +98,7 @@ nav ul {
 figure { margin: 0; }
 figure img { display: block; width: 100%; max-width: 34rem; height: auto; }
 figcaption { font-size: .9rem; margin: .25rem 0; }
-.scroll { overflow: auto; max-height: 28rem; margin: .6rem 0; max-width: 100%; }
+.scroll { overflow: auto; max-height: 36rem; margin: .6rem 0; max-width: 100%; }
 table { border-collapse: collapse; font-size: .88rem; line-height: 1.4; }
 th, td {
   padding: .28rem .7rem; text-align: left; border-bottom: 1px solid var(--line);

@@ -141,7 +141,7 @@ def budgets(tables):
         accuracy = row["final_accuracy"]
         accuracy = "–" if pd.isna(accuracy) else f"{100 * accuracy:.2f}"
         # No-break spaces: the list stays on one line.
-        found = "\u00a0 ".join(f"{n:,}" for n in row["budgets"]) or "none"
+        found = "\u00a0\u00a0".join(f"{n:,}" for n in row["budgets"]) or "none"
         name = name_of([row[key] for key in SETTING])
         rows.append([name, *counts, accuracy, found, row["reason"]])
     header = ["setting", "M", "last count", "n0", "RAND's final %", "budgets", "remark"]

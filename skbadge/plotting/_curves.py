@@ -174,7 +174,9 @@ def label_axis(ax, scale):
         ax.set_xscale("log", base=2)
     else:
         # Few ticks, since large counts are wide.
-        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        ax.xaxis.set_major_locator(
+            MaxNLocator(6, steps=[1, 2, 2.5, 5, 10], integer=True)
+        )
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
 
