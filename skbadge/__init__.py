@@ -1,5 +1,6 @@
 """Deep active learning with scikit-learn manners, for any skorch net."""
 
+from skbadge._features import PenultimateFeatures
 from skbadge._learner import ActiveLearner
 from skbadge._simulate import simulate
 from skbadge.strategies import (
@@ -22,6 +23,7 @@ __all__ = [
     "EntropySampling",
     "LeastConfidence",
     "MarginSampling",
+    "PenultimateFeatures",
     "RandomSampling",
     "simulate",
     "take",

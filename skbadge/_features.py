@@ -1,0 +1,190 @@
+"""PenultimateFeatures: what a net makes of its input, as a transformer."""
+
+from __future__ import annotations
+
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+)
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
+
+from skbadge._contracts import Needs
+from skbadge._inputs import check_rows
+from skbadge._learner import ActiveLearner
+from skbadge.exceptions import InvalidInputError
+from skbadge.extraction._forward import collect_outputs
+from skbadge.extraction._nets import (
+    check_estimator_kind,
+    copy_frozen,
+    is_frozen,
+    split_estimator,
+)
+from skbadge.strategies import RandomSampling
+from skbadge.utils._rows import n_rows
+from skbadge.utils._torch import preserved_generators
+
+__all__ = ["PenultimateFeatures"]
+
+
+class PenultimateFeatures(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, MetaEstimatorMixin, BaseEstimator
+):
+    """Turn rows into what the classification layer of a net sees of them.
+
+    A net that has learned to classify has learned a representation on the way: the
+    input of its last layer. This transformer gives it to any other estimator, for
+    example to cluster, to plot or to search for neighbors, without a change to the
+    net's ``forward``.
+
+    Parameters
+    ----------
+    estimator : NeuralNetClassifier, NeuralNetBinaryClassifier or Pipeline
+        The net, or a pipeline that ends in one. ``FrozenEstimator`` around either
+        stands for a fitted one that must not be trained.
+    layer : str or None, default=None
+        Dotted name of the classification layer (``"head.fc"``). None takes the last
+        ``nn.Linear`` executed whose width is that of the module's output.
+    random_state : int, RandomState, Generator or None, default=None
+        Fixes initialization, shuffling and dropout of the training, as in
+        `ActiveLearner`. None draws once, in `fit`.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted clone; a copy where the estimator is frozen.
+    n_features_in_ : int
+        Number of features seen in `fit`, for arrays and DataFrames.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where all are strings.
+
+    See Also
+    --------
+    ActiveLearner : Reads the same features to choose rows (CoreSet, BADGE).
+
+    Notes
+    -----
+    The module's output must be the logits of the layer, their softmax or their
+    log-softmax, and a distribution by skorch's rules, as in
+    :meth:`ActiveLearner.query`. Global generators are afterwards as they were; in
+    contrast to a bare skorch net, ``torch.manual_seed`` has no influence.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skorch import NeuralNetClassifier
+    >>> from torch.nn import CrossEntropyLoss
+    >>> from skbadge import PenultimateFeatures
+    >>> from skbadge.modules import MLP
+    >>> X, y = load_digits(return_X_y=True)
+    >>> net = NeuralNetClassifier(
+    ...     MLP, module__n_features=64, module__n_classes=10, module__n_hidden=32,
+    ...     criterion=CrossEntropyLoss, train_split=None, iterator_train__shuffle=True,
+    ...     max_epochs=5, verbose=0,
+    ... )
+    >>> features = PenultimateFeatures(net, random_state=0)
+    >>> features.fit_transform(X, y).shape
+    (1797, 32)
+    >>> features.get_feature_names_out()[:2]
+    array(['penultimatefeatures0', 'penultimatefeatures1'], dtype=object)
+    >>> neighbors = make_pipeline(features, KNeighborsClassifier()).fit(X, y)
+    """
+
+    def __init__(self, estimator, *, layer=None, random_state=None):
+        self.estimator = estimator
+        self.layer = layer
+        self.random_state = random_state
+
+    def fit(self, X, y=None, **fit_params):
+        """Train a clone of the net; a frozen one is only copied.
+
+        Parameters
+        ----------
+        X : array, DataFrame, Tensor, sparse matrix, dict or Dataset
+            What the net takes; a pipeline may take more.
+        y : array-like of shape (n_rows,) or None, default=None
+            Labels of any type; not needed for a frozen net.
+        **fit_params : dict
+            Handed to the estimator's ``fit``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InvalidInputError
+            If an argument does not fit.
+        LayerError, ModuleOutputError, DivergedTrainingError
+            If the net does not answer as a classifier should.
+        """
+        check_estimator_kind(self.estimator)
+        X = check_rows(self, X, reset=True)
+        if is_frozen(self.estimator):
+            self.estimator_ = copy_frozen(self.estimator)
+        else:
+            # The learner trains and checks labels; its strategy never gets to choose.
+            learner = ActiveLearner(
+                self.estimator,
+                strategy=RandomSampling(),
+                layer=self.layer,
+                random_state=self.random_state,
+            )
+            self.estimator_ = learner.fit(X, y, **fit_params).estimator_
+        first = self._features(X, rows=[0])
+        self._n_features_out = first.shape[1]
+        return self
+
+    def transform(self, X):
+        """Return the input of the classification layer.
+
+        Parameters
+        ----------
+        X : same kind as in `fit`
+            Rows.
+
+        Returns
+        -------
+        features : ndarray of shape (n_rows, n_features)
+            float32, or float64 for a module of float64; on disk (a memory map of a file
+            without a name) above scikit-learn's ``working_memory``.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        InvalidInputError
+            If ``X`` does not fit.
+        LayerError, ModuleOutputError, DivergedTrainingError
+            If the net does not answer as a classifier should.
+        """
+        check_is_fitted(self, "estimator_")
+        X = check_rows(self, X)
+        if n_rows(X) == 0:
+            raise InvalidInputError("X must hold at least one row. Got none.")
+        return self._features(X)
+
+    def _features(self, X, rows=None):
+        transformers, net = split_estimator(self.estimator_)
+        with preserved_generators():
+            outputs = collect_outputs(
+                net,
+                X,
+                Needs(features=True),
+                rows=rows,
+                transformers=transformers,
+                layer=self.layer,
+            )
+        return outputs.features.cpu().numpy()
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags = get_tags(ActiveLearner(self.estimator)).input_tags
+        # The features come in the module's dtype, whatever the rows have.
+        tags.transformer_tags.preserves_dtype = []
+        tags.target_tags.required = not is_frozen(self.estimator)
+        return tags
