@@ -111,13 +111,13 @@ for strategy in (BADGE(), RandomSampling()):
 figure, axes = plt.subplots(
     1, 2, figsize=(9, 3.6), layout="constrained", width_ratios=[3, 1]
 )
-for (name, accuracy), color in zip(curves.items(), ("#0072B2", "#808080"), strict=True):
+for (name, accuracy), color in zip(curves.items(), ("#D55E00", "#7F7F7F"), strict=True):
     counts = 20 * (1 + np.arange(7))
     axes[0].plot(counts, accuracy.T, color=color, alpha=0.3)
     axes[0].plot(counts, accuracy.mean(axis=0), color=color, marker="o", label=name)
 axes[0].set(xlabel="Labels", ylabel="Accuracy")
 axes[0].legend(frameon=False)
-axes[1].bar(list(shares), list(shares.values()), color=["#0072B2", "#808080"])
+axes[1].bar(list(shares), list(shares.values()), color=["#D55E00", "#7F7F7F"])
 axes[1].axhline(np.mean(y == "late"), color="black", linestyle=":")
 axes[1].set(ylabel="Share of late parcels among the labels")
 axes[1].tick_params(axis="x", rotation=20)

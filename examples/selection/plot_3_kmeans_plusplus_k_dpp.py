@@ -62,9 +62,9 @@ def uniform(embedding, n, *, random_state):
 
 
 samplers = {
-    "k-DPP": (k_dpp_sample, "#D55E00", "s"),
-    "k-means++": (kmeans_plusplus, "#0072B2", "o"),
-    "uniform": (uniform, "#808080", "^"),
+    "k-DPP": (k_dpp_sample, "#A05A2C", "X"),
+    "k-means++": (kmeans_plusplus, "#D55E00", "o"),
+    "uniform": (uniform, "#7F7F7F", "^"),
 }
 counts = (5, 10, 20, 40, 80, 160)
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")

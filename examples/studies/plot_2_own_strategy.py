@@ -100,7 +100,8 @@ for name, strategy in strategies.items():
             y_test=y[test],
         )
         rows += [(name, *row) for row in table[["n_labeled", "accuracy"]].to_numpy()]
-        wasted[name].append(noise[np.concatenate(table["positions"][1:])].mean())
+        asked = np.concatenate(table["positions"].tolist()[1:])
+        wasted[name].append(noise[asked].mean())
 
 figure, axes = plt.subplots(
     1, 2, figsize=(9, 3.8), layout="constrained", width_ratios=[2, 1]
