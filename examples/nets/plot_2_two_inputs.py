@@ -91,6 +91,6 @@ LearningCurveDisplay.from_accuracies(*zip(*rows, strict=True)).plot()
 plt.show()
 
 # %%
-# A tenth of the requests hold the words of a random topic, so no curve can reach 1. With
-# three seeds, differences of the size of a band mean nothing: one small net is no place
-# to tell two good strategies apart.
+# A tenth of the requests hold the words of a random topic, so no curve can reach 1.
+# With three seeds, differences of the size of a band mean nothing: one small net is no
+# place to tell two good strategies apart.

@@ -86,7 +86,7 @@ plt.show()
 
 # %%
 # Dots are seeds, bars their means. The uncertainty scores of ten copies are nearly the
-# same, so whoever asks for one asks for most of them. k-means++ leaves a copy alone once
-# one is chosen, for its distance to the chosen one is nearly nothing. Random sampling
-# takes copies by chance only. Where copies are the whole difficulty, core-set, which
-# wants nothing but variety, serves as well.
+# same, so whoever asks for one asks for most of them. k-means++ leaves a copy alone
+# once one is chosen, for its distance to the chosen one is nearly nothing. Random
+# sampling takes copies by chance only. Where copies are the whole difficulty, core-set,
+# which wants nothing but variety, serves as well.
