@@ -386,7 +386,6 @@ def _report(options):
         for part in ("about", "shared", "summary")
         for name, value in grid.settings[part].items()
     }
-    settings |= {name: grid.settings[name] for name in ("versions", "machine")}
     page = write_report(
         grid.results,
         grid.costs,

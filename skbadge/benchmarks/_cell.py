@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import platform
 import threading
 import traceback
 from contextlib import contextmanager
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 from time import perf_counter
 
@@ -20,8 +23,17 @@ from skbadge.benchmarks._settings import make_strategy
 from skbadge.benchmarks._store import write_json
 from skbadge.benchmarks._tasks import load_task
 
-__all__ = ["attempt_cell", "run_cell"]
+__all__ = ["attempt_cell", "describe_failure", "environment", "run_cell"]
 
+_LIBRARIES = (
+    "joblib",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+    "skorch",
+    "torch",
+)
 _FORWARD_ROWS = {"mlp": 8_192, "resnet": 512}
 # Cells of one process wait for each other: the number of threads, and the peak of the
 # memory, are the process's own.
@@ -45,8 +57,8 @@ def run_cell(cell, *, checkpoint=None, state=None):
     dict
         ``settings`` of the cell, ``records`` (one dict a round: round, n_labeled,
         accuracy, train_accuracy, epochs, hit_max_epochs, positions in the pool, and
-        fit_seconds, embed_seconds, select_seconds, peak_memory_mb) and ``seconds``,
-        what it took in all.
+        fit_seconds, embed_seconds, select_seconds, peak_memory_mb), ``seconds``, what
+        it took in all, and ``environment``, the versions it was run with.
 
     Notes
     -----
@@ -75,6 +87,7 @@ def run_cell(cell, *, checkpoint=None, state=None):
         "settings": cell.settings(),
         "records": records,
         "seconds": seconds + perf_counter() - started,
+        "environment": environment(),
     }
 
 
@@ -91,11 +104,27 @@ def attempt_cell(cell, checkpoint=None, state=None):
     try:
         return cell, run_cell(cell, checkpoint=checkpoint, state=state)
     except Exception as error:
-        return cell, {
-            "settings": cell.settings(),
-            "error": f"{type(error).__name__}: {error}",
-            "traceback": "".join(traceback.format_exception(error)),
-        }
+        return cell, describe_failure(cell, error)
+
+
+def describe_failure(cell, error):
+    """Return what is written of a cell that an error has stopped (dict)."""
+    return {
+        "settings": cell.settings(),
+        "error": f"{type(error).__name__}: {error}",
+        "traceback": "".join(traceback.format_exception(error)),
+    }
+
+
+@cache
+def environment():
+    """Return what results may depend on beside the settings: versions, machine."""
+    return {
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in _LIBRARIES},
+        "system": platform.system(),
+        "processor": platform.machine(),
+    }
 
 
 def _prepare(cell):

@@ -4,36 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import sys
 import threading
-import traceback
 import warnings
 from collections import Counter
 from dataclasses import asdict, dataclass
-from importlib import metadata
 
 import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 from tqdm import tqdm
 
-from skbadge.benchmarks._cell import attempt_cell
+from skbadge.benchmarks._cell import attempt_cell, describe_failure, environment
 from skbadge.benchmarks._settings import Cell
-from skbadge.benchmarks._store import CellStore, write_atomically
+from skbadge.benchmarks._store import RUN_AGAIN, CellStore, write_atomically
 from skbadge.benchmarks._tasks import check_task, load_task
 from skbadge.exceptions import InvalidInputError, SkbadgeError
 
 __all__ = ["GridResults", "load_grid", "run_grid"]
 
-_LIBRARIES = (
-    "joblib",
-    "numpy",
-    "pandas",
-    "scikit-learn",
-    "scipy",
-    "skorch",
-    "torch",
-)
 _SETTINGS = "settings.json"
 
 
@@ -194,7 +182,8 @@ def load_grid(out):
             f"{path} must list the cells of a benchmark. Got something else ({error}): "
             "run the benchmark again with --resume to write it anew."
         ) from error
-    return _collect(store, cells, settings.get("about"))
+    about = settings.get("about")
+    return _collect(store, cells, about, damaged="It counts as missing.")
 
 
 def _check_cells(cells):
@@ -216,22 +205,21 @@ def _check_cells(cells):
 
 def _unfinished(store, cells):
     """Return the cells without a usable file, and warn of other versions."""
-    now, others, todo = _versions(), set(), []
+    now, others, todo = environment(), set(), []
     for cell in cells:
         content = store.read(cell)
         if content is None:
             todo.append(cell)
-        else:
-            others |= {
-                f"{name} {version}"
-                for name, version in content["versions"].items()
-                if now.get(name) != version
-            }
+            continue
+        there = content["environment"]
+        others |= {
+            f"{name} {there[name]}" for name in there if there[name] != now[name]
+        }
     if others:
         warnings.warn(
             "Finished cells are kept that were run with other versions, "
             f"{', '.join(sorted(others))}: results may differ from those of a grid run "
-            "in one go. Leave --resume away to run all cells again.",
+            "in one go. Without resuming, all cells are run again.",
             UserWarning,
             stacklevel=3,
         )
@@ -307,17 +295,13 @@ def _completed(store, todo, n_jobs):
                 try:
                     content = next(_parallel(store, [cell], n_jobs))[1]
                     crashes = 0
-                except Exception as error:
-                    content = {
-                        "settings": cell.settings(),
-                        "error": f"{type(error).__name__}: {error}",
-                        "traceback": "".join(traceback.format_exception(error)),
-                    }
+                except Exception as lone_error:
+                    content = describe_failure(cell, lone_error)
                 yield cell, content
 
 
 def _parallel(store, cells, n_jobs):
-    versions = _versions()
+    """Yield (cell, content) as cells finish."""
     jobs = (
         delayed(attempt_cell)(
             cell, str(store.path(cell, ".partial")), store.read(cell, ".partial")
@@ -325,11 +309,7 @@ def _parallel(store, cells, n_jobs):
         for cell in list(cells)
     )
     # One cell a task: each must come back, and be written, when it is done.
-    finished = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)(
-        jobs
-    )
-    for cell, content in finished:
-        yield cell, content | {"versions": versions}
+    return Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)(jobs)
 
 
 class _Bar:
@@ -341,16 +321,15 @@ class _Bar:
         terminal = sys.stderr.isatty()
         self._bar = tqdm(
             total=sum(costs.values()),
-            desc="cells",
-            bar_format="{desc}: {percentage:3.0f}%|{bar}|{postfix} "
-            "[{elapsed} gone, {remaining} left]",
+            desc=self._count(),
+            bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed} gone, "
+            "{remaining} left",
             ncols=None if terminal else 80,
             mininterval=0.1 if terminal else 10,
             smoothing=0,
             file=sys.stderr,
             disable=not shown,
         )
-        self._count()
 
     def __enter__(self):
         return self
@@ -359,21 +338,22 @@ class _Bar:
         self._bar.close()
 
     def advance(self, cell, failed):
+        """Count one more cell."""
         self._n_done += 1
         self._n_failed += failed
-        self._count()
+        self._bar.set_description_str(self._count(), refresh=False)
         self._bar.update(self._costs[cell])
 
     def _count(self):
         failed = f", {self._n_failed} failed" if self._n_failed else ""
-        self._bar.set_postfix_str(
-            f"{self._n_done} of {self._n_cells}{failed}", refresh=False
-        )
+        return f"{self._n_done} of {self._n_cells} cells{failed}"
 
 
-def _collect(store, cells, about):
+def _collect(store, cells, about, *, damaged=RUN_AGAIN):
     """Write the tables and the settings anew, and return all that there is."""
-    results, costs, failures, missing = store.tables(cells)
+    results, costs, failures, missing, environments = store.tables(
+        cells, damaged=damaged
+    )
     store.write_tables(results, costs, failures)
     summary = {
         "cells": len(cells),
@@ -381,8 +361,9 @@ def _collect(store, cells, about):
         "failed": len(failures),
         "missing": len(missing),
         "trainings_stopped_by_max_epochs": _cap_hits(results),
+        "environments": environments,
     }
-    settings = _write_settings(store, cells, about, summary=summary)
+    settings = _write_settings(store, cells, about, summary)
     missing = pd.DataFrame([cell.key for cell in missing], columns=list(cells[0].key))
     return GridResults(results, costs, failures, missing, settings)
 
@@ -407,8 +388,6 @@ def _write_settings(store, cells, about, summary=None):
     settings = {
         "about": about or {},
         "summary": summary or {},
-        "versions": _versions(),
-        "machine": {"system": platform.platform(), "processor": platform.machine()},
         "shared": shared,
         "cells": [
             {name: value for name, value in cell.items() if name not in shared}
@@ -418,9 +397,3 @@ def _write_settings(store, cells, about, summary=None):
     text = json.dumps(settings, indent=1)
     write_atomically(store.directory / _SETTINGS, text + "\n")
     return settings
-
-
-def _versions():
-    """Return the versions that results may depend on."""
-    versions = {name: metadata.version(name) for name in _LIBRARIES}
-    return {"python": platform.python_version(), **versions}

@@ -14,6 +14,7 @@ import json
 import os
 import re
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +24,7 @@ from skbadge.exceptions import InvalidInputError
 __all__ = ["CellStore", "read_json", "write_atomically", "write_json"]
 
 SCHEMA = 1
+RUN_AGAIN = "The cell is run again."
 KEY = ("dataset", "model", "batch_size", "strategy", "repeat")
 RESULTS = (
     *KEY,
@@ -162,10 +164,10 @@ class CellStore:
                 f"{str(self.directory)!r} instead: {error.strerror}."
             ) from error
 
-    def read(self, cell, kind=""):
+    def read(self, cell, kind="", *, damaged=RUN_AGAIN):
         """Return the content of a cell's file; None where there is none to be used.
 
-        A damaged file is told of in a warning, and not used.
+        A damaged file is not used; a warning says so, and ``damaged``.
         """
         path = self.path(cell, kind)
         if not path.exists():
@@ -178,8 +180,7 @@ class CellStore:
                     f"{path} must hold the cell of its name. Got another cell's file."
                 )
         except InvalidInputError as problem:
-            what = "The checkpoint is not used." if kind else "The cell is run again."
-            warnings.warn(f"{problem} {what}", UserWarning, stacklevel=2)
+            warnings.warn(f"{problem} {damaged}", UserWarning, stacklevel=2)
             return None
         return content
 
@@ -198,7 +199,7 @@ class CellStore:
         for kind in ("", ".partial", ".failed"):
             self.path(cell, kind).unlink(missing_ok=True)
 
-    def tables(self, cells):
+    def tables(self, cells, *, damaged=RUN_AGAIN):
         """Return the tables of those cells that are there.
 
         Returns
@@ -207,26 +208,29 @@ class CellStore:
             Sorted by cell and round.
         missing : list of Cell
             Those neither finished nor failed.
+        environments : list of dict
+            What cells were run with, and how many.
         """
-        results, costs, failures, missing = [], [], [], []
+        results, costs, failures, missing, environments = [], [], [], [], Counter()
         for cell in cells:
-            key = {name: getattr(cell, name) for name in KEY}
-            content = self.read(cell)
+            content = self.read(cell, damaged=damaged)
             if content is not None:
                 for record in content["records"]:
-                    results.append(key | _result(record))
-                    costs.append(key | record)
+                    results.append(cell.key | _result(record))
+                    costs.append(cell.key | record)
+                environments[canonical(content["environment"])] += 1
                 continue
-            failure = self.read(cell, ".failed")
+            failure = self.read(cell, ".failed", damaged=damaged)
             if failure is None:
                 missing.append(cell)
             else:
-                failures.append(key | failure)
+                failures.append(cell.key | failure)
         return (
             _sorted(results, RESULTS, [*KEY, "round"]),
             _sorted(costs, COSTS, [*KEY, "round"]),
             _sorted(failures, FAILURES, list(KEY)),
             missing,
+            [json.loads(text) | {"cells": n} for text, n in environments.items()],
         )
 
     def write_tables(self, results, costs, failures):

@@ -1,0 +1,423 @@
+import os
+import signal
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from joblib import parallel_config
+
+from skbadge.benchmarks import _grid as grid_module
+from skbadge.benchmarks import load_grid, make_cells, preset_cells, run_grid
+from skbadge.benchmarks._backends import parallel_backend
+from skbadge.benchmarks._store import CellStore
+from skbadge.exceptions import InvalidInputError, SkbadgeError
+from skbadge.strategies import RandomSampling
+from tests.benchmarks._cells import tiny_cell, tiny_cells
+
+
+def results_bytes(out):
+    return (out / "results.csv").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """Results of the tiny grid, run in one go in this process."""
+    out = tmp_path_factory.mktemp("expected")
+    run_grid(tiny_cells(), out)
+    return results_bytes(out)
+
+
+def test_tables_and_files(tmp_path):
+    cells = tiny_cells()
+    grid = run_grid(cells, tmp_path, about={"why": "test"})
+    assert len(grid.results) == len(grid.costs) == len(cells) * 3
+    key = ["strategy", "repeat", "round"]
+    assert grid.results[key].equals(grid.results[key].sort_values(key))
+    assert grid.failures.empty and grid.missing.empty
+    assert grid.costs.loc[grid.costs["round"] == 0, "select_seconds"].isna().all()
+    assert grid.costs.loc[grid.costs["round"] > 0, "select_seconds"].notna().all()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "cells",
+        "costs.csv",
+        "results.csv",
+        "settings.json",
+    ]
+    read = pd.read_csv(tmp_path / "results.csv")
+    np.testing.assert_array_equal(read["accuracy"], grid.results["accuracy"])
+    assert grid.settings["about"] == {"why": "test"}
+    summary = grid.settings["summary"]
+    assert (summary["cells"], summary["finished"], summary["missing"]) == (4, 4, 0)
+    # All trainings of three epochs end at the cap.
+    assert summary["trainings_stopped_by_max_epochs"] == [
+        {
+            "dataset": "digits",
+            "model": "mlp",
+            "batch_size": 10,
+            "hits": 12,
+            "trainings": 12,
+        }
+    ]
+    (environment,) = summary["environments"]
+    assert environment["cells"] == 4 and environment["torch"]
+    again = load_grid(tmp_path)
+    pd.testing.assert_frame_equal(again.results, grid.results)
+    assert again.settings == grid.settings
+
+
+def test_two_processes_give_the_same_bytes(tmp_path, expected):
+    run_grid(tiny_cells(), tmp_path, n_jobs=2)
+    assert results_bytes(tmp_path) == expected
+
+
+def test_dask_gives_the_same_bytes(tmp_path, expected):
+    pytest.importorskip("distributed")
+    with warnings.catch_warnings():
+        # Dask's own, about ports in use and sockets left to the collector.
+        warnings.simplefilter("ignore")
+        with parallel_backend("dask", 2) as n_jobs:
+            run_grid(tiny_cells(), tmp_path, n_jobs=n_jobs)
+    assert results_bytes(tmp_path) == expected
+
+
+def test_the_order_of_the_cells_does_not_matter(tmp_path, expected):
+    run_grid(tiny_cells()[::-1], tmp_path)
+    assert results_bytes(tmp_path) == expected
+
+
+def test_a_thread_backend_is_refused(tmp_path):
+    with (
+        parallel_config(backend="threading"),
+        pytest.raises(InvalidInputError) as caught,
+    ):
+        run_grid(tiny_cells(), tmp_path, n_jobs=2)
+    assert str(caught.value) == (
+        "The joblib backend must run cells in processes: torch has one random "
+        "generator and one number of threads for a whole process. Got one with threads "
+        'instead: use joblib.parallel_config(backend="loky"), or backend="dask" with '
+        "worker processes of one thread each."
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+# Forks after the slow imports, so that many kills take little time.
+_KILLER = """
+import os, signal, sys, time
+from pathlib import Path
+from skbadge.benchmarks import run_grid
+from tests.benchmarks._cells import tiny_cells
+
+out, n_jobs, *waits = sys.argv[1:]
+for wait in waits:
+    before = set(Path(out).glob("cells/*.json"))
+    child = os.fork()
+    if not child:
+        os.setpgid(0, 0)
+        run_grid(tiny_cells(), out, n_jobs=int(n_jobs), resume=True)
+        os._exit(0)
+    # Killed some time after it has written its first file.
+    while not set(Path(out).glob("cells/*.json")) - before:
+        if os.waitpid(child, os.WNOHANG)[0]:
+            sys.exit(0)
+        time.sleep(0.001)
+    time.sleep(float(wait))
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.parametrize(("n_jobs", "n_kills"), [(1, 4), (2, 1)])
+def test_killed_at_random_moments_and_resumed(tmp_path, expected, n_jobs, n_kills):
+    waits = np.random.default_rng(n_jobs).uniform(0, 0.1, size=n_kills)
+    command = [sys.executable, "-c", _KILLER, tmp_path, n_jobs, *waits]
+    subprocess.run([str(part) for part in command], check=True)
+    assert list(tmp_path.glob("cells/*.json"))
+    run_grid(tiny_cells(), tmp_path, resume=True)
+    assert results_bytes(tmp_path) == expected
+    assert not list(tmp_path.glob("cells/*.partial.json"))
+
+
+@pytest.mark.parametrize("n_done", [0, 1, 2, 3])
+def test_stopped_between_cells_and_resumed(tmp_path, monkeypatch, expected, n_done):
+    """As a kill would, without a process: exactly ``n_done`` cells are there."""
+    real = CellStore.write
+
+    def write(store, cell, content):
+        if len(list(store.cells.glob("*[0-9a-f].json"))) == n_done:
+            raise KeyboardInterrupt
+        real(store, cell, content)
+
+    monkeypatch.setattr(CellStore, "write", write)
+    with pytest.raises(KeyboardInterrupt):
+        run_grid(tiny_cells(), tmp_path)
+    monkeypatch.undo()
+    half = load_grid(tmp_path)
+    assert len(half.missing) == 4 - n_done
+    assert len(half.results) == 3 * n_done
+    called = count_cells(monkeypatch)
+    run_grid(tiny_cells(), tmp_path, resume=True)
+    assert len(called) == 4 - n_done
+    assert results_bytes(tmp_path) == expected
+
+
+def count_cells(monkeypatch):
+    called = []
+    real = grid_module.attempt_cell
+
+    def attempt(cell, *rest):
+        called.append(cell)
+        return real(cell, *rest)
+
+    monkeypatch.setattr(grid_module, "attempt_cell", attempt)
+    return called
+
+
+def test_resuming_goes_on_from_the_checkpoint(tmp_path, monkeypatch, expected):
+    store = CellStore(tmp_path)
+    store.make()
+    cells = tiny_cells()
+    states = []
+    real = grid_module.attempt_cell
+
+    def attempt(cell, checkpoint, state):
+        states.append(state)
+        return real(cell, checkpoint, state)
+
+    run_and_stop(cells[0], store)
+    monkeypatch.setattr(grid_module, "attempt_cell", attempt)
+    run_grid(cells, tmp_path, resume=True)
+    assert [len(state["records"]) for state in states if state] == [2]
+    assert results_bytes(tmp_path) == expected
+
+
+def run_and_stop(cell, store):
+    """Leave the checkpoint of the last round but one."""
+    path = store.path(cell, ".partial")
+    grid_module.attempt_cell(cell, str(path), None)
+    assert path.exists()
+
+
+def test_a_damaged_checkpoint_is_not_used(tmp_path, expected):
+    store = CellStore(tmp_path)
+    store.make()
+    cell = tiny_cells()[0]
+    run_and_stop(cell, store)
+    path = store.path(cell, ".partial")
+    path.write_text(path.read_text()[:-100])
+    with pytest.warns(UserWarning, match="it is damaged. The cell is run again."):
+        run_grid(tiny_cells(), tmp_path, resume=True)
+    assert results_bytes(tmp_path) == expected
+
+
+def test_a_damaged_cell_is_run_again(tmp_path, monkeypatch, expected):
+    cells = tiny_cells()
+    run_grid(cells, tmp_path)
+    path = CellStore(tmp_path).path(cells[1])
+    path.write_text(path.read_text().replace('"accuracy":0', '"accuracy":1', 1))
+    with pytest.warns(UserWarning, match="It counts as missing."):
+        assert len(load_grid(tmp_path).missing) == 1
+    called = count_cells(monkeypatch)
+    with pytest.warns(UserWarning, match="Got other content: it is damaged. The cell"):
+        run_grid(cells, tmp_path, resume=True)
+    assert called == [cells[1]]
+    assert results_bytes(tmp_path) == expected
+
+
+def test_changed_settings_are_not_mixed_with_old_cells(tmp_path, monkeypatch):
+    run_grid(tiny_cells(repeats=1), tmp_path)
+    called = count_cells(monkeypatch)
+    changed = tiny_cells(repeats=1, max_epochs=4)
+    grid = run_grid(changed, tmp_path, resume=True)
+    assert set(called) == set(changed)
+    assert set(grid.results["epochs"]) == {4}
+
+
+def test_a_grid_can_grow(tmp_path, monkeypatch, expected):
+    run_grid(tiny_cells(strategies=("rand",)), tmp_path)
+    called = count_cells(monkeypatch)
+    run_grid(tiny_cells(), tmp_path, resume=True)
+    assert {cell.strategy for cell in called} == {"badge"}
+    assert results_bytes(tmp_path) == expected
+
+
+def test_without_resume_all_cells_are_run_again(tmp_path, monkeypatch):
+    cells = tiny_cells(repeats=1)
+    run_grid(cells, tmp_path)
+    called = count_cells(monkeypatch)
+    run_grid(cells, tmp_path)
+    assert len(called) == 2
+
+
+def test_other_versions_are_told_of(tmp_path, monkeypatch):
+    cells = tiny_cells(repeats=1)
+    run_grid(cells, tmp_path)
+    now = grid_module.environment()
+    monkeypatch.setattr(grid_module, "environment", lambda: now | {"torch": "99"})
+    with pytest.warns(UserWarning) as caught:
+        run_grid(cells, tmp_path, resume=True)
+    assert f"run with other versions, torch {now['torch']}: " in str(caught[0].message)
+
+
+def test_a_failing_cell_is_recorded_and_the_others_run(tmp_path, monkeypatch, expected):
+    def fail(self, outputs, n, generator):
+        raise RuntimeError("no luck\ntoday")
+
+    monkeypatch.setattr(RandomSampling, "_select", fail)
+    grid = run_grid(tiny_cells(), tmp_path)
+    assert grid.results["strategy"].unique().tolist() == ["badge"]
+    assert grid.failures["strategy"].tolist() == ["rand", "rand"]
+    assert grid.failures["error"].tolist() == ["RuntimeError: no luck\ntoday"] * 2
+    assert "in fail" in grid.failures["traceback"][0]
+    assert grid.missing.empty
+    table = pd.read_csv(tmp_path / "failures.csv")
+    assert table["repeat"].tolist() == [0, 1]
+    monkeypatch.undo()
+    grid = run_grid(tiny_cells(), tmp_path, resume=True)
+    assert grid.failures.empty
+    assert results_bytes(tmp_path) == expected
+    assert not (tmp_path / "failures.csv").exists()
+
+
+def test_a_process_that_dies_is_a_failure_of_its_cell(tmp_path, expected):
+    cells = [*tiny_cells(), tiny_cell(repeat=9, strategy="marg")]
+    grid = run_with_deaths(tmp_path, cells, deadly=9)
+    assert grid.failures["repeat"].tolist() == [9]
+    assert grid.failures["error"][0].startswith("TerminatedWorkerError")
+    assert results_bytes(tmp_path) == expected
+
+
+def run_with_deaths(out, cells, deadly):
+    from unittest import mock
+
+    with (
+        mock.patch.object(grid_module, "attempt_cell", _Deadly(deadly)),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # joblib's, of semaphores left by the dead
+        return run_grid(cells, out, n_jobs=2)
+
+
+class _Deadly:
+    """Stands for `attempt_cell`; one repeat kills its process."""
+
+    __name__ = "deadly"
+
+    def __init__(self, repeat):
+        self.repeat = repeat
+
+    def __call__(self, cell, checkpoint, state):
+        from skbadge.benchmarks._cell import attempt_cell
+
+        if cell.repeat == self.repeat:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return attempt_cell(cell, checkpoint, state)
+
+
+def test_processes_that_always_die_end_the_grid(tmp_path, monkeypatch):
+    def broken(store, cells, n_jobs):
+        raise OSError("no process")
+        yield
+
+    monkeypatch.setattr(grid_module, "_parallel", broken)
+    with pytest.raises(SkbadgeError, match="Worker processes die again and again."):
+        run_grid(tiny_cells(repeats=9), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ([], "cells must be a sequence of at least one Cell. Got [] instead."),
+        (["digits"], "Got ['digits'] instead."),
+        (
+            [tiny_cell(), tiny_cell(seed=1)],
+            "Got ('digits', 'mlp', 10, 'marg', 0) 2 times",
+        ),
+        (
+            [tiny_cell(batch_size=5000)],
+            "batch_size must leave room for a round: the pool of 'digits' has 1438 "
+            "rows, 20 of them labelled at the start. Got 5000 instead.",
+        ),
+        (
+            [tiny_cell(n_initial=5000)],
+            "n_initial must be at most the 1438 rows of the pool of 'digits'. Got 5000",
+        ),
+        (
+            [tiny_cell(dataset="kropt", model="resnet")],
+            "model 'resnet' needs images of shape (n_channels, height, width). Got "
+            "rows of shape (6,) in 'kropt' instead: use 'mlp'.",
+        ),
+        ([tiny_cell(dataset="nope")], "name must be one of 'digits'"),
+    ],
+)
+def test_wrong_cells_are_refused_before_anything_is_run(tmp_path, cells, message):
+    with pytest.raises(InvalidInputError) as caught:
+        run_grid(cells, tmp_path / "out")
+    assert message in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_value_given_twice():
+    with pytest.raises(InvalidInputError) as caught:
+        make_cells(["digits"], batch_sizes=[5, 5], repeats=1)
+    assert str(caught.value) == (
+        "Each batch_size must be given once. Got [5, 5] instead."
+    )
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"shared": {}, "cells": [{"a": 1}]}'])
+def test_a_folder_without_a_benchmark(tmp_path, text):
+    with pytest.raises(InvalidInputError, match="has no readable settings.json"):
+        load_grid(tmp_path)
+    (tmp_path / "settings.json").write_text(text)
+    with pytest.raises(InvalidInputError, match="must list the cells of a benchmark"):
+        load_grid(tmp_path)
+
+
+def test_long_cells_come_first(tmp_path, monkeypatch):
+    called = count_cells(monkeypatch)
+    cells = [tiny_cell(n_rounds=n, repeat=n) for n in (0, 2, 1)]
+    run_grid(cells, tmp_path)
+    assert [cell.n_rounds for cell in called] == [2, 1, 0]
+
+
+def test_the_progress_bar_is_written_to_the_standard_error(tmp_path, capsys):
+    run_grid(tiny_cells(repeats=1), tmp_path, progress=True)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "2 of 2 cells 100%" in captured.err and "left" in captured.err
+
+
+def test_preset_paper_is_the_papers_grid():
+    cells = preset_cells("paper", seed=3)
+    settings = {(c.dataset, c.model, c.batch_size) for c in cells}
+    assert len(settings) == 27
+    assert {c.batch_size for c in cells} == {100, 1000, 10000}
+    assert {(c.n_initial, c.max_labels, c.max_pool) for c in cells} == {
+        (100, 50_000, 50_000)
+    }
+    assert {c.seed for c in cells} == {3}
+    assert not any(c.standardize or c.clamp_gradients for c in cells)
+    assert {(c.learning_rate, c.n_hidden) for c in cells} == {(None, None)}
+    kdpp = [c for c in cells if c.strategy == "badge-kdpp"]
+    assert len(cells) - len(kdpp) == 27 * 7 * 5
+    assert len(kdpp) == 18 * 5 and {c.batch_size for c in kdpp} == {100, 1000}
+
+
+def test_preset_quick():
+    cells = preset_cells("quick")
+    assert {c.dataset for c in cells} == {"digits", "kropt", "random_rbf"}
+    assert {(c.batch_size, c.max_labels) for c in cells} == {(100, 1100), (1000, 4100)}
+    assert {(c.standardize, c.learning_rate, c.max_epochs) for c in cells} == {
+        (True, 1e-3, 300)
+    }
+    large = [c for c in cells if c.strategy == "badge-kdpp" and c.batch_size == 1000]
+    assert {c.repeat for c in large} == {0}
+    assert {c.repeat for c in cells} == set(range(5))
+    assert len({c.key.values() for c in cells}) == len(cells)
+
+
+def test_unknown_preset():
+    with pytest.raises(InvalidInputError, match="preset must be one of 'smoke', 'qu"):
+        preset_cells("fast")

@@ -1,0 +1,209 @@
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from skbadge.benchmarks._store import (
+    CellStore,
+    read_json,
+    write_atomically,
+    write_json,
+)
+from skbadge.exceptions import InvalidInputError
+from tests.benchmarks._cells import tiny_cell
+
+
+def content_of(cell, accuracy=0.5):
+    record = {
+        "round": 0,
+        "n_labeled": 3,
+        "accuracy": accuracy,
+        "train_accuracy": 1.0,
+        "epochs": 7,
+        "hit_max_epochs": False,
+        "positions": [4, 0, 2],
+        "fit_seconds": 0.25,
+        "embed_seconds": None,
+        "select_seconds": None,
+        "peak_memory_mb": 99.5,
+    }
+    return {
+        "settings": cell.settings(),
+        "records": [record],
+        "seconds": 1.0,
+        "environment": {"torch": "1"},
+    }
+
+
+def test_json_comes_back_exactly(tmp_path):
+    content = {"a": [1, 0.1 + 0.2, 1e-300, True, None, "Grüße\n"], "b": {}}
+    write_json(tmp_path / "x.json", content)
+    assert read_json(tmp_path / "x.json") == content
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_nan_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "x.json", {"a": math.nan})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_cut_and_every_changed_byte_is_noticed(tmp_path):
+    path = tmp_path / "x.json"
+    write_json(path, {"accuracy": 0.75, "positions": [1, 2, 3]})
+    text = path.read_bytes()
+    for stop in range(len(text) - 1):
+        path.write_bytes(text[:stop])
+        with pytest.raises(InvalidInputError):
+            read_json(path)
+    for place in range(len(text) - 1):
+        path.write_bytes(text[:place] + bytes([text[place] ^ 1]) + text[place + 1 :])
+        with pytest.raises(InvalidInputError):
+            read_json(path)
+
+
+def test_other_versions_of_the_format_are_refused(tmp_path):
+    path = tmp_path / "x.json"
+    write_json(path, {})
+    path.write_text(path.read_text().replace('"schema":1', '"schema":2'))
+    with pytest.raises(InvalidInputError) as caught:
+        read_json(path)
+    assert str(caught.value) == (
+        f"{path} must have version 1 of the format. Got version 2."
+    )
+
+
+def test_a_file_is_whole_or_not_there(tmp_path):
+    """A process that writes again and again is killed; the file is always whole."""
+    path = tmp_path / "x.txt"
+    # The function alone, without the time to import torch.
+    source = (
+        "import os, pathlib\n"
+        + source_of(write_atomically)
+        + f"\npath = pathlib.Path({str(path)!r})\nprint('go', flush=True)\n"
+        "while True:\n"
+        "    for letter in 'ab':\n"
+        "        write_atomically(path, letter * 3_000_000, durable=False)\n"
+    )
+    for wait in (0.003, 0.011, 0.017, 0.1):
+        command = [sys.executable, "-c", source]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            process.stdout.readline()
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=wait)
+            process.kill()
+        if path.exists():
+            text = path.read_text()
+            assert len(text) == 3_000_000 and len(set(text)) == 1
+
+
+def source_of(function):
+    import inspect
+
+    return inspect.getsource(function)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "x.txt"
+    write_atomically(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_atomically(path, "new \ud800")
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["x.txt"]
+
+
+def test_cells_are_stored_and_read(tmp_path):
+    store, cell = CellStore(tmp_path), tiny_cell()
+    store.make()
+    assert store.read(cell) is None
+    store.write(cell, content_of(cell))
+    assert store.read(cell) == content_of(cell)
+    assert store.read(tiny_cell(max_epochs=4)) is None
+
+
+def test_finishing_a_cell_drops_its_checkpoint_and_failure(tmp_path):
+    store, cell = CellStore(tmp_path), tiny_cell()
+    store.make()
+    write_json(store.path(cell, ".partial"), {"settings": cell.settings()})
+    store.write_failure(
+        cell, {"settings": cell.settings(), "error": "", "traceback": ""}
+    )
+    assert store.read(cell, ".partial") is not None
+    store.write(cell, content_of(cell))
+    assert list(store.cells.iterdir()) == [store.path(cell)]
+
+
+def test_a_damaged_cell_is_not_used(tmp_path):
+    store, cell = CellStore(tmp_path), tiny_cell()
+    store.make()
+    store.write(cell, content_of(cell))
+    path = store.path(cell)
+    path.write_text(path.read_text().replace("0.5", "0.6"))
+    with pytest.warns(UserWarning) as caught:
+        assert store.read(cell) is None
+    assert str(caught[0].message) == (
+        f"{path} must hold what its checksum says. Got other content: it is damaged. "
+        "The cell is run again."
+    )
+
+
+def test_a_file_of_another_cell_is_not_used(tmp_path):
+    store, cell = CellStore(tmp_path), tiny_cell()
+    store.make()
+    other = tiny_cell(max_epochs=4)
+    store.write(other, content_of(other))
+    store.path(other).rename(store.path(cell))
+    with pytest.warns(UserWarning, match="Got another cell's file. The cell is run"):
+        assert store.read(cell) is None
+
+
+def test_names_of_files_are_safe(tmp_path):
+    cell = tiny_cell(dataset="../Ä b.npz", path="x", sha256="0")
+    assert CellStore(tmp_path).path(cell).parent == tmp_path / "cells"
+    assert CellStore(tmp_path).path(cell).name.startswith(".._" + "_" + "_b.npz-mlp-10")
+
+
+def test_tables(tmp_path):
+    store = CellStore(tmp_path)
+    store.make()
+    cells = [tiny_cell(repeat=repeat) for repeat in (1, 0, 2, 3)]
+    store.write(cells[0], content_of(cells[0], accuracy=1 / 3))
+    store.write(cells[1], content_of(cells[1]))
+    failure = {"settings": cells[2].settings(), "error": "E: x", "traceback": "T"}
+    store.write_failure(cells[2], failure)
+    results, costs, failures, missing, environments = store.tables(cells)
+    store.write_tables(results, costs, failures)
+    assert (tmp_path / "results.csv").read_text() == (
+        "dataset,model,batch_size,strategy,repeat,round,n_labeled,accuracy,"
+        "train_accuracy,epochs,hit_max_epochs,positions\n"
+        "digits,mlp,10,marg,0,0,3,0.5,1.0,7,False,4 0 2\n"
+        "digits,mlp,10,marg,1,0,3,0.3333333333333333,1.0,7,False,4 0 2\n"
+    )
+    assert (tmp_path / "costs.csv").read_text() == (
+        "dataset,model,batch_size,strategy,repeat,round,n_labeled,fit_seconds,"
+        "embed_seconds,select_seconds,peak_memory_mb\n"
+        "digits,mlp,10,marg,0,0,3,0.25,,,99.5\n"
+        "digits,mlp,10,marg,1,0,3,0.25,,,99.5\n"
+    )
+    assert pd.read_csv(tmp_path / "failures.csv")["error"].tolist() == ["E: x"]
+    assert [cell.repeat for cell in missing] == [3]
+    assert environments == [{"torch": "1", "cells": 2}]
+    store.write_tables(results, costs, failures[:0])
+    assert not (tmp_path / "failures.csv").exists()
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidInputError) as caught:
+        CellStore(tmp_path / "file").make()
+    assert "The output folder must be one that can be made" in str(caught.value)
+
+
+def test_json_files_are_json(tmp_path):
+    write_json(Path(tmp_path, "x.json"), {"a": 1})
+    envelope = json.loads((tmp_path / "x.json").read_text())
+    assert envelope["schema"] == 1 and envelope["content"] == {"a": 1}
