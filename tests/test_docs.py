@@ -226,3 +226,35 @@ class TestSpeedTables:
     )
     def test_numbers_have_three_digits_that_count(self, speed, value, text):
         assert speed.written(value) == text
+
+    def test_a_comparison_has_a_row_for_every_other_way(self, speed, tmp_path):
+        path = tmp_path / "selection.json"
+        path.write_text(
+            '{"machine": {"threads": 2}, "records": [{"case": "small", "sizes": '
+            '{"n_pool": 1000, "B": 10}, "seconds": {"lazy": [2, 2], "sequential": '
+            '[50, 50]}, "median_seconds": {"lazy": 2.0, "sequential": 50.0}}, '
+            '{"case": "memory", "sizes": {"n_pool": 1000}, "peak_mib": 12.5}]}',
+            encoding="utf-8",
+        )
+        assert speed.selection(path).to_dict("records") == [
+            {
+                "case": "small",
+                "pool": "1,000",
+                "batch": "10",
+                "this library (s)": "2",
+                "compared with": "sequential",
+                "which takes (s)": "50",
+                "times as fast": "25",
+            }
+        ]
+        assert speed.memory(path).to_dict("records") == [
+            {
+                "case": "memory",
+                "pool": "1,000",
+                "peak above the factors (MiB)": "12.5",
+            }
+        ]
+
+    def test_parts_of_a_document_are_records_where_it_has_no_list(self, speed):
+        document = {"threads": 2, "BADGE": {"ratio": 1.1}}
+        assert speed.find_records(document) == [{"case": "BADGE", "ratio": 1.1}]

@@ -73,7 +73,7 @@ def embedding():
     return np.flatnonzero(is_open), GradientEmbedding(residual, features)
 
 
-def new_panels(n, width=4.4, height=4.3):
+def new_panels(n, width=3.1, height=3.1):
     figure, axes = plt.subplots(1, n, figsize=(width * n, height), layout="constrained")
     for ax in np.atleast_1d(axes):
         ax.set(xticks=[], yticks=[])
@@ -126,7 +126,7 @@ def draw_embedding():
     axes[2].scatter(*plane.T, s=9, c=np.array(COLORS)[guess], alpha=0.7, linewidths=0)
     origin = np.zeros(2)
     axes[2].scatter(*origin, marker="+", s=120, c="black")
-    axes[2].set_title("The gradients, seen from their\ntwo widest directions")
+    axes[2].set_title("The gradients")
     plt.close(figure)
     return figure
 
@@ -155,7 +155,7 @@ def draw_picks():
 
 def draw_strategies():
     """Draw the batch of four strategies, asked of the same net."""
-    figure, axes = plt.subplots(2, 2, figsize=(8.4, 8.4), layout="constrained")
+    figure, axes = plt.subplots(2, 2, figsize=(7.0, 7.2), layout="constrained")
     X, y, is_open = problem()
     for ax, strategy in zip(
         axes.flat, (RandomSampling(), MarginSampling(), CoreSet(), BADGE()), strict=True

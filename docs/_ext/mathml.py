@@ -12,7 +12,7 @@ def visit_inline(self, node):
 def visit_block(self, node):
     # MathML has no numbered equations or blank lines; the site uses neither.
     tex = " ".join(node.astext().split())
-    self.body.append(self.starttag(node, "div", CLASS="math"))
+    self.body.append(self.starttag(node, "div", CLASS="formula"))
     self.body.append(tex2mathml(tex, as_block=True))
     self.body.append("</div>")
     raise SkipNode

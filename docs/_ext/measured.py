@@ -38,6 +38,7 @@ def script(name):
 
 ITEMS = {
     "speed": Item(speed.selection, "selection.json", script("selection")),
+    "speed-memory": Item(speed.memory, "selection.json", script("selection")),
     "speed-machine": Item(speed.machine, "selection.json", script("selection")),
     "speed-query": Item(speed.records, "query.json", script("query")),
     "speed-training": Item(speed.records, "training.json", script("training")),
@@ -89,7 +90,7 @@ class Measured(SphinxDirective):
             lines = self._picture_lines(name, made)
         box = nodes.container(classes=["measured"])
         self.state.nested_parse(StringList(lines, f"measured {name}"), 0, box)
-        if self.content and not hasattr(made, "savefig"):
+        if self.content and made is not None and not hasattr(made, "savefig"):
             note = nodes.container(classes=["measured-note"])
             self.state.nested_parse(self.content, self.content_offset, note)
             box += note
@@ -110,8 +111,11 @@ class Measured(SphinxDirective):
         folder = Path(self.env.srcdir) / "generated" / "measured"
         folder.mkdir(parents=True, exist_ok=True)
         figure.savefig(folder / f"{name}.png", dpi=160, facecolor="white")
-        lines = [f".. figure:: /generated/measured/{name}.png"]
-        lines += [f"   :alt: {self.options.get('alt', name)}", ""]
+        picture = f"/generated/measured/{name}.png"
+        lines = [f".. figure:: {picture}", f"   :alt: {self.options.get('alt', name)}"]
+        # A tap on a phone shows the picture by itself, as large as one likes.
+        up = "../" * self.env.docname.count("/")
+        lines += [f"   :target: {up}_images/{name}.png", ""]
         return lines + [f"   {line}" for line in self.content]
 
 

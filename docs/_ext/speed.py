@@ -5,15 +5,20 @@ import json
 import pandas as pd
 
 HEADINGS = {
-    "n": "pool",
+    "n": "batch",
     "n_pool": "pool",
     "n_classes": "classes",
     "n_features": "features",
-    "batch": "batch",
-    "b": "batch",
-    "k": "classes",
+    "B": "batch",
+    "K": "classes",
     "d": "features",
+    "peak_mib": "peak above the factors (MiB)",
+    "factors_mib": "factors (MiB)",
+    "share_of_factors": "share of the factors",
+    "features_gb": "features on disk (GB)",
+    "peak_anonymous_gib": "peak of the process (GiB)",
 }
+OURS = "lazy"
 HIDDEN = {"runs", "seed", "note", "notes", "target"}
 
 
@@ -27,7 +32,40 @@ def records(path):
 
 
 def selection(path):
-    return records(path)
+    """Show, case by case, what our way takes and what each other way takes."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    rows = []
+    for record in find_records(document):
+        seconds = record.get("median_seconds", {})
+        sizes = {heading(k): written(v) for k, v in record.get("sizes", {}).items()}
+        for name, other in seconds.items():
+            if name != OURS and OURS in seconds:
+                case = {"case": record.get("case", ""), **sizes}
+                found = {
+                    "this library (s)": written(seconds[OURS]),
+                    "compared with": name,
+                    "which takes (s)": written(other),
+                    "times as fast": written(other / seconds[OURS]),
+                }
+                rows.append({**case, **found})
+    return pd.DataFrame(rows).fillna("") if rows else records(path)
+
+
+def memory(path):
+    """Show the records that say how much memory a selection took."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    rows = []
+    for record in find_records(document):
+        peaks = {name: value for name, value in record.items() if "peak" in name}
+        if peaks:
+            sizes = {heading(k): written(v) for k, v in record.get("sizes", {}).items()}
+            others = {
+                heading(name): written(value)
+                for name, value in record.items()
+                if isinstance(value, (int, float))
+            }
+            rows.append({"case": record.get("case", ""), **sizes, **others})
+    return pd.DataFrame(rows).fillna("") if rows else "The file says nothing of memory."
 
 
 def machine(path):
@@ -43,18 +81,19 @@ def machine(path):
 
 
 def find_records(document):
-    """Return the first list of mappings in a document, however deep."""
+    """Return the records in a document: its first list of mappings, however deep.
+
+    Without one, the mappings in it are the records, named by their keys.
+    """
     if isinstance(document, list) and document and isinstance(document[0], dict):
         return document
-    if isinstance(document, dict):
-        for value in document.values():
-            found = find_records(value)
-            if found:
-                return found
-        values = list(document.values())
-        if values and all(isinstance(value, dict) for value in values):
-            return [{"case": name, **value} for name, value in document.items()]
-    return []
+    if not isinstance(document, dict):
+        return []
+    for value in document.values():
+        if isinstance(value, list) and (found := find_records(value)):
+            return found
+    cases = {name: value for name, value in document.items() if isinstance(value, dict)}
+    return [{"case": name, **value} for name, value in cases.items() if value]
 
 
 def flatten(record, before=""):
