@@ -7,6 +7,7 @@ import sys
 import warnings
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
 from skbadge import __version__
@@ -284,7 +285,7 @@ def _benchmark(options):
         _say(
             f"error: {len(grid.failures)} of {len(cells)} cells failed, the first "
             f"({first['dataset']}, {first['strategy']}, repeat {first['repeat']}) "
-            f"with {first['error']} All are in {out / 'failures.csv'}."
+            f"with {first['error'].rstrip('. ')}. All are in {out / 'failures.csv'}."
         )
         return 1
     return 0
@@ -356,8 +357,6 @@ def _selected(cells, options):
 
 
 def _check_device(device):
-    import torch
-
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
