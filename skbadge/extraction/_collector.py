@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from skbadge.exceptions import (
@@ -58,9 +60,7 @@ class Collector:
 
     def check_input(self, tensor):
         """Refuse NaN and infinity in what reaches the module."""
-        # One number tells of most batches that all is well, in half the time; a sum
-        # may also overflow, so it cannot tell that something is wrong.
-        if torch.isfinite(tensor.sum()) or torch.isfinite(tensor).all():
+        if _all_finite(tensor):
             return
         raise InvalidInputError(
             f"NaN or infinity reached the net in {self._where(tensor)}. Impute or "
@@ -106,7 +106,7 @@ class Collector:
                 f"{self.description}. Its dataset and iterator_valid must yield every "
                 "row once, in order, and its module answer each of them once."
             )
-        if not torch.isfinite(scores).all() and not _is_log_of_zero(scores):
+        if not _all_finite(scores) and not _is_log_of_zero(scores):
             raise DivergedTrainingError(
                 f"The net answers NaN or infinity in {self._where(scores)}: its "
                 "training diverged. Lower the learning rate, scale the inputs, or clip "
@@ -116,8 +116,8 @@ class Collector:
     def _probabilities(self, output):
         # Half precision is storage; a softmax of it would have ties without number.
         exact = output.to(torch.promote_types(output.dtype, torch.float32))
-        proba = _to_probabilities(self.net, exact)
-        if not _is_distribution(proba, output):
+        proba, certain = _to_probabilities(self.net, exact)
+        if not certain and not _is_distribution(proba, output):
             criterion = getattr(self.net.criterion_, "_orig_mod", self.net.criterion_)
             raise ModuleOutputError(
                 "The net's probabilities must be non-negative and sum to 1 in each "
@@ -185,6 +185,12 @@ def _split(answer):
     return output, tuple(rest)
 
 
+def _all_finite(tensor):
+    # One number tells of most batches that all is well, in half the time; a sum may
+    # also overflow, so it cannot tell that something is wrong.
+    return math.isfinite(tensor.sum()) or bool(torch.isfinite(tensor).all())
+
+
 def _is_log_of_zero(scores):
     # A module that ends in log-softmax rightly answers -inf for an impossible class;
     # NaN or +inf never are right.
@@ -206,18 +212,26 @@ def _to_probabilities(net, output):
 
     The rule is documented (``predict_nonlinearity``); skorch offers no public call that
     applies it to outputs one already has.
+
+    Returns
+    -------
+    proba : tensor
+        Probabilities, if the net is set up well.
+    certain : bool
+        Whether they are a distribution for any finite outputs.
     """
     nonlinearity = net.predict_nonlinearity
     if nonlinearity is None:
-        return output
+        return output, False
     if callable(nonlinearity):
-        return nonlinearity(output)
+        return nonlinearity(output), False
     criterion = getattr(net.criterion_, "_orig_mod", net.criterion_)
     if isinstance(criterion, torch.nn.CrossEntropyLoss):
-        return torch.softmax(output, dim=-1)
+        return torch.softmax(output, dim=-1), True
     if isinstance(criterion, torch.nn.BCEWithLogitsLoss):
         # sigmoid(-z), not 1 - sigmoid(z): that is 0 in float32 for confident rows.
-        return torch.stack([torch.sigmoid(-output), torch.sigmoid(output)], dim=1)
+        pair = [torch.sigmoid(-output), torch.sigmoid(output)]
+        return torch.stack(pair, dim=1), output.ndim == 1
     if isinstance(criterion, torch.nn.BCELoss):
-        return torch.stack([1 - output, output], dim=1)
-    return output
+        return torch.stack([1 - output, output], dim=1), False
+    return output, False
