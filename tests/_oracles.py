@@ -247,3 +247,36 @@ def last_layer_gradients(net, layer, rows, *, bias=False):
 
 def _has_classes(net):
     return "Binary" not in type(net).__name__
+
+
+# --- EXP4.P: weights as they are written, in exact or slow arithmetic -----------------
+
+
+def exp4p_probabilities(weights, p_min):
+    """Return p_k = (1 - N p_min) w_k / sum w + p_min, from plain weights."""
+    total = sum(weights)
+    return [(1 - len(weights) * p_min) * w / total + p_min for w in weights]
+
+
+def exp4p_weights(weights, p, batch, correct, q_all, *, n_rows, T, delta, p_min, arm):
+    """Return the weights after a round, row by row and arm by arm.
+
+    ``batch`` holds, for each row of the batch, the list of q_k(x); ``correct`` and
+    ``q_all`` hold, for each row asked for since the start, 1[correct] and q(x). ``arm``
+    is the drawn arm where it alone learns, None where all do.
+    """
+    import math
+
+    N = len(weights)
+    reward = sum(c / q for c, q in zip(correct, q_all, strict=True)) / (n_rows * T)
+    after = []
+    for k in range(N):
+        shares = []
+        for inclusion in batch:
+            q = sum(p[j] * inclusion[j] for j in range(N))
+            shares.append(inclusion[k] / q)
+        bonus = math.sqrt(math.log(N / delta) / (N * T)) / p[k]
+        gain = reward * sum(shares) / len(shares) + bonus
+        factor = math.exp(p_min / 2 * gain) if arm in (None, k) else 1.0
+        after.append(weights[k] * factor)
+    return after

@@ -17,16 +17,24 @@ class _UncertaintySampling(QueryStrategy):
     """Choose the rows with the largest score, ties broken by the seed."""
 
     needs = Needs(proba=True)
+    # Added to the scores once the rows are ranked: beside it small ones would vanish.
+    _offset = 0.0
 
     def _select(self, outputs, n, generator):
         scores = self._score(outputs.proba).to(torch.float64).cpu().numpy()
         indices = _top_k(scores, n, generator=generator)
-        return Selection(indices, scores=scores[indices])
+        return Selection(indices, scores=scores[indices] + self._offset)
 
     @staticmethod
     @abstractmethod
     def _score(proba):
-        """Return one value a row, higher = more uncertain."""
+        """Return one value a row, higher = more uncertain; 0 where the net is sure."""
+
+
+def _sum_of_others(proba):
+    # Not 1 - max: that is 0 in float32 for all confident rows.
+    top = proba.argmax(dim=1, keepdim=True)
+    return proba.scatter(1, top, 0.0).to(torch.float64).sum(dim=1)
 
 
 class LeastConfidence(_UncertaintySampling):
@@ -57,9 +65,7 @@ class LeastConfidence(_UncertaintySampling):
 
     @staticmethod
     def _score(proba):
-        # The sum of the others, not 1 - max: that is 0 for all confident rows.
-        top = proba.max(dim=1, keepdim=True).indices
-        return proba.scatter(1, top, 0.0).sum(dim=1)
+        return _sum_of_others(proba)
 
 
 class MarginSampling(_UncertaintySampling):
@@ -86,12 +92,12 @@ class MarginSampling(_UncertaintySampling):
     array([1, 0])
     """
 
+    _offset = -1.0
+
     @staticmethod
     def _score(proba):
-        if proba.shape[1] < 2:
-            return -proba[:, 0]
-        first, second = proba.topk(2, dim=1).values.unbind(dim=1)
-        return second - first
+        second = proba.topk(min(2, proba.shape[1]), dim=1).values[:, 1:].sum(dim=1)
+        return second + _sum_of_others(proba)
 
 
 class EntropySampling(_UncertaintySampling):

@@ -1,0 +1,198 @@
+"""The bandit against EXP4.P written out slowly."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skbadge import ALBL, CoreSet, LeastConfidence, MarginSampling, RandomSampling
+from skbadge._contracts import Feedback, Needs, PoolOutputs
+from tests._oracles import exp4p_probabilities, exp4p_weights
+
+NEEDS = Needs(proba=True, features=True, labeled_features=True)
+# Least confidence asks for rows 0, 1, 2; core-set for rows 3, 2, 1 and then others.
+PROBA = [[0.5, 0.5], [0.6, 0.4], [0.7, 0.3], [0.8, 0.2], [0.9, 0.1]]
+FEATURES = [[0.1], [2.5], [5.0], [10.0], [0.0]]
+
+
+def outputs():
+    values = {
+        "proba": torch.tensor(PROBA, dtype=torch.float64),
+        "features": torch.tensor(FEATURES, dtype=torch.float64),
+        "labeled_features": torch.zeros(1, 1, dtype=torch.float64),
+    }
+    return PoolOutputs(5, NEEDS, values)
+
+
+def drawn(strategy, arm, n=3):
+    """Select with a seed that draws an arm."""
+    for seed in range(100):
+        selection = strategy.select(outputs(), n, random_state=seed)
+        if selection.arm == arm:
+            return selection
+    raise AssertionError(f"arm {arm} was never drawn")
+
+
+def test_batches_and_inclusion_by_hand():
+    strategy = ALBL()
+    first, second = drawn(strategy, 0), drawn(strategy, 1)
+    assert_array_equal(first.indices, [0, 1, 2])
+    assert_array_equal(second.indices, [3, 2, 1])
+    assert_array_equal(first.arm_inclusion, [[1, 1, 1], [0, 1, 1]])
+    assert_array_equal(second.arm_inclusion, [[0, 1, 1], [1, 1, 1]])
+    assert_allclose(first.arm_probability, [0.5, 0.5])
+    # Row 0 is in one batch only, the others in both.
+    assert_allclose(first.probability, [0.5, 1.0, 1.0])
+    assert_allclose(second.probability, [0.5, 1.0, 1.0])
+
+
+def test_scores_are_those_of_the_drawn_arm():
+    assert_allclose(drawn(ALBL(), 0).scores, [0.5, 0.4, 0.3])
+    assert_allclose(drawn(ALBL(), 1).scores, [10.0, 5.0, 2.5])
+
+
+def test_a_random_arm_counts_with_its_share():
+    selection = drawn(ALBL(uniform_arm=True), 0)
+    assert_allclose(selection.arm_inclusion[2], [0.6, 0.6, 0.6])
+    third = (1 / 3) * np.array([1 + 0.6, 2 + 0.6, 2 + 0.6])
+    assert_allclose(selection.probability, third)
+    assert drawn(ALBL(uniform_arm=True), 2).scores is None
+    given = drawn(ALBL(arms=[LeastConfidence(), CoreSet(), RandomSampling()]), 0)
+    assert_allclose(given.probability, third)
+
+
+def test_arms_are_drawn_by_their_probability():
+    strategy = ALBL(n_rounds=100)
+    strategy.log_weights_ = np.log([1.0, 3.0])
+    p_min = math.sqrt(math.log(2) / 200)
+    p = exp4p_probabilities([1.0, 3.0], p_min)
+    arms = [strategy.select(outputs(), 1, seed).arm for seed in range(400)]
+    expected, deviation = 400 * p[1], math.sqrt(400 * p[0] * p[1])
+    assert abs(sum(arms) - expected) < 4.5 * deviation
+    assert abs(sum(arms) - 200) > 4.5 * deviation
+
+
+@pytest.mark.parametrize("update", ["all", "chosen"])
+@pytest.mark.parametrize("uniform_arm", [False, True])
+def test_rounds_against_the_oracle(update, uniform_arm):
+    strategy = ALBL(update=update, uniform_arm=uniform_arm, n_rounds=10, delta=0.2)
+    N = 3 if uniform_arm else 2
+    p_min = min(1 / N, math.sqrt(math.log(N) / (N * 10)))
+    if update == "chosen":
+        p_min = 1 / (10 * N)
+    weights, correct, q_all = [1.0] * N, [], []
+    answers = [[1, 0, 1], [1, 1, 1], [0, 0, 1]]
+    for round_, arm in enumerate([0, 1, 0]):
+        p = exp4p_probabilities(weights, p_min)
+        selection = drawn(strategy, arm)
+        assert_allclose(selection.arm_probability, p, rtol=1e-12)
+        batch = selection.arm_inclusion.T.tolist()
+        q = [sum(a * b for a, b in zip(p, row, strict=True)) for row in batch]
+        if update == "chosen":
+            q = [p[arm]] * 3
+        assert_allclose(selection.probability, q, rtol=1e-12)
+        # The net is new each round, so earlier rows are judged again.
+        q_all += q
+        correct = [1 - c for c in correct] + answers[round_]
+        n_labeled, n_unlabeled = 10 + 3 * round_, 50 - 3 * round_
+        strategy.observe(
+            Feedback(
+                selection=selection,
+                taught=np.arange(3),
+                correct=np.array(correct, dtype=bool),
+                probability=np.array(q_all),
+                n_labeled=n_labeled,
+                n_unlabeled=n_unlabeled,
+            )
+        )
+        # The public code's reward is a mean over the rows asked for.
+        rows, T = (60, 10) if update == "all" else (len(correct), 1)
+        weights = _by_oracle(
+            weights, p, batch, correct, q_all, rows, T, p_min, update, arm
+        )
+        got = np.exp(strategy.log_weights_)
+        assert_allclose(got / got.sum(), np.array(weights) / sum(weights), rtol=1e-10)
+    assert not np.allclose(got, got[0])
+
+
+def _by_oracle(weights, p, batch, correct, q_all, rows, T, p_min, update, arm):
+    # The reward has its own count of rounds; the bonus always has T = 10.
+    scale = 10 / T
+    return exp4p_weights(
+        weights,
+        p,
+        batch,
+        [c * scale for c in correct],
+        q_all,
+        n_rows=rows,
+        T=10,
+        delta=0.2,
+        p_min=p_min,
+        arm=None if update == "all" else arm,
+    )
+
+
+def test_one_round_in_numbers():
+    strategy = ALBL(n_rounds=4, delta=0.1)
+    selection = drawn(strategy, 0, n=1)
+    assert_array_equal(selection.indices, [0])
+    strategy.observe(
+        Feedback(selection, np.arange(1), np.array([True]), np.array([0.5]), 5, 5)
+    )
+    # p_min = sqrt(ln 2 / 8); reward = (1 / 0.5) / (10 * 4) = 0.05; arm 0 asked for the
+    # row, so q_0 / q = 2, arm 1 did not; the bonus is the same for both.
+    p_min = math.sqrt(math.log(2) / 8)
+    difference = strategy.log_weights_[0] - strategy.log_weights_[1]
+    assert_allclose(difference, p_min / 2 * 0.05 * 2, rtol=1e-12)
+    assert strategy.log_weights_.max() == 0
+
+
+def test_only_the_rows_that_came_back_count():
+    def learned(taught):
+        strategy = ALBL()
+        selection = drawn(strategy, 0)
+        n = len(taught)
+        strategy.observe(
+            Feedback(selection, np.array(taught), np.ones(n, bool), np.ones(n), 5, 5)
+        )
+        return strategy.log_weights_
+
+    # Row 0 is the only one that tells the arms apart.
+    assert learned([0])[0] > learned([0])[1]
+    assert_allclose(*learned([1, 2]))
+
+
+def test_499_rounds_stay_finite_and_above_the_floor():
+    strategy = ALBL(n_rounds=499)
+    rng = np.random.default_rng(0)
+    for i in range(499):
+        selection = strategy.select(outputs(), 3, random_state=i)
+        good = selection.arm == 0
+        strategy.observe(
+            Feedback(
+                selection,
+                np.arange(3),
+                np.full(3 * (i + 1), good) & (rng.random(3 * (i + 1)) < 0.9),
+                np.full(3 * (i + 1), 1e-3),
+                10,
+                3,
+            )
+        )
+        assert np.isfinite(strategy.log_weights_).all()
+    p = selection.arm_probability
+    assert (p >= math.sqrt(math.log(2) / (2 * 499)) - 1e-12).all()
+    assert_allclose(p.sum(), 1)
+
+
+def test_one_arm_is_that_arm():
+    selection = ALBL(arms=[MarginSampling()]).select(outputs(), 2, 0)
+    assert_array_equal(selection.indices, [0, 1])
+    assert_allclose(selection.probability, 1.0)
+
+
+def test_needs_are_those_of_all_arms():
+    assert ALBL().needs == NEEDS
+    assert ALBL(arms=[RandomSampling()]).needs == Needs()
+    assert ALBL(uniform_arm=True).needs == NEEDS

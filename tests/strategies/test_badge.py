@@ -1,0 +1,116 @@
+"""BADGE and core-set by hand; that the options reach the algorithms."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skbadge import BADGE, CoreSet
+from skbadge.selection import k_center_greedy, kmeans_plusplus
+from skbadge.strategies import Needs, PoolOutputs
+
+NEEDS = Needs(residual=True, features=True)
+
+
+def outputs(residual, features):
+    values = {"residual": torch.tensor(residual), "features": torch.tensor(features)}
+    return PoolOutputs(len(residual), NEEDS, values)
+
+
+# Gradients (outer products): lengths 3, 2, 2 and 0; rows 1 and 2 are the same.
+HAND = outputs(
+    [[-1.0, 1.0], [-1.0, 1.0], [-1.0, 1.0], [0.0, 0.0]],
+    [[3.0, 0.0], [0.0, 2.0], [0.0, 2.0], [1.0, 1.0]],
+)
+
+
+def test_scores_by_hand():
+    selection = BADGE(first="max-norm").select(HAND, 2, random_state=0)
+    assert selection.indices[0] == 0
+    # |g_0|^2 = 2 * 9; then 18 + 8 to rows 1 and 2, 18 to the origin, row 3.
+    expected = {1: 26.0, 2: 26.0, 3: 18.0}
+    assert_allclose(selection.scores, [18.0, expected[int(selection.indices[1])]])
+
+
+def test_the_law_of_the_second_row():
+    counts = np.zeros(4)
+    for seed in range(600):
+        _, second = BADGE(first="max-norm").select(HAND, 2, seed).indices
+        counts[second] += 1
+    law = np.array([0, 26, 26, 18]) / 70
+    deviation = np.sqrt(600 * law * (1 - law))
+    assert (np.abs(counts - 600 * law) <= 4 * deviation).all()
+    # Neither the norms nor scikit-learn's greedy choice would give that.
+    assert abs(counts[3] - 0) > 4 * deviation[3]
+
+
+def test_first_rows():
+    firsts = {
+        first: [BADGE(first=first).select(HAND, 1, s).indices[0] for s in range(400)]
+        for first in ("uniform", "norm", "max-norm")
+    }
+    assert set(firsts["max-norm"]) == {0}
+    share = np.bincount(firsts["uniform"], minlength=4) / 400
+    assert_allclose(share, 0.25, atol=0.1)
+    share = np.bincount(firsts["norm"], minlength=4) / 400
+    assert_allclose(share, [18 / 34, 8 / 34, 8 / 34, 0], atol=0.1)
+    assert share[3] == 0
+
+
+@pytest.mark.parametrize("first", ["uniform", "norm", "max-norm"])
+def test_the_strategy_is_the_algorithm_on_the_gradients(first):
+    generator = torch.Generator().manual_seed(0)
+    residual = torch.randn(30, 3, generator=generator, dtype=torch.float64)
+    features = torch.randn(30, 4, generator=generator, dtype=torch.float64)
+    dense = torch.einsum("ni,nj->nij", residual, features).reshape(30, 12)
+    pool = PoolOutputs(30, NEEDS, {"residual": residual, "features": features})
+    for seed in range(5):
+        chosen = BADGE(first=first).select(pool, 8, seed).indices
+        expected = kmeans_plusplus(dense, 8, first=first, random_state=seed)
+        assert_array_equal(chosen, expected)
+
+
+def test_confident_float32_rows_rank_by_uncertainty():
+    # The residual at the hypothetical label is minus the sum of the others, so that
+    # rows whose largest probability is 1 in float32 still have their gradients.
+    from skbadge.extraction._residual import _closed_form
+
+    logits = torch.tensor([[z, 0.0, 0.0] for z in (40.0, 20.0, 50.0, 30.0)])
+    residual = _closed_form(logits)
+    pool = PoolOutputs(4, NEEDS, {"residual": residual, "features": torch.ones(4, 2)})
+    order = [
+        BADGE(first="max-norm").select(_part(pool, rows), 1).indices[0]
+        for rows in ([0, 1, 2, 3], [0, 3, 2], [0, 2])
+    ]
+    assert order == [1, 1, 0]
+    assert (residual[:, 0] < 0).all()
+
+
+def _part(pool, rows):
+    values = {k: v[rows] for k, v in pool.values.items()}
+    return PoolOutputs(len(rows), NEEDS, values)
+
+
+def test_kdpp_prefers_rows_that_differ():
+    pairs = [
+        frozenset(BADGE(sampler="k-dpp").select(HAND, 2, s).indices.tolist())
+        for s in range(60)
+    ]
+    # Rows 1 and 2 are the same, row 3 is zero: neither pair has a determinant.
+    assert set(pairs) == {frozenset({0, 1}), frozenset({0, 2})}
+
+
+def test_core_set_by_hand():
+    needs = Needs(features=True, labeled_features=True)
+    values = {
+        "features": torch.tensor([[1.0, 0.0], [0.0, 4.0], [3.0, 0.0], [0.0, 4.5]]),
+        "labeled_features": torch.tensor([[0.0, 0.0], [0.0, 1.0]]),
+    }
+    pool = PoolOutputs(4, needs, values)
+    selection = CoreSet().select(pool, 4, random_state=0)
+    assert_array_equal(selection.indices, [3, 2, 0, 1])
+    assert_allclose(selection.scores, [3.5, 3.0, 1.0, 0.5])
+    expected = k_center_greedy(
+        values["features"], 4, labeled_features=values["labeled_features"]
+    )
+    assert_array_equal(selection.indices, expected)
