@@ -14,7 +14,9 @@ import argparse
 import json
 import multiprocessing
 import platform
+import signal
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -216,9 +218,9 @@ def scikit_activeml_case(quick, repeats):
     return report("scikit-activeml", shape, seconds, accuracy_of_net=round(accuracy, 3))
 
 
-def _peak_of_lazy(sizes):
+def _peak_of_lazy(sizes, threads):
     n_pool, n_classes, n_features, batch, _, _, n_train, n_epochs = sizes
-    torch.set_num_threads(2)
+    torch.set_num_threads(threads)
     lazy(torch.ones(64, n_classes), torch.ones(64, n_features), 8)  # imports, threads
     residual, features, _ = make_factors(
         n_pool, n_classes, n_features, n_train=n_train, n_epochs=n_epochs
@@ -235,7 +237,7 @@ def memory_case(cases):
     records = []
     for name, sizes in cases.items():
         n_pool, n_classes, n_features, batch = sizes[:4]
-        peak, _ = in_fresh_process(_peak_of_lazy, sizes)
+        peak, _ = in_fresh_process(_peak_of_lazy, sizes, torch.get_num_threads())
         factors = 4 * n_pool * (n_classes + n_features) / MIB
         print(
             f"\nmemory, {name}: {peak:.0f} MiB above the factors' {factors:.0f} MiB "
@@ -258,8 +260,8 @@ def memory_case(cases):
     return records
 
 
-def _stream_map(residual_path, path, n_pool, n_features, batch):
-    torch.set_num_threads(2)
+def _stream_map(residual_path, path, n_pool, n_features, batch, threads):
+    torch.set_num_threads(threads)
     features = np.memmap(path, np.float32, mode="r", shape=(n_pool, n_features))
     residual = np.load(residual_path)
     with AnonymousMemory() as memory:
@@ -278,7 +280,13 @@ def memory_map_case(quick, batch=1_000):
         np.save(folder / "residual.npy", residual.numpy())
         del residual
         seconds, peak = in_fresh_process(
-            _stream_map, folder / "residual.npy", path, n_pool, n_features, batch
+            _stream_map,
+            folder / "residual.npy",
+            path,
+            n_pool,
+            n_features,
+            batch,
+            torch.get_num_threads(),
         )
     gigabytes = 4 * n_pool * n_features / 1e9
     print(
@@ -329,6 +337,8 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
+    # Killed politely, it still removes its temporary files.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     torch.set_num_threads(arguments.threads)
     own = [getattr(arguments, x) for x in ("n_pool", "classes", "features", "batch")]
     cases = {}
