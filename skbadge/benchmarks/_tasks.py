@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -106,21 +107,28 @@ def describe_file(path):
         If the file cannot be used.
     """
     path = str(path)
-    read_file(path)
-    checksum = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    checksum = hashlib.sha256(_bytes_of(path)).hexdigest()
+    read_file(path, checksum)
     return {"dataset": Path(path).name, "path": path, "sha256": checksum}
 
 
 @lru_cache(maxsize=1)
-def read_file(path):
+def read_file(path, sha256):
     """Return the arrays of a data file, checked; labels become classes 0 to K - 1.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    sha256 : str
+        Its checksum: a file that was changed since is refused.
 
     Returns
     -------
     X, y, X_test, y_test, n_classes
         The test parts are None where the file has none.
     """
-    arrays = _read_arrays(path)
+    arrays = _read_arrays(path, sha256)
     X, y = _check_arrays(path, arrays, "X", "y")
     X_test = y_test = None
     if "X_test" in arrays or "y_test" in arrays:
@@ -151,36 +159,39 @@ def read_file(path):
     return X, codes[: len(y)], X_test, y_test, len(classes)
 
 
-def _read_arrays(path):
+def _bytes_of(path):
     try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise InvalidInputError(
-                f"{path} must be a .npz file with arrays X and y, as numpy.savez "
-                "writes. Got a single array instead."
-            )
-        with archive:
-            return {
-                name: archive[name]
-                for name in ("X", "y", "X_test", "y_test")
-                if name in archive.files
-            }
-    except InvalidInputError:
-        raise
+        return Path(path).read_bytes()
     except OSError as error:
-        if isinstance(error, FileNotFoundError):
-            problem = "there is no such file"
-        else:
-            problem = str(error)
+        missing = isinstance(error, FileNotFoundError)
         raise InvalidInputError(
             f"--dataset must name a registered data set ({', '.join(DATASETS)}) or a "
-            f".npz file. Got {path!r} instead: {problem}."
+            f".npz file. Got {path!r} instead: "
+            + ("there is no such file." if missing else f"{error}.")
         ) from error
-    except (ValueError, BadZipFile, EOFError) as error:
+
+
+def _read_arrays(path, sha256):
+    content = _bytes_of(path)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise InvalidInputError(
+            f"{path} must be the file that the benchmark was started with. Got other "
+            "content: leave it alone until the benchmark has ended."
+        )
+    try:
+        archive = np.load(BytesIO(content), allow_pickle=False)
+        if isinstance(archive, np.lib.npyio.NpzFile):
+            names = ("X", "y", "X_test", "y_test")
+            return {name: archive[name] for name in names if name in archive.files}
+    except (ValueError, OSError, BadZipFile, EOFError) as error:
         raise InvalidInputError(
             f"{path} must be a .npz file with arrays of numbers or strings. Got one "
             f"that cannot be read: {error}"
         ) from error
+    raise InvalidInputError(
+        f"{path} must be a .npz file with arrays X and y, as numpy.savez writes. Got a "
+        "single array instead."
+    )
 
 
 def _check_arrays(path, arrays, name_X, name_y):
@@ -217,7 +228,7 @@ def _check_arrays(path, arrays, name_X, name_y):
 
 
 def _load_file(cell, split):
-    X, y, X_test, y_test, n_classes = read_file(cell.path)
+    X, y, X_test, y_test, n_classes = read_file(cell.path, cell.sha256)
     if X_test is None:
         pool, test = train_test_split(
             np.arange(len(X)), test_size=TEST_SHARE, random_state=split

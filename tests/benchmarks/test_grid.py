@@ -68,7 +68,8 @@ def test_tables_and_files(tmp_path):
 
 
 def test_two_processes_give_the_same_bytes(tmp_path, expected):
-    run_grid(tiny_cells(), tmp_path, n_jobs=2)
+    with parallel_backend("loky", 2) as n_jobs:
+        run_grid(tiny_cells(), tmp_path, n_jobs=n_jobs)
     assert results_bytes(tmp_path) == expected
 
 
@@ -296,7 +297,8 @@ def run_with_deaths(out, cells, deadly):
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")  # joblib's, of semaphores left by the dead
-        return run_grid(cells, out, n_jobs=2)
+        with parallel_backend("loky", 2) as n_jobs:
+            return run_grid(cells, out, n_jobs=n_jobs)
 
 
 class _Deadly:
