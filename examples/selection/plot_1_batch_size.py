@@ -32,7 +32,7 @@ net = NeuralNetClassifier(
     criterion=torch.nn.CrossEntropyLoss,
     optimizer=torch.optim.Adam,
     lr=3e-3,
-    max_epochs=60,
+    max_epochs=40,
     batch_size=64,
     **lean_settings(callbacks=[("stop", StopAtTrainAccuracy(0.99))]),
 )
@@ -98,6 +98,7 @@ for n in sizes:
     print(f"batches of {n}: BADGE minus Margin {gain.mean():+.1f} ± {error:.1f} points")
 
 # %%
-# Digits are easy and have few near-copies, so do not expect much; differences of one or
-# two standard errors from four seeds prove nothing. What makes diversity matter is in
+# The larger the batch, the more it matters that it is diverse; with small batches there
+# may be nothing to gain. Differences of one or two standard errors, from four seeds,
+# prove little. Where the pool holds near-copies the effect is larger:
 # :ref:`sphx_glr_auto_examples_selection_plot_2_near_duplicates.py`.
