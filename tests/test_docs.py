@@ -7,6 +7,8 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import skbadge
@@ -258,3 +260,74 @@ class TestSpeedTables:
     def test_parts_of_a_document_are_records_where_it_has_no_list(self, speed):
         document = {"threads": 2, "BADGE": {"ratio": 1.1}}
         assert speed.find_records(document) == [{"case": "BADGE", "ratio": 1.1}]
+
+
+class TestStudyPages:
+    """Every table and picture of the quick study, from made-up results."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        generator = np.random.default_rng(0)
+        rows = []
+        strategies = ("badge", "marg", "coreset", "rand", "badge-kdpp")
+        for dataset, size in (("digits", 100), ("kropt", 100), ("kropt", 1000)):
+            for strategy in strategies:
+                for repeat in range(
+                    3 if (strategy, size) != ("badge-kdpp", 1000) else 1
+                ):
+                    for turn in range(6):
+                        accuracy = 0.4 + 0.1 * turn - 0.02 * (strategy == "rand")
+                        rows.append(
+                            {
+                                "dataset": dataset,
+                                "model": "mlp",
+                                "batch_size": size,
+                                "strategy": strategy,
+                                "repeat": repeat,
+                                "round": turn,
+                                "n_labeled": 100 + size * turn,
+                                "accuracy": accuracy - 0.01 * generator.random(),
+                            }
+                        )
+        results = pd.DataFrame(rows)
+        results.to_csv(tmp_path / "results.csv", index=False)
+        costs = results.drop(columns=["accuracy"])
+        for name in ("fit_seconds", "embed_seconds", "select_seconds"):
+            costs[name] = generator.random(len(costs))
+        costs.assign(peak_memory_mb=100.0).to_csv(tmp_path / "costs.csv", index=False)
+        return tmp_path
+
+    @pytest.fixture
+    def study(self, monkeypatch):
+        monkeypatch.setenv("MPLBACKEND", "Agg")
+        monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+        yield importlib.import_module("study")
+        for name in ("study", "speed"):
+            sys.modules.pop(name, None)
+
+    @pytest.mark.parametrize("name", ["landing", "curves", "penalty", "cdf"])
+    def test_pictures(self, study, folder, name, tmp_path):
+        getattr(study, name)(folder).savefig(tmp_path / "picture.png")
+        assert (tmp_path / "picture.png").stat().st_size > 10_000
+
+    @pytest.mark.parametrize(
+        ("name", "n_rows"),
+        [
+            ("scope", 3),
+            ("areas", 3),
+            ("budgets", 3),
+            ("penalty_means", 2),
+            ("kdpp", 3),
+            ("kdpp_times", 3),
+            ("times", 3),
+            ("claims", 6),
+        ],
+    )
+    def test_tables(self, study, folder, name, n_rows):
+        assert len(getattr(study, name)(folder)) == n_rows
+
+    def test_a_comparison_of_samplers_uses_the_repeats_of_both(self, study, folder):
+        assert study.kdpp(folder)["repeats"].tolist() == [3, 3, 1]
+
+    def test_deviations_are_those_of_the_preset(self, study):
+        assert "k-DPP" in study.deviations()

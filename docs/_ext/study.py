@@ -156,10 +156,10 @@ def penalty(folder):
 
 def draw_matrix(one, ax):
     PenaltyMatrixDisplay(
+        one.matrix,
         strategies=list(one.matrix.index),
-        matrix=one.matrix.to_numpy(),
-        column_mean=one.column_mean.to_numpy(),
-        n_settings=one.n_settings,
+        highest=one.n_settings,
+        column_mean=one.column_mean,
     ).plot(ax=ax)
 
 
