@@ -16,6 +16,11 @@ HEADINGS = {
     "factors_mib": "factors (MiB)",
     "share_of_factors": "share of the factors",
     "features_gb": "features on disk (GB)",
+    "bare": "bare loop and selection (s)",
+    "library": "query (s)",
+    "embed": "its pass (s)",
+    "select": "its selection (s)",
+    "ratio_of_neighbors": "ratio of neighboring runs",
     "peak_anonymous_gib": "peak of the process (GiB)",
 }
 OURS = "lazy"
@@ -71,13 +76,14 @@ def memory(path):
 def machine(path):
     """Show what the file says of the machine and the versions."""
     document = json.loads(path.read_text(encoding="utf-8"))
+    document = document.get("machine", document)
     facts = {
         name: value
         for name, value in flatten(document).items()
         if isinstance(value, (str, int, float)) and not isinstance(value, bool)
     }
     listed = ", ".join(f"{heading(name)}: {value}" for name, value in facts.items())
-    return f"{listed}."
+    return f"Measured with: {listed}."
 
 
 def find_records(document):

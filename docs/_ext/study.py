@@ -6,6 +6,7 @@ from speed import written
 
 from skbadge.benchmarks import (
     PRESETS,
+    STRATEGIES,
     area_under_budget_curve,
     label_budgets,
     learning_curves,
@@ -21,11 +22,16 @@ from skbadge.plotting import (
 )
 
 KDPP = "badge-kdpp"
-PANEL = (4.2, 3.4)
+PANEL = (3.1, 2.7)
 
 
 def read(folder, name="results"):
     return pd.read_csv(folder / f"{name}.csv")
+
+
+def in_order(names):
+    """Sort short names of strategies as the paper's figures do, k-DPP last."""
+    return sorted(set(names), key=list(STRATEGIES).index)
 
 
 def labels(names):
@@ -35,7 +41,8 @@ def labels(names):
 
 def display_of(curves):
     """Make the display of one setting from rows of `learning_curves`."""
-    groups = [(name, part) for name, part in curves.groupby("strategy", sort=False)]
+    parts = dict(list(curves.groupby("strategy")))
+    groups = [(name, parts[name]) for name in in_order(parts)]
     return LearningCurveDisplay(
         strategies=[name for name, _ in groups],
         n_labeled=[part["n_labeled"] for _, part in groups],
@@ -67,7 +74,7 @@ def draw_settings(results, n_columns):
         handles,
         names,
         loc="outside lower center",
-        ncols=4,
+        ncols=4 if n_columns > 1 else 3,
         frameon=False,
         handlelength=3,
     )
@@ -112,11 +119,10 @@ def areas(folder):
         else f"{100 * mean:.2f}"
         for mean, error in zip(table["mean"], table["standard_error"], strict=True)
     ]
-    names = list(strategy_styles(list(dict.fromkeys(table["strategy"]))))
     wide = table.pivot(
         index=["dataset", "batch_size"], columns="strategy", values="cell"
     )
-    wide = wide[[name for name in names if name in wide]]
+    wide = wide[in_order(wide.columns)]
     wide.columns = labels(wide.columns)
     return wide.reset_index().rename(columns={"batch_size": "batch"})
 
@@ -182,12 +188,13 @@ def penalty_means(folder):
 def cdf(folder):
     found = normalized_error_cdf(read(folder)).curves
     groups = [(name, part) for name, part in found.groupby("strategy", sort=False)]
-    figure, ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+    figure, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
     NormalizedErrorDisplay(
         strategies=[name for name, _ in groups],
         normalized_error=[part["normalized_error"] for _, part in groups],
         fraction=[part["fraction"] for _, part in groups],
-    ).plot(ax=ax)
+    ).plot(ax=ax, legend=False)
+    figure.legend(loc="outside right upper", frameon=False, handlelength=3)
     plt.close(figure)
     return figure
 
