@@ -10,7 +10,14 @@ VERSION = re.search(
     r'^__version__ = "(.+)"$', (HERE / "skbadge" / "__init__.py").read_text(), re.M
 ).group(1)
 BENCHMARK = ["openml>=0.14", "dask>=2024.1", "distributed>=2024.1"]
-TEST = ["hypothesis>=6.90", "mypy>=1.8", "pytest>=8.0", "pytest-cov>=5.0", "ruff>=0.5"]
+TEST = [
+    "hypothesis>=6.90",
+    "mypy>=1.8",
+    "pytest>=8.0",
+    "pytest-cov>=5.0",
+    "pytest-xdist>=3.5",
+    "ruff>=0.5",
+]
 DOCS = [
     "numpydoc>=1.6",
     "pydata-sphinx-theme>=0.15",
@@ -36,6 +43,7 @@ setup(
         "scikit-learn>=1.6",
         "scipy>=1.11",
         "skorch>=1.1",
+        "threadpoolctl>=3.1",
         "torch>=2.6",
         "tqdm>=4.64",
     ],
