@@ -55,7 +55,8 @@ def draw_settings(results, n_columns):
     """Draw one panel of learning curves for each setting, with one legend."""
     settings = list(learning_curves(results).groupby(["dataset", "batch_size"]))
     n_rows = -(-len(settings) // n_columns)
-    size = (PANEL[0] * n_columns, PANEL[1] * n_rows + 0.7)
+    # The legend below needs some width, however few the panels.
+    size = (max(5.6, PANEL[0] * n_columns), PANEL[1] * n_rows + 0.7)
     figure, axes = plt.subplots(
         n_rows, n_columns, figsize=size, layout="constrained", squeeze=False
     )
