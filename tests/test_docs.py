@@ -181,7 +181,9 @@ def test_an_example_imports_public_names_only(path):
 
 
 @pytest.mark.parametrize(
-    "folder", [EXAMPLES, *{path.parent for path in SCRIPTS}], ids=lambda p: p.name
+    "folder",
+    [EXAMPLES, *sorted({path.parent for path in SCRIPTS})],
+    ids=lambda p: p.name,
 )
 def test_a_folder_of_examples_has_a_header(folder):
     header = (folder / "GALLERY_HEADER.rst").read_text(encoding="utf-8")

@@ -41,7 +41,7 @@ def kmeans_plusplus(
         Rows to choose, in [1, n_pool].
     first : {"uniform", "max-norm", "norm"}, default="uniform"
         The first row: drawn uniformly (the paper's Algorithm 2), the longest vector
-        (the paper's public code; the lowest position among equals), or drawn in
+        (the paper's public code; the seed decides among equals), or drawn in
         proportion to the squared norm.
     random_state : int, Generator, RandomState or None, default=None
         Seed of the draws.
@@ -185,7 +185,8 @@ class LazySampler:
     def choose_first(self, first: str, generator: np.random.Generator) -> None:
         """Choose the first center; bound every distance by the triangle inequality."""
         if first == "max-norm":
-            index = int(np.argmax(self.norm))
+            longest = np.flatnonzero(self.norm == self.norm.max())
+            index = int(longest[generator.integers(len(longest))])
         elif first == "norm" and self.norm.any():
             law = np.cumsum(np.square(self.norm))
             index = int(_inverse(law, generator.random(1))[0])

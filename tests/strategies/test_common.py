@@ -145,11 +145,7 @@ def test_prefixes(strategy, copies):
             np.testing.assert_allclose(few.scores, many.scores[:n])
 
 
-# The longest gradient is the first of its kind, as in the paper's public code.
-TIED = [p for p in PREFIX if "max-norm" not in p.id]
-
-
-@pytest.mark.parametrize("strategy", TIED)
+@pytest.mark.parametrize("strategy", PREFIX)
 def test_ties_are_broken_by_the_seed(strategy):
     outputs = make_outputs(strategy.needs, n=12, copies=True)
     firsts = {int(strategy.select(outputs, 1, s).indices[0]) for s in range(40)}
