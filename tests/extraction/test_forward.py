@@ -81,7 +81,7 @@ def test_labelled_rows_in_a_second_pass(net):
         {"iterator_valid__batch_size": 1},
         {"callbacks": "disable"},
     ],
-    ids=str,
+    ids=lambda settings: "-".join(settings),
 )
 def test_users_own_data_sets_and_loaders(net, settings):
     other = make_net(Net, **settings).initialize()
