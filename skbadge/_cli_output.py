@@ -24,7 +24,7 @@ def results_text(results):
         dataset, model, batch_size = setting
         lines = [
             f"{dataset}, {model}, B = {batch_size}: test accuracy in percent, mean ± "
-            f"standard error over {repeats[setting]} repeats"
+            f"standard error over {_count(repeats[setting], 'repeat')}"
         ]
         lines += _aligned(_accuracy_rows(table))
         parts.append("\n".join(lines))
@@ -121,3 +121,7 @@ def datasets_text(table):
 
 def _number(value):
     return value if isinstance(value, str) else f"{value:,}"
+
+
+def _count(number, noun):
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

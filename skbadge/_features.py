@@ -57,7 +57,7 @@ class PenultimateFeatures(
         The fitted clone; a copy where the estimator is frozen.
     n_features_in_ : int
         Number of features seen in `fit`, for arrays and DataFrames.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also

@@ -94,7 +94,7 @@ class ActiveLearner(
         ("select").
     n_features_in_ : int
         Number of features seen in `fit`, for arrays and DataFrames.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also

@@ -269,7 +269,7 @@ def test_bad_files(run, tmp_path, arrays, message):
             "--scheduler needs --backend dask.",
         ),
         (
-            ["benchmark", "--out", "one.npy"],
+            ["benchmark", "--jobs", "1", "--out", "one.npy"],
             "The output folder must be one that can be",
         ),
         (

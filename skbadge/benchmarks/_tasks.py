@@ -28,7 +28,7 @@ class Task:
 
     Attributes
     ----------
-    X, X_test : ndarray of shape (n_rows, *shape), float32
+    X, X_test : ndarray of shape (n_rows, ...), float32
         Pool and test rows.
     y, y_test : ndarray of shape (n_rows,), int64
         Classes 0 to K - 1.
@@ -56,6 +56,15 @@ class Task:
 
 def load_task(cell):
     """Return the data of a cell, split by its seed.
+
+    Parameters
+    ----------
+    cell : Cell
+        What is to be run.
+
+    Returns
+    -------
+    Task
 
     Raises
     ------

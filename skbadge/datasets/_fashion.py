@@ -76,7 +76,9 @@ def load_fashion_mnist(*, folder=None, return_X_y=False):
         target : ndarray of shape (70000,), int64
             0 to 9, each 7,000 times.
         target_names : list of str
+            One name a class.
         DESCR : str
+            What the data are.
 
     (data, target) : tuple
         If ``return_X_y`` is True.

@@ -51,7 +51,9 @@ def make_krk_endgame(*, return_X_y=False):
         target_names : list of str
             ``"draw"``, ``"zero"``, ..., ``"sixteen"``.
         feature_names : list of str
+            One name a column.
         DESCR : str
+            What the data are.
 
     (data, target) : tuple
         If ``return_X_y`` is True.

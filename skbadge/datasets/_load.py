@@ -45,8 +45,11 @@ def load_digits(*, return_X_y=False):
         target : ndarray of shape (1797,), int64
             0 to 9; 178, 182, 177, 183, 181, 182, 181, 179, 174 and 180 times.
         target_names : list of str
+            One name a class.
         feature_names : list of str
+            One name a column.
         DESCR : str
+            What the data are.
 
     (data, target) : tuple
         If ``return_X_y`` is True.
@@ -110,7 +113,8 @@ def load_dataset(
     data : Bunch
         With the entries
 
-        X_pool, X_test : ndarray of shape (n_rows, *info.shape), float32
+        X_pool, X_test : ndarray of shape (n_rows, ...), float32
+            Rows of the shape ``info.shape``.
         y_pool, y_test : ndarray of shape (n_rows,), int64
             0 to K - 1.
         n_classes : int
@@ -119,6 +123,7 @@ def load_dataset(
             Classes of which the pool holds no row, because all of them fell into the
             test part or none exists. Empty but for the poker sets.
         info : DatasetInfo
+            The facts of the registry.
 
     Raises
     ------

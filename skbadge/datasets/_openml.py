@@ -65,7 +65,9 @@ def fetch_openml_task(
         target_names : list of str
             All declared classes.
         feature_names : list of str
+            One name a column.
         DESCR : str
+            What the data are.
         url : str
             Where it was downloaded.
 

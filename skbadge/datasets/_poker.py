@@ -61,8 +61,11 @@ def make_poker_hands(n_samples=829_201, *, random_state=0, return_X_y=False):
             123552, 54912, 10200, 5108, 3744, 624, 36 and 4. A sample can lack the
             rarest.
         target_names : list of str
+            One name a class.
         feature_names : list of str
+            One name a column.
         DESCR : str
+            What the data are.
 
     (data, target) : tuple
         If ``return_X_y`` is True.

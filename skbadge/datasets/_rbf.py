@@ -45,8 +45,11 @@ def make_random_rbf(n_samples=1_000_000, *, return_X_y=False):
         target : ndarray of shape (n_samples,), int64
             0 to 4; 261174, 166315, 179702, 92713 and 300096 times.
         target_names : list of str
+            One name a class.
         feature_names : list of str
+            One name a column.
         DESCR : str
+            What the data are.
 
     (data, target) : tuple
         If ``return_X_y`` is True.
