@@ -338,6 +338,16 @@ def parse_arguments():
     return parser.parse_args()
 
 
+def write(arguments, records):
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    content = {
+        "machine": machine(arguments.threads),
+        "quick": arguments.quick,
+        "records": records,
+    }
+    arguments.out.write_text(json.dumps(content, indent=1) + "\n")
+
+
 def main():
     arguments = parse_arguments()
     # Killed politely, it still removes its temporary files.
@@ -357,6 +367,8 @@ def main():
         print(f"  (the case took {time.perf_counter() - start:.0f} s)", flush=True)
         found = record if isinstance(record, list) else [record]
         records.extend(x for x in found if x is not None)
+        # After every case: what hours have measured outlives a late interrupt.
+        write(arguments, records)
 
     for name, sizes in cases.items():
         run(kmeans_case, name, sizes, arguments.repeats)
@@ -368,13 +380,6 @@ def main():
         run(memory_case, cases)
     if "memory-map" in arguments.cases:
         run(memory_map_case, arguments.quick)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    content = {
-        "machine": machine(arguments.threads),
-        "quick": arguments.quick,
-        "records": records,
-    }
-    arguments.out.write_text(json.dumps(content, indent=1) + "\n")
     print(f"\nWritten to {arguments.out}")
 
 
