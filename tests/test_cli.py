@@ -1,5 +1,5 @@
 import re
-import subprocess
+import runpy
 import sys
 
 import numpy as np
@@ -336,7 +336,9 @@ def test_help(capsys, command):
             assert word in text
 
 
-def test_as_a_module():
-    command = [sys.executable, "-m", "skbadge", "--version"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == f"{__version__}\n"
+def test_as_a_module(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["skbadge", "--version"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("skbadge", run_name="__main__")
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
