@@ -107,6 +107,7 @@ def test_a_thread_backend_is_refused(tmp_path):
 _KILLER = """
 import os, signal, sys, time
 from pathlib import Path
+import torch
 from skbadge.benchmarks import run_grid
 from tests.benchmarks._cells import tiny_cells
 
@@ -130,6 +131,8 @@ def run_and_kill(n_jobs, wait):
     os.waitpid(child, 0)
 
 out, *waits = sys.argv[1:]
+# The first optimizer of a process imports for seconds: once here, not in each child.
+torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
 for i, wait in enumerate(waits):
     run_and_kill(n_jobs=2 if i == 0 else 1, wait=float(wait))
 """
