@@ -51,6 +51,7 @@ class Collector:
         self.last_count = 0
         self._chosen = None
         self._link = None
+        self._surely_proba = False
         self._tables = {}
 
     def watched_layers(self):
@@ -72,8 +73,11 @@ class Collector:
         output, rest = _split(answer)
         scores = output[:, None] if output.ndim == 1 else output
         self._check_scores(scores)
-        proba = self._probabilities(output)
-        found = {"proba": proba} if self.needs.proba else {}
+        found = {}
+        # Where only the first batch could be wrong, the others need no second look.
+        if self.needs.proba or not self._surely_proba:
+            proba = self._probabilities(output)
+            found = {"proba": proba} if self.needs.proba else {}
         if self.needs.residual or self.needs.features:
             found.update(self._read_layer(scores, output, rest, X))
         if not self._tables:
@@ -117,6 +121,7 @@ class Collector:
         # Half precision is storage; a softmax of it would have ties without number.
         exact = output.to(torch.promote_types(output.dtype, torch.float32))
         proba, certain = _to_probabilities(self.net, exact)
+        self._surely_proba = certain
         if not certain and not _is_distribution(proba, output):
             criterion = getattr(self.net.criterion_, "_orig_mod", self.net.criterion_)
             raise ModuleOutputError(
