@@ -166,7 +166,7 @@ def test_nan_in_sparse_labelled_rows():
 
 def test_finite_labelled_rows_of_every_kind_pass():
     for X in (VALUES, torch.as_tensor(VALUES), sparse.csr_array(VALUES), [VALUES]):
-        ModuleDataset(X, np.arange(4))
+        assert len(ModuleDataset(X, np.arange(4))) == 4
 
 
 def test_relabeled_rows():
