@@ -1,5 +1,7 @@
 """The networks have the paper's layers, widths and outputs."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -18,6 +20,39 @@ def test_mlp_computes_linear_relu_linear():
     hidden = (X.reshape(4, 6) @ module.hidden.weight.T + module.hidden.bias).clamp(0)
     expected = hidden @ module.output.weight.T + module.output.bias
     torch.testing.assert_close(module(X), expected)
+
+
+@pytest.mark.parametrize("n_features", [1, 6, 15, 16, 64])
+def test_mlp_starts_from_the_default_weights_of_linear_layers(n_features):
+    """The layout in memory of a small weight changes nothing else."""
+    torch.manual_seed(0)
+    hidden, output = nn.Linear(n_features, 5), nn.Linear(5, 3)
+    torch.manual_seed(0)
+    module = MLP(n_features, 3, n_hidden=5)
+    expected = {
+        "hidden.weight": hidden.weight,
+        "hidden.bias": hidden.bias,
+        "output.weight": output.weight,
+        "output.bias": output.bias,
+    }
+    found = dict(module.named_parameters())
+    assert found.keys() == expected.keys()
+    for name, parameter in found.items():
+        assert torch.equal(parameter, expected[name])
+
+
+def test_layout_of_a_small_weight_survives_copying_training_and_loading():
+    module = MLP(6, 3, n_hidden=5)
+    assert module.hidden.weight.stride() == (1, 5)
+    optimizer = torch.optim.Adam(module.parameters(), fused=True)
+    module(torch.ones(4, 6)).sum().backward()
+    optimizer.step()
+    copied = copy.deepcopy(module)
+    loaded = MLP(6, 3, n_hidden=5)
+    loaded.load_state_dict(module.state_dict())
+    for other in (copied, loaded):
+        assert other.hidden.weight.stride() == (1, 5)
+        assert torch.equal(other.hidden.weight, module.hidden.weight)
 
 
 def test_mlp_has_the_paper_sizes():
