@@ -12,12 +12,19 @@ from skbadge.exceptions import (
     ModuleOutputError,
 )
 from skbadge.extraction._layers import choose_layer, linear_layers, only_call
-from skbadge.extraction._residual import compute_residual, find_link
+from skbadge.extraction._residual import (
+    closed_form,
+    compute_residual,
+    find_link,
+    has_closed_form,
+)
 from skbadge.extraction._storage import empty_tables
 
 __all__ = ["Collector"]
 
 _PROBA_TOLERANCE = 1e-3
+# What a whole table is computed by at the end is done for about so many numbers at once.
+_BLOCK_SIZE = 1 << 22
 
 
 class Collector:
@@ -53,6 +60,9 @@ class Collector:
         self._link = None
         self._surely_proba = False
         self._tables = {}
+        # What turns the scores kept in a table into what it is to hold. For the whole
+        # pool at once that costs a fraction of what it does batch by batch.
+        self._at_end = {}
 
     def watched_layers(self):
         """Return the layers whose calls must be recorded, by name."""
@@ -73,17 +83,15 @@ class Collector:
         output, rest = _split(answer)
         scores = output[:, None] if output.ndim == 1 else output
         self._check_scores(scores)
-        found = {}
-        # Where only the first batch could be wrong, the others need no second look.
-        if self.needs.proba or not self._surely_proba:
-            proba = self._probabilities(output)
-            found = {"proba": proba} if self.needs.proba else {}
+        found = self._read_proba(scores, output)
         if self.needs.residual or self.needs.features:
             found.update(self._read_layer(scores, output, rest, X))
         if not self._tables:
             self._tables = empty_tables(len(self.positions), found)
         for name, part in found.items():
-            self._tables[name][self.done : self.done + len(scores)] = part
+            room = self._tables[name][self.done : self.done + len(scores)]
+            if room.data_ptr() != part.data_ptr():
+                room.copy_(part)
         self.done += len(scores)
         self.last_count = len(scores)
 
@@ -95,6 +103,10 @@ class Collector:
                 f"of {self.description}. Its dataset and iterator_valid must yield "
                 "every row once, in order, and its module answer each of them."
             )
+        for name, transform in self._at_end.items():
+            table = self._tables[name]
+            for block in table.split(max(1, _BLOCK_SIZE // table.shape[1])):
+                block.copy_(transform(block))
         return self._tables
 
     def _check_scores(self, scores):
@@ -117,11 +129,22 @@ class Collector:
                 "the gradients, then call refit()."
             )
 
+    def _read_proba(self, scores, output):
+        """Check the probabilities of one batch, and return what is kept of them."""
+        # Where only the first batch could be wrong, the others need no second look.
+        proba = None if self._surely_proba else self._probabilities(output)
+        if not self.needs.proba:
+            return {}
+        if self._surely_proba:
+            self._at_end["proba"] = lambda block: _to_probabilities(self.net, block)[0]
+            proba = scores
+        return {"proba": proba}
+
     def _probabilities(self, output):
         # Half precision is storage; a softmax of it would have ties without number.
         exact = output.to(torch.promote_types(output.dtype, torch.float32))
         proba, certain = _to_probabilities(self.net, exact)
-        self._surely_proba = certain
+        self._surely_proba = certain and proba.shape == output.shape
         if not certain and not _is_distribution(proba, output):
             criterion = getattr(self.net.criterion_, "_orig_mod", self.net.criterion_)
             raise ModuleOutputError(
@@ -153,7 +176,7 @@ class Collector:
                 for_gradient=self.needs.residual,
             )
             # The others were only watched to find it.
-            self.calls.keep_only(self._chosen)
+            self.calls.keep_only(self._chosen, self._copy_features)
         call = only_call(calls, self._chosen, module)
         if call.features is None or len(call.features) != len(scores):
             raise ModuleOutputError(
@@ -163,11 +186,24 @@ class Collector:
             )
         self._link = find_link(call.logits, scores, self._chosen, self._link)
         found = {"features": call.features} if self.needs.features else {}
-        if self.needs.residual:
+        if self.needs.residual and has_closed_form(self.net, self._link):
+            found["residual"] = call.logits
+            self._at_end["residual"] = closed_form
+        elif self.needs.residual:
             found["residual"] = compute_residual(
                 self.net, call.logits, self._link, output, rest, X
             )
         return found
+
+    def _copy_features(self, features):
+        """Copy features straight to where they are kept, once that is known."""
+        if not self.needs.features:
+            return features  # Only their shape is looked at.
+        if "features" in self._tables:
+            room = self._tables["features"][self.done : self.done + len(features)]
+            if room.shape == features.shape:
+                return room.copy_(features)
+        return features.clone()
 
     def _where(self, tensor):
         if tensor.ndim:

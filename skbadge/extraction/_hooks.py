@@ -23,7 +23,7 @@ class LayerCall:
     shape : torch.Size
         Shape of its input.
     features, logits : tensor of shape (n_rows, ...) or None
-        What went in and what came out, both cloned. None where the layer saw more than
+        What went in and what came out, both copied. None where the layer saw more than
         one row for each row of a batch (a step of a sequence): it is no classification
         layer, and its copies would be large.
     """
@@ -40,6 +40,7 @@ class CallRecord:
     def __init__(self):
         self._calls = []
         self._handles = {}
+        self._copy_features = torch.clone
 
     def watch(self, name, layer):
         """Record the calls of a layer from now on."""
@@ -48,8 +49,9 @@ class CallRecord:
             given = args[0] if args else kwargs["input"]
             pair = (None, None)
             if given.ndim == 2:
-                # Clones: an in-place operation after the layer would overwrite them.
-                pair = (given.detach().clone(), output.detach().clone())
+                # Copies: an in-place operation after the layer would overwrite them.
+                features = self._copy_features(given.detach())
+                pair = (features, output.detach().clone())
             self._calls.append(LayerCall(name, given.shape, *pair))
 
         self._handles[name] = layer.register_forward_hook(hook, with_kwargs=True)
@@ -59,8 +61,9 @@ class CallRecord:
         calls, self._calls = self._calls, []
         return calls
 
-    def keep_only(self, name):
-        """Stop watching all layers but one."""
+    def keep_only(self, name, copy_features=torch.clone):
+        """Stop watching all layers but one, whose features a function copies."""
+        self._copy_features = copy_features
         for other in [other for other in self._handles if other != name]:
             self._handles.pop(other).remove()
 

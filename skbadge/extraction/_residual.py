@@ -16,7 +16,14 @@ from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 from skbadge.exceptions import ModuleOutputError
 from skbadge.extraction._nets import is_binary
 
-__all__ = ["LINKS", "compute_residual", "find_link", "hypothetical_labels"]
+__all__ = [
+    "LINKS",
+    "closed_form",
+    "compute_residual",
+    "find_link",
+    "has_closed_form",
+    "hypothetical_labels",
+]
 
 # How a module's output may follow from the logits of its classification layer.
 LINKS = {
@@ -131,12 +138,13 @@ def compute_residual(net, logits, link, output, rest=(), X=None):
     net's own ``get_loss`` in the precision of the logits.
     """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    if _has_closed_form(net, link):
-        return _closed_form(logits)
+    if has_closed_form(net, link):
+        return closed_form(logits)
     return _by_autograd(net, logits, link, output.shape, rest, X)
 
 
-def _closed_form(logits):
+def closed_form(logits):
+    """Return the residual of softmax or sigmoid with its log loss; see above."""
     labels = hypothetical_labels(logits)
     if logits.shape[1] == 1:
         # d/dz of the binary loss is sigmoid(z) - y; -sigmoid(-z) where y = 1.
@@ -148,7 +156,8 @@ def _closed_form(logits):
     return residual.scatter_(1, column, -residual.sum(dim=1, keepdim=True))
 
 
-def _has_closed_form(net, link):
+def has_closed_form(net, link):
+    """Say whether the net's loss is one whose derivative `closed_form` is."""
     own_loss = (
         NeuralNet.get_loss,
         NeuralNetClassifier.get_loss,

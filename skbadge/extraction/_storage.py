@@ -58,17 +58,8 @@ def empty_tables(n_rows, found):
             tables[name] = _on_disk((rows, width), dtype, sizes[name], limit)
         else:
             device = "cpu" if on_disk else found[name].device
-            tables[name] = _in_memory((rows, width), dtype, torch.device(device))
+            tables[name] = torch.empty((rows, width), dtype=dtype, device=device)
     return tables
-
-
-def _in_memory(shape, dtype, device):
-    if device.type != "cpu":
-        return torch.empty(shape, dtype=dtype, device=device)
-    # NumPy asks the system for huge pages: the first touch of a large table, which is
-    # a good part of the pass's own cost, is then several times cheaper.
-    kind = torch.empty(0, dtype=dtype).numpy().dtype
-    return torch.from_numpy(np.empty(shape, dtype=kind))
 
 
 def _on_disk(shape, dtype, n_bytes, limit):

@@ -47,7 +47,7 @@ def test_closed_form_agrees_with_autograd(net, link, width, scale):
     logits = make_logits(width, scale)
     shape = logits.shape if width > 1 else (len(logits),)
     expected = _residual._by_autograd(net, logits, link, shape, (), None)
-    assert _residual._has_closed_form(net, link)
+    assert _residual.has_closed_form(net, link)
     torch.testing.assert_close(
         residual(net, logits, link), expected, rtol=1e-9, atol=1e-15
     )
@@ -136,7 +136,7 @@ def test_half_precision_is_computed_in_float32(dtype):
     ],
 )
 def test_when_there_is_a_closed_form(net, link, closed):
-    assert _residual._has_closed_form(net, link) == closed
+    assert _residual.has_closed_form(net, link) == closed
 
 
 def test_no_closed_form_for_a_loss_of_ones_own():

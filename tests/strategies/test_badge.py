@@ -73,10 +73,10 @@ def test_the_strategy_is_the_algorithm_on_the_gradients(first):
 def test_confident_float32_rows_rank_by_uncertainty():
     # The residual at the hypothetical label is minus the sum of the others, so that
     # rows whose largest probability is 1 in float32 still have their gradients.
-    from skbadge.extraction._residual import _closed_form
+    from skbadge.extraction._residual import closed_form
 
     logits = torch.tensor([[z, 0.0, 0.0] for z in (40.0, 20.0, 50.0, 30.0)])
-    residual = _closed_form(logits)
+    residual = closed_form(logits)
     pool = PoolOutputs(4, NEEDS, {"residual": residual, "features": torch.ones(4, 2)})
     order = [
         BADGE(first="max-norm").select(_part(pool, rows), 1).indices[0]
