@@ -23,7 +23,7 @@ from skbadge.extraction._storage import empty_tables
 __all__ = ["Collector"]
 
 _PROBA_TOLERANCE = 1e-3
-# What a whole table is computed by at the end is done for about so many numbers at once.
+# What is computed at the end from a whole table takes about so many numbers at once.
 _BLOCK_SIZE = 1 << 22
 
 
