@@ -236,20 +236,32 @@ class TestSpeedTables:
         path.write_text(
             '{"machine": {"threads": 2}, "records": [{"case": "small", "sizes": '
             '{"n_pool": 1000, "B": 10}, "seconds": {"lazy": [2, 2], "sequential": '
-            '[50, 50]}, "median_seconds": {"lazy": 2.0, "sequential": 50.0}}, '
+            '[50, 50]}, "median_seconds": {"lazy": 2.0, "sequential": 50.0, '
+            '"other 1.0": 60.0}, "sequential_centers_timed": 4}, '
             '{"case": "memory", "sizes": {"n_pool": 1000}, "peak_mib": 12.5}]}',
             encoding="utf-8",
         )
+        case = {
+            "case": "small",
+            "pool": "1,000",
+            "batch": "10",
+            "this library (s)": "2",
+        }
         assert speed.selection(path).to_dict("records") == [
             {
-                "case": "small",
-                "pool": "1,000",
-                "batch": "10",
-                "this library (s)": "2",
+                **case,
                 "compared with": "sequential",
                 "which takes (s)": "50",
+                "timed for centers": "4",
                 "times as fast": "25",
-            }
+            },
+            {
+                **case,
+                "compared with": "other 1.0",
+                "which takes (s)": "60",
+                "timed for centers": "all",
+                "times as fast": "30",
+            },
         ]
         assert speed.memory(path).to_dict("records") == [
             {
@@ -258,6 +270,18 @@ class TestSpeedTables:
                 "peak above the factors (MiB)": "12.5",
             }
         ]
+
+    def test_a_grid_has_a_row_for_each_number_of_jobs(self, speed, tmp_path):
+        path = tmp_path / "grid.json"
+        path.write_text(
+            '{"cells": 4, "one_job": {"seconds": 10, "inside_cells": 9}, '
+            '"two_jobs": {"seconds": 5, "inside_cells": 9.5}}',
+            encoding="utf-8",
+        )
+        frame = speed.grid(path)
+        assert frame["jobs"].tolist() == [1, 2]
+        assert frame["all else, idle time included"].tolist() == ["10.0%", "5.0%"]
+        assert frame["times as fast as one job"].tolist() == ["1", "2"]
 
     def test_parts_of_a_document_are_records_where_it_has_no_list(self, speed):
         document = {"threads": 2, "BADGE": {"ratio": 1.1}}

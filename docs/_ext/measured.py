@@ -42,7 +42,7 @@ ITEMS = {
     "speed-machine": Item(speed.machine, "selection.json", script("selection")),
     "speed-query": Item(speed.records, "query.json", script("query")),
     "speed-training": Item(speed.records, "training.json", script("training")),
-    "speed-grid": Item(speed.records, "grid.json", script("grid")),
+    "speed-grid": Item(speed.grid, "grid.json", script("grid")),
     "geometry-embedding": Item(geometry.draw_embedding),
     "geometry-picks": Item(geometry.draw_picks),
     "geometry-strategies": Item(geometry.draw_strategies),

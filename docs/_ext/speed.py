@@ -68,6 +68,28 @@ def selection(path):
     return frame[[name for name in frame if name not in measured] + measured]
 
 
+def grid(path):
+    """Show what a grid takes beside its cells, with one job and with two."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    rows = []
+    for jobs, name in ((1, "one_job"), (2, "two_jobs")):
+        found = document[name]
+        rest = 1 - found["inside_cells"] / (jobs * found["seconds"])
+        rows.append(
+            {
+                "jobs": jobs,
+                "cells": document["cells"],
+                "whole grid (s)": written(found["seconds"]),
+                "inside its cells (s)": written(found["inside_cells"]),
+                "all else, idle time included": f"{100 * rest:.1f}%",
+                "times as fast as one job": written(
+                    document["one_job"]["seconds"] / found["seconds"]
+                ),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def memory(path):
     """Show the records that say how much memory a selection took."""
     document = json.loads(path.read_text(encoding="utf-8"))
