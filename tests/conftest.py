@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-# Test processes side by side share the cores; with more threads than cores, each waits
-# for the others at every step. Set before torch and NumPy are imported, and inherited by
-# the processes that tests start.
+# Test processes side by side share the cores; with more threads than cores, each
+# waits for the others at every step. Set before torch and NumPy are imported, and
+# inherited by the processes that tests start.
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
     threads = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
