@@ -235,7 +235,8 @@ class TestSpeedTables:
         path = tmp_path / "selection.json"
         path.write_text(
             '{"machine": {"threads": 2}, "records": [{"case": "small", "sizes": '
-            '{"n_pool": 1000, "B": 10}, "seconds": {"lazy": [2, 2], "sequential": '
+            '{"n_pool": 1000, "K": 3, "d": 5, "labelled": 20, "B": 10}, '
+            '"seconds": {"lazy": [2, 2], "sequential": '
             '[50, 50]}, "median_seconds": {"lazy": 2.0, "sequential": 50.0, '
             '"other 1.0": 60.0}, "sequential_centers_timed": 4}, '
             '{"case": "memory", "sizes": {"n_pool": 1000}, "peak_mib": 12.5}]}',
@@ -243,23 +244,22 @@ class TestSpeedTables:
         )
         case = {
             "case": "small",
-            "pool": "1,000",
+            "pool": "1,000 and 20 labelled",
+            "vectors": "3 × 5",
             "batch": "10",
             "this library (s)": "2",
         }
         assert speed.selection(path).to_dict("records") == [
             {
                 **case,
-                "compared with": "sequential",
+                "compared with": "sequential, timed for 4 centers",
                 "which takes (s)": "50",
-                "timed for centers": "4",
                 "times as fast": "25",
             },
             {
                 **case,
                 "compared with": "other 1.0",
                 "which takes (s)": "60",
-                "timed for centers": "all",
                 "times as fast": "30",
             },
         ]

@@ -46,26 +46,36 @@ def selection(path):
     rows = []
     for record in find_records(document):
         seconds = record.get("median_seconds", {})
-        sizes = {heading(k): written(v) for k, v in record.get("sizes", {}).items()}
         for name, other in seconds.items():
             if name not in (OURS, SHARED) and OURS in seconds:
-                case = {"case": record.get("case", ""), **sizes}
-                found = {
-                    "this library (s)": written(seconds[OURS]),
-                    "compared with": name,
-                    "which takes (s)": written(other),
-                    "timed for centers": written(
-                        record.get(CENTERS.format(name.split()[0]), "all")
-                    ),
-                    "times as fast": written(other / seconds[OURS]),
-                }
-                rows.append({**case, **found})
-    if not rows:
-        return records(path)
-    measured = ["this library (s)", "compared with", "which takes (s)"]
-    measured += ["timed for centers", "times as fast"]
-    frame = pd.DataFrame(rows).fillna("")
-    return frame[[name for name in frame if name not in measured] + measured]
+                rows.append(
+                    {
+                        "case": record.get("case", ""),
+                        **size_cells(record.get("sizes", {})),
+                        "this library (s)": written(seconds[OURS]),
+                        "compared with": rival(name, record),
+                        "which takes (s)": written(other),
+                        "times as fast": written(other / seconds[OURS]),
+                    }
+                )
+    return pd.DataFrame(rows) if rows else records(path)
+
+
+def size_cells(sizes):
+    """Write the sizes of a case in few cells: a page has little room for columns."""
+    pool, batch = (written(sizes.get(name)) for name in ("n_pool", "B"))
+    if "labelled" in sizes:
+        pool += f" and {written(sizes['labelled'])} labelled"
+    lengths = [written(sizes[name]) for name in ("K", "d") if name in sizes]
+    return {"pool": pool, "vectors": " × ".join(lengths), "batch": batch}
+
+
+def rival(name, record):
+    """Name another way, with how many centers it was timed for if not for all."""
+    timed = record.get(CENTERS.format(name.split()[0]))
+    if timed is None or timed == record.get("sizes", {}).get("B"):
+        return name
+    return f"{name}, timed for {written(timed)} centers"
 
 
 def grid(path):

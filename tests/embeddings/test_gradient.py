@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from skbadge._contracts import Needs, PoolOutputs
-from skbadge.embeddings import GradientEmbedding
+from skbadge.embeddings import GradientEmbedding, _rows
 from skbadge.exceptions import InvalidInputError
 
 N_ROWS, N_CLASSES = 12, 4
@@ -94,8 +94,11 @@ def test_from_outputs(net, X):
     residual, features, _ = factors(net, X)
     needs = Needs(residual=True, features=True)
     values = {"residual": residual, "features": features}
-    embedding = GradientEmbedding.from_outputs(PoolOutputs(N_ROWS, needs, values))
-    assert embedding.to_dense().equal(GradientEmbedding(residual, features).to_dense())
+    outputs = PoolOutputs(N_ROWS, needs, values)
+    for settings in ({}, {"bias": True}):
+        found = GradientEmbedding.from_outputs(outputs, **settings)
+        expected = GradientEmbedding(residual, features, **settings)
+        assert found.to_dense().equal(expected.to_dense())
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -142,10 +145,40 @@ def test_any_magnitude(unit):
     plain = GradientEmbedding(residual, features)
     scaled = GradientEmbedding(residual * unit, features)
     every = range(6)
+    for name in ("distances_sq", "inner"):
+        torch.testing.assert_close(
+            getattr(scaled, name)(every, every) / unit / unit,
+            getattr(plain, name)(every, every),
+        )
     torch.testing.assert_close(
-        scaled.distances_sq(every, every) / unit / unit,
-        plain.distances_sq(every, every),
+        scaled.squared_norms() / unit / unit, plain.squared_norms()
     )
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1.0, 1e30])
+def test_bias_keeps_its_size_beside_any_other(unit):
+    rng = np.random.default_rng(0)
+    residual, features = rng.normal(size=(6, 2)), rng.normal(size=(6, 3)) * unit
+    embedding = GradientEmbedding(residual, features, bias=True)
+    longest = max(unit, 1.0)
+    dense = embedding.to_dense() / longest
+    expected = (dense[:, None] - dense[None]).square().sum(dim=-1)
+    found = embedding.distances_sq(range(6), range(6)) / longest / longest
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(
+        embedding.inner(range(6), range(6)) / longest / longest, dense @ dense.T
+    )
+
+
+@pytest.mark.parametrize("n_columns", [1, 2, 5])
+def test_distances_in_blocks_of_columns(n_columns, monkeypatch):
+    rng = np.random.default_rng(0)
+    embedding = GradientEmbedding(rng.normal(size=(7, 2)), rng.normal(size=(7, 3)))
+    expected = embedding.distances_sq(range(7), range(5))
+    monkeypatch.setattr(_rows, "_COLUMNS", n_columns)
+    torch.testing.assert_close(embedding.distances_sq(range(7), range(5)), expected)
+    none = embedding.distances_sq(range(7), [])
+    assert none.shape == (7, 0) and none.dtype == expected.dtype
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,10 @@ def test_all_arms_learn():
     np.testing.assert_allclose(update(), [0.0523139 - 0.1092558, 0.0], atol=1e-6)
 
 
+def test_all_arms_learn_unless_told_otherwise():
+    np.testing.assert_array_equal(update(), update(update="all"))
+
+
 def test_only_the_chosen_arm_learns():
     found = update(update="chosen", arm=0)
     np.testing.assert_allclose(found, [0.0, -0.0523139], atol=1e-6)

@@ -55,6 +55,19 @@ def test_one_row_is_drawn_by_its_squared_norm():
     assert chi_square_p_value(sets, dict.fromkeys(law, 1 / 6)) < 1e-6
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_independent_rows_are_found_wherever_they_are(seed):
+    """The pool is searched in pieces; two rows in two thousand complete a basis."""
+    rng = np.random.default_rng(seed)
+    table = np.zeros((2000, 3))
+    table[:, 0] = rng.uniform(1, 2, size=2000)
+    rare = rng.choice(2000, size=2, replace=False)
+    table[rare] = [[0, 1, 0], [0, 0, 1]]
+    found = k_dpp_sample(DenseEmbedding(table), 3, random_state=seed)
+    assert len(set(found.tolist())) == 3
+    assert set(rare) < set(found.tolist())
+
+
 def test_inverse_stays_right_over_many_swaps():
     rng = np.random.default_rng(0)
     embedding = DenseEmbedding(rng.normal(size=(200, 40)).astype(np.float32))

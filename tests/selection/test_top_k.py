@@ -50,6 +50,15 @@ def test_kernel_takes_tensors():
     np.testing.assert_array_equal(found, [1, 2])
 
 
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float32])
+def test_scores_of_any_type(dtype):
+    scores = np.array([0, 1, 0, 0], dtype=dtype)
+    assert _top_k(scores, 1, generator=np.random.default_rng(0)).tolist() == [1]
+    scores = np.array([3, 0, 250, 1], dtype=np.uint8)
+    found = _top_k(scores, 3, generator=np.random.default_rng(0))
+    assert found.tolist() == [2, 0, 3]
+
+
 def test_nan_is_refused():
     message = (
         "^scores must not be NaN. Got NaN for 2 of 3 rows instead, the first at "
