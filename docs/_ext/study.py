@@ -135,7 +135,7 @@ def budgets(folder):
         {
             "data": table["dataset"],
             "batch": table["batch_size"],
-            "labels at which rand is done": table["n0"],
+            "labels at which rand is done": [written(n) for n in table["n0"]],
             "compared at": [text or "nowhere" for text in listed],
             "why not": table["reason"],
         }

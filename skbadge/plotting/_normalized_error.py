@@ -135,6 +135,6 @@ class NormalizedErrorDisplay:
         ax.set(
             xlabel="Error relative to random sampling", ylabel="Fraction of settings"
         )
-        tidy_axes(ax, legend=legend, location="upper left")
+        tidy_axes(ax, legend=legend, location="lower right")
         self.ax_, self.figure_ = ax, ax.figure
         return self
