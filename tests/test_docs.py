@@ -253,13 +253,13 @@ class TestSpeedTables:
             {
                 **case,
                 "compared with": "sequential, timed for 4 centers",
-                "which takes (s)": "50",
+                "the other (s)": "50",
                 "times as fast": "25",
             },
             {
                 **case,
                 "compared with": "other 1.0",
-                "which takes (s)": "60",
+                "the other (s)": "60",
                 "times as fast": "30",
             },
         ]

@@ -51,11 +51,11 @@ def selection(path):
                 rows.append(
                     {
                         "case": record.get("case", ""),
-                        **size_cells(record.get("sizes", {})),
-                        "this library (s)": written(seconds[OURS]),
                         "compared with": rival(name, record),
-                        "which takes (s)": written(other),
                         "times as fast": written(other / seconds[OURS]),
+                        "this library (s)": written(seconds[OURS]),
+                        "the other (s)": written(other),
+                        **size_cells(record.get("sizes", {})),
                     }
                 )
     return pd.DataFrame(rows) if rows else records(path)
