@@ -339,12 +339,16 @@ def parse_arguments():
 
 
 def write(arguments, records):
+    """Write the records, and keep those of other cases from this machine."""
+    content = {"machine": machine(arguments.threads), "quick": arguments.quick}
+    measured = {record["case"] for record in records}
+    kept = []
+    if arguments.out.exists():
+        before = json.loads(arguments.out.read_text())
+        if {name: before.get(name) for name in content} == content:
+            kept = [x for x in before["records"] if x["case"] not in measured]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    content = {
-        "machine": machine(arguments.threads),
-        "quick": arguments.quick,
-        "records": records,
-    }
+    content["records"] = kept + records
     arguments.out.write_text(json.dumps(content, indent=1) + "\n")
 
 
