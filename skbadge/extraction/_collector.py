@@ -14,9 +14,9 @@ from skbadge.exceptions import (
 from skbadge.extraction._layers import choose_layer, linear_layers, only_call
 from skbadge.extraction._residual import (
     closed_form,
-    compute_residual,
     find_link,
     has_closed_form,
+    residual_by_autograd,
 )
 from skbadge.extraction._storage import empty_tables
 
@@ -90,6 +90,15 @@ class Collector:
             self._tables = empty_tables(len(self.positions), found)
         for name, part in found.items():
             room = self._tables[name][self.done : self.done + len(scores)]
+            if room.shape != part.shape:
+                raise ModuleOutputError(
+                    f"The module must answer alike for every batch. Got {name} of "
+                    f"{part.shape[1]} columns in {self.description} from row "
+                    f"{int(self.positions[self.done])} on, and of {room.shape[1]} "
+                    "columns before. Let its forward give the same columns for any "
+                    "rows."
+                )
+            # The features stand there already, from the second batch on.
             if room.data_ptr() != part.data_ptr():
                 room.copy_(part)
         self.done += len(scores)
@@ -190,7 +199,7 @@ class Collector:
             found["residual"] = call.logits
             self._at_end["residual"] = closed_form
         elif self.needs.residual:
-            found["residual"] = compute_residual(
+            found["residual"] = residual_by_autograd(
                 self.net, call.logits, self._link, output, rest, X
             )
         return found

@@ -19,10 +19,10 @@ from skbadge.extraction._nets import is_binary
 __all__ = [
     "LINKS",
     "closed_form",
-    "compute_residual",
     "find_link",
     "has_closed_form",
     "hypothetical_labels",
+    "residual_by_autograd",
 ]
 
 # How a module's output may follow from the logits of its classification layer.
@@ -99,52 +99,24 @@ def hypothetical_labels(logits):
     return logits.argmax(dim=1)
 
 
-def compute_residual(net, logits, link, output, rest=(), X=None):
-    """Compute the derivative of the loss in the logits, at the hypothetical label.
+def closed_form(logits):
+    """Compute the residual of softmax or sigmoid with its log loss.
 
     Parameters
     ----------
-    net : skorch net
-        Initialized; its criterion is used where no closed form holds.
     logits : tensor of shape (n_rows, n_outputs)
-        Logits of one batch.
-    link : str
-        How the module's output follows from them (see `find_link`).
-    output : tensor of shape (n_rows, n_outputs) or (n_rows,)
-        The module's output, for its shape.
-    rest : tuple, default=()
-        What else the module returned beside its output.
-    X : what the net's iterator yields, default=None
-        The batch itself, for a ``get_loss`` that looks at it.
 
     Returns
     -------
     tensor of shape (n_rows, n_outputs)
         float32, or float64 where the logits are.
 
-    Raises
-    ------
-    ModuleOutputError
-        If the criterion offers no loss of single rows.
-
     Notes
     -----
-    The closed form serves ``CrossEntropyLoss`` on logits, ``NLLLoss`` on softmax
-    outputs, and, for one logit, ``BCEWithLogitsLoss`` and ``BCELoss`` on a sigmoid (no
-    subclass, weight or smoothing). Its entry at the hypothetical label is minus the sum
-    of the other probabilities: the ``p - 1`` of the paper is 0 in float32 for every
-    confident row. skorch's ``NLLLoss`` adds a machine epsilon inside the logarithm,
-    which the closed form leaves out. For all other losses autograd differentiates the
-    net's own ``get_loss`` in the precision of the logits.
+    The entry at the hypothetical label is minus the sum of the other probabilities: the
+    ``p - 1`` of the paper is 0 in float32 for every confident row.
     """
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    if has_closed_form(net, link):
-        return closed_form(logits)
-    return _by_autograd(net, logits, link, output.shape, rest, X)
-
-
-def closed_form(logits):
-    """Return the residual of softmax or sigmoid with its log loss; see above."""
+    logits = _exact(logits)
     labels = hypothetical_labels(logits)
     if logits.shape[1] == 1:
         # d/dz of the binary loss is sigmoid(z) - y; -sigmoid(-z) where y = 1.
@@ -157,7 +129,13 @@ def closed_form(logits):
 
 
 def has_closed_form(net, link):
-    """Say whether the net's loss is one whose derivative `closed_form` is."""
+    """Say whether `closed_form` is the derivative of the net's loss in its logits.
+
+    So it is for ``CrossEntropyLoss`` on logits, ``NLLLoss`` on softmax outputs, and,
+    for one logit, ``BCEWithLogitsLoss`` and ``BCELoss`` on a sigmoid (no subclass,
+    weight or smoothing). skorch's ``NLLLoss`` adds a machine epsilon inside the
+    logarithm, which the closed form leaves out.
+    """
     own_loss = (
         NeuralNet.get_loss,
         NeuralNetClassifier.get_loss,
@@ -183,14 +161,42 @@ def has_closed_form(net, link):
     )
 
 
-def _by_autograd(net, logits, link, shape, rest, X):
+def residual_by_autograd(net, logits, link, output, rest=(), X=None):
+    """Compute the derivative of the net's own ``get_loss`` at the hypothetical label.
+
+    Parameters
+    ----------
+    net : skorch net
+        Initialized.
+    logits : tensor of shape (n_rows, n_outputs)
+        Logits of one batch.
+    link : str
+        How the module's output follows from them (see `find_link`).
+    output : tensor of shape (n_rows, n_outputs) or (n_rows,)
+        The module's output, for its shape.
+    rest : tuple, default=()
+        What else the module returned beside its output.
+    X : what the net's iterator yields, default=None
+        The batch itself, for a ``get_loss`` that looks at it.
+
+    Returns
+    -------
+    tensor of shape (n_rows, n_outputs)
+        float32, or float64 where the logits are.
+
+    Raises
+    ------
+    ModuleOutputError
+        If the criterion offers no loss of single rows.
+    """
+    logits = _exact(logits)
     labels = hypothetical_labels(logits)
     with torch.enable_grad(), _row_losses(net.criterion_):
         leaf = logits.detach().clone().requires_grad_(True)
-        output = LINKS[link](leaf).reshape(shape)
+        scores = LINKS[link](leaf).reshape(output.shape)
         if is_binary(net):
             labels = labels.to(leaf.dtype)
-        answer = (output, *rest) if rest else output
+        answer = (scores, *rest) if rest else scores
         loss = net.get_loss(answer, labels, X=X, training=False)
         if loss.numel() != len(labels):
             criterion = type(net.criterion_).__name__
@@ -203,6 +209,11 @@ def _by_autograd(net, logits, link, shape, rest, X):
             )
         (residual,) = torch.autograd.grad(loss.sum(), leaf)
     return residual.detach()
+
+
+def _exact(logits):
+    # Half precision is storage: probabilities near 1 need more digits.
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 @contextmanager

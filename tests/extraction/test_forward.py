@@ -52,6 +52,38 @@ def test_only_what_is_needed_is_kept(net):
         _ = outputs.features
 
 
+class Fickle(Net):
+    """Answers the last batch in another width."""
+
+    def forward(self, X):
+        answer = super().forward(X)
+        return answer if len(X) == 7 else answer[:, :1]
+
+
+def test_another_width_in_a_later_batch_is_refused():
+    fickle = make_net(Fickle, iterator_valid__batch_size=7).initialize()
+    message = "Got proba of 1 columns in the pool from row 14 on, and of 3 columns"
+    with pytest.raises(exceptions.ModuleOutputError, match=message):
+        collect(fickle, needs=Needs(proba=True))
+
+
+class Overwrites(Net):
+    """Writes to its features after the classification layer has read them."""
+
+    def forward(self, X):
+        features = self.body(X)
+        scores = self.head(features)
+        features.zero_()
+        return scores
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 18])
+def test_features_are_those_that_the_layer_read(net, batch_size):
+    other = make_net(Overwrites, iterator_valid__batch_size=batch_size).initialize()
+    other.module_.load_state_dict(net.module_.state_dict())
+    assert_equal(collect(other), collect(net))
+
+
 def test_rows_answer_for_themselves(net):
     whole = collect(net)
     rows = np.array([11, 3, 4, 17])
