@@ -108,6 +108,37 @@ class TwoInputs(nn.Module):
         return self.head(torch.cat([self.embed(ids).mean(dim=1), numbers], dim=1))
 
 
+class OneOfOne(Net):
+    """A tuple of the scores alone."""
+
+    def forward(self, X):
+        return (super().forward(X),)
+
+
+class ScoresAndProba(Net):
+    """Scores, and their softmax beside them; or the other way around."""
+
+    def __init__(self, proba_first=False, **kwargs):
+        super().__init__(**kwargs)
+        self.proba_first = proba_first
+
+    def forward(self, X):
+        scores = super().forward(X)
+        both = scores, torch.softmax(scores, dim=1)
+        return both[::-1] if self.proba_first else both
+
+
+class Aliased(Net):
+    """A head with two names, called once."""
+
+    def __init__(self):
+        super().__init__()
+        self.both = nn.Sequential(self.body, self.head)
+
+    def forward(self, X):
+        return self.both(X)
+
+
 class Autocast(Net):
     def forward(self, X):
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -149,6 +180,31 @@ class Twice(nn.Module):
 
     def forward(self, X):
         return self.head(torch.tanh(self.head(X)))
+
+
+class LabelAttention(Net):
+    """The head's weight, used a second time without its layer."""
+
+    def forward(self, X):
+        features = self.body(X)
+        attention = torch.softmax(features @ self.head.weight.T, dim=1)
+        return self.head(features + attention @ self.head.weight)
+
+
+class Hooked(Net):
+    """A head whose answer a hook of the user changes."""
+
+    def __init__(self):
+        super().__init__()
+        self.head.register_forward_hook(lambda layer, args, output: 3 * output)
+
+
+class Replaced(Net):
+    """A head whose method was replaced."""
+
+    def __init__(self):
+        super().__init__()
+        self.head.forward = lambda X: nn.functional.linear(X.abs(), self.head.weight)
 
 
 class CosineLinear(nn.Linear):
@@ -197,6 +253,26 @@ class MeanOnly(nn.Module):
         return nn.functional.cross_entropy(logits, y)
 
 
+class Farthest(nn.CrossEntropyLoss):
+    """A loss of distances: the smallest output is the likeliest class."""
+
+    def forward(self, distances, y):
+        return super().forward(-distances, y)
+
+
+class Dice(nn.Module):
+    """A loss of whole batches, with one number a class where it is not reduced."""
+
+    def __init__(self, reduction="mean"):
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, logits, y):
+        p, target = logits.softmax(dim=1), nn.functional.one_hot(y, 3).float()
+        loss = 1 - 2 * (p * target).sum(dim=0) / (p + target).sum(dim=0)
+        return loss if self.reduction == "none" else loss.mean()
+
+
 class LossLooksAtX(NeuralNetClassifier):
     """A net whose loss weights rows by what is in them."""
 
@@ -211,6 +287,67 @@ class FirstOfTuple(NeuralNetClassifier):
 
     def get_loss(self, y_pred, y_true, *args, **kwargs):
         return super().get_loss(y_pred[0], y_true, *args, **kwargs)
+
+
+class LastOfTuple(NeuralNetClassifier):
+    """A net whose loss takes the last of what the module returns."""
+
+    def get_loss(self, y_pred, y_true, *args, **kwargs):
+        return self.criterion_(y_pred[-1], y_true)
+
+
+class ConfidencePenalty(NeuralNetClassifier):
+    """A net whose loss reads both parts of a tuple, which follow from one another."""
+
+    def get_loss(self, y_pred, y_true, *args, **kwargs):
+        loss = super().get_loss(y_pred[0], y_true, *args, **kwargs)
+        entropy = torch.special.entr(y_pred[1]).sum(dim=1)
+        return loss - (entropy if loss.ndim else entropy.mean())
+
+
+class PenaltyOnWeights(NeuralNetClassifier):
+    """A net whose loss has a term of the weights, as skorch's manual shows it."""
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        loss = super().get_loss(y_pred, y_true, X, training)
+        size = sum(weight.abs().sum() for weight in self.module_.parameters())
+        return loss + 0.1 * size if training else loss
+
+
+class PenaltyInEvaluation(PenaltyOnWeights):
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        return super().get_loss(y_pred, y_true, X, training=True)
+
+
+class FloatLabels(NeuralNetClassifier):
+    """A net of two classes with one logit, without skorch's class for it."""
+
+    def get_loss(self, y_pred, y_true, *args, **kwargs):
+        return self.criterion_(y_pred, y_true.float())
+
+
+class PenaltyOnBatch(NeuralNetClassifier):
+    """A net whose loss of a row has a term of the whole batch."""
+
+    def get_loss(self, y_pred, y_true, *args, **kwargs):
+        return super().get_loss(y_pred, y_true, *args, **kwargs) + y_pred.square().sum()
+
+
+class ReducesByItself(NeuralNetClassifier):
+    """A net that weights its rows' losses and takes their mean."""
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        loss = super().get_loss(y_pred, y_true, X, training)
+        return (loss * (1 + X[:, 0].abs())).mean()
+
+
+class Consistent(NeuralNetClassifier):
+    """A net whose loss runs the module again, on rows a little moved."""
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        loss = super().get_loss(y_pred, y_true, X, training)
+        moved = (self.infer(X + 0.1) - y_pred).square().sum(dim=1)
+        return loss + (moved if loss.ndim else moved.mean())
 
 
 @dataclass
@@ -303,6 +440,15 @@ def _wide_softmax(logits):
     return torch.softmax(logits.float(), dim=-1)
 
 
+def _softmin(distances):
+    return torch.softmax(-distances, dim=-1)
+
+
+def _with_prior(logits):
+    """Move the probabilities to other shares of the classes than in training."""
+    return torch.softmax(logits + torch.tensor([0.0, 1.0, 2.0]), dim=-1)
+
+
 _BINARY = {"kind": NeuralNetBinaryClassifier, "criterion": nn.BCEWithLogitsLoss}
 
 CASES = [
@@ -353,6 +499,16 @@ CASES = [
     case("two-inputs", TwoInputs, rows="dict"),
     case("tuple", Tuple, kind=FirstOfTuple),
     case("auxiliary-named", Auxiliary, kind=FirstOfTuple, layer="head"),
+    case("tuple-of-one", OneOfOne, kind=FirstOfTuple),
+    case("loss-reads-the-rest", ScoresAndProba, kind=ConfidencePenalty),
+    case("loss-on-the-last", ScoresAndProba, kind=LastOfTuple,
+         module__proba_first=True, predict_nonlinearity=None),
+    case("smallest-wins", Net, criterion=Farthest, predict_nonlinearity=_softmin),
+    case("other-prior", Net, predict_nonlinearity=_with_prior),
+    case("penalty-on-weights", Net, kind=PenaltyOnWeights),
+    case("one-logit-multiclass-net", Flat, labels=(0, 1), module__width=1,
+         kind=FloatLabels, criterion=nn.BCEWithLogitsLoss),
+    case("aliased", Aliased),
     case("compiled-by-skorch", Net, compile=True, compile__backend="eager"),
     case("compiled", instance(lambda: torch.compile(Net(), backend="eager"))),
     case("data-parallel", instance(lambda: nn.DataParallel(Net()))),
@@ -383,7 +539,20 @@ REFUSED = [
     ), error=("LayerError", "input times weight plus bias")),
     case("no-row-losses", Net, criterion=MeanOnly,
          predict_nonlinearity=partial(torch.softmax, dim=-1),
-         error=("ModuleOutputError", "must give one loss a row")),
+         error=("ModuleOutputError", "must be one number a row")),
+    case("reduces-by-itself", Net, kind=ReducesByItself, criterion__reduction="none",
+         error=("ModuleOutputError", "must be one number a row.* own reduce as it")),
+    case("penalty-on-batch", Net, kind=PenaltyOnBatch,
+         error=("ModuleOutputError", "depend on other rows")),
+    case("dice", Net, criterion=Dice, batch_size=3,
+         predict_nonlinearity=partial(torch.softmax, dim=-1),
+         error=("ModuleOutputError", "depend on other rows")),
+    case("runs-again", Net, kind=Consistent,
+         error=("LayerError", "autograd finds another.*get_loss runs the module")),
+    case("weight-used-twice", LabelAttention,
+         error=("LayerError", "autograd finds another")),
+    case("hooked", Hooked, error=("LayerError", "input times weight plus bias")),
+    case("replaced", Replaced, error=("LayerError", "input times weight plus bias")),
     case("no-distribution", Net, criterion=Focal,
          error=("ModuleOutputError", "criterion Focal .*predict_nonlinearity")),
     case("bad-name", Net, layer="haed",

@@ -6,15 +6,24 @@ import numpy as np
 import pytest
 import torch
 from sklearn.frozen import FrozenEstimator
+from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from torch import nn
 
-from skbadge import ActiveLearner, CoreSet, exceptions
+from skbadge import ActiveLearner, CoreSet, MarginSampling, exceptions
 from skbadge.embeddings import GradientEmbedding
 from skbadge.extraction._forward import collect_outputs
 from skbadge.extraction._nets import find_net
 from skbadge.strategies import Needs
 from skbadge.utils._rows import n_rows, take
-from tests._any_nets import CASES, REFUSED, FeaturesOverwritten, build, case
+from tests._any_nets import (
+    CASES,
+    REFUSED,
+    FeaturesOverwritten,
+    Net,
+    build,
+    case,
+    make_rows,
+)
 from tests._oracles import last_layer_gradients
 
 pytestmark = [
@@ -104,7 +113,6 @@ def assert_same_state(before, after):
     for old, new in zip(before["gradients"], after["gradients"], strict=True):
         assert (old is None) == (new is None)
         assert old is None or torch.equal(old, new)
-    assert not any(a or b for a, b in after["hooks"])
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -194,3 +202,129 @@ def test_data_parallel_over_devices_is_refused():
     find_net(learner.estimator_).module_.device_ids = [0, 1]
     with pytest.raises(exceptions.LayerError, match="over 2 devices"):
         learner.query(here.X, n=2)
+
+
+class RunningMean(Net):
+    """A module that goes on learning in evaluation mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(4))
+
+    def forward(self, X):
+        features = self.body(X)
+        with torch.no_grad():
+            self.mean.lerp_(features.mean(dim=0), 0.3)
+        return self.head(features - self.mean)
+
+
+class KeepsState(Net):
+    """A module that keeps what came out of its last pass."""
+
+    def forward(self, X):
+        features = self.body(X)
+        self.last = features, 2 * features
+        return self.head(features)
+
+
+class NormalizesByBatch(Net):
+    """A module that normalizes by its batch, whatever its mode."""
+
+    def __init__(self):
+        super().__init__(body=nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4)))
+
+    def forward(self, X):
+        self.body.train()
+        return super().forward(X)
+
+
+class AnswersDict(Net):
+    def forward(self, X):
+        return {"logits": super().forward(X)}
+
+
+class DictLoss(NeuralNetClassifier):
+    def get_loss(self, y_pred, y_true, *args, **kwargs):
+        return super().get_loss(y_pred["logits"], y_true, *args, **kwargs)
+
+
+class Calibrated(NeuralNetClassifier):
+    def predict_proba(self, X):
+        proba = super().predict_proba(X) ** 0.2
+        return proba / proba.sum(axis=1, keepdims=True)
+
+
+def test_a_pass_does_not_teach_the_module():
+    learner = fitted_learner(case("running-mean", RunningMean))
+    module = find_net(learner.estimator_).module_
+    mean, X = module.mean.clone(), make_rows("table") + 5
+    first = learner.query(X, n=4)
+    assert torch.equal(module.mean, mean)
+    np.testing.assert_array_equal(learner.query(X, n=4), first)
+
+
+def test_a_module_that_keeps_results_can_be_frozen_and_warm_started():
+    here = case("keeps-state", KeepsState)
+    net = build(here).fit(here.X, here.y)
+    kept = net.module_.last[0]
+    assert kept.grad_fn is not None
+    learner = ActiveLearner(FrozenEstimator(net)).fit(here.X, here.y)
+    assert len(learner.query(here.X, n=2)) == 2
+    assert net.module_.last[0] is kept
+    warm = ActiveLearner(build(here), warm_start=True, random_state=0)
+    assert warm.fit(here.X, here.y).teach(here.X, here.y).n_labeled_ == 2 * len(here.y)
+
+
+def test_a_module_that_needs_two_rows():
+    here = case("normalizes-by-batch", NormalizesByBatch, batch_size=6)
+    assert len(fitted_learner(here).query(here.X, n=3)) == 3
+
+
+@pytest.mark.parametrize(
+    "here, error, text",
+    [
+        (
+            case("dict", AnswersDict, kind=DictLoss),
+            exceptions.ModuleOutputError,
+            "must answer a tensor of class scores.*Got dict",
+        ),
+        (
+            case(
+                "binary-cross-entropy-of-classes",
+                Net,
+                labels=(0, 1),
+                module__width=1,
+                kind=NeuralNetBinaryClassifier,
+            ),
+            exceptions.ModuleOutputError,
+            "with the criterion CrossEntropyLoss they do not",
+        ),
+    ],
+    ids=lambda value: getattr(value, "id", None),
+)
+def test_other_answers_are_refused(here, error, text):
+    with pytest.raises(error, match=text):
+        fitted_learner(here).query(here.X, n=3)
+
+
+def test_own_probabilities_are_refused_where_they_matter():
+    here = case("calibrated", Net, kind=Calibrated)
+    with pytest.raises(exceptions.ModuleOutputError) as caught:
+        fitted_learner(here, strategy=MarginSampling()).query(here.X, n=3)
+    assert str(caught.value) == (
+        "The strategy reads probabilities, and Calibrated has a predict_proba of its "
+        "own, which a pass over the pool does not call: the two could differ. Put what "
+        "it does to the module's outputs into predict_nonlinearity, which both follow."
+    )
+    assert len(fitted_learner(here).query(here.X, n=3)) == 3
+
+
+def test_the_check_on_two_rows_leaves_the_pass_as_it_was():
+    """The features of the first batch stand, and a frozen head stays frozen."""
+    here = next(case for case in CASES if case.id == "head-frozen")
+    net = find_net(fitted_learner(here).estimator_)
+    outputs = collect_outputs(net, here.X, ALL)
+    with torch.no_grad():
+        expected = net.module_.body(torch.as_tensor(here.X))
+    torch.testing.assert_close(outputs.features, expected)
+    assert not any(p.requires_grad for p in net.module_.head.parameters())

@@ -11,18 +11,24 @@ from skbadge.exceptions import (
     InvalidInputError,
     ModuleOutputError,
 )
+from skbadge.extraction._gradient_check import check_gradient
 from skbadge.extraction._layers import choose_layer, linear_layers, only_call
+from skbadge.extraction._probabilities import (
+    check_distribution,
+    check_own_predict_proba,
+    to_probabilities,
+)
 from skbadge.extraction._residual import (
     closed_form,
     find_link,
     has_closed_form,
+    hypothetical_labels,
     residual_by_autograd,
 )
 from skbadge.extraction._storage import empty_tables
 
-__all__ = ["Collector"]
+__all__ = ["Collector", "split_answer"]
 
-_PROBA_TOLERANCE = 1e-3
 # What is computed at the end from a whole table takes about so many numbers at once.
 _BLOCK_SIZE = 1 << 22
 
@@ -63,6 +69,8 @@ class Collector:
         # What turns the scores kept in a table into what it is to hold. For the whole
         # pool at once that costs a fraction of what it does batch by batch.
         self._at_end = {}
+        if needs.proba:
+            check_own_predict_proba(net)
 
     def watched_layers(self):
         """Return the layers whose calls must be recorded, by name."""
@@ -80,12 +88,14 @@ class Collector:
 
     def add(self, answer, X=None):
         """Take the module's answer to the batch ``X``."""
-        output, rest = _split(answer)
+        output = split_answer(answer)
         scores = output[:, None] if output.ndim == 1 else output
         self._check_scores(scores)
-        found = self._read_proba(scores, output)
+        # Where only the first batch could be wrong, the others need no second look.
+        proba = None if self._surely_proba else self._probabilities(output)
+        found = self._kept_proba(proba, scores)
         if self.needs.residual or self.needs.features:
-            found.update(self._read_layer(scores, output, rest, X))
+            found.update(self._read_layer(answer, scores, proba, X))
         if not self._tables:
             self._tables = empty_tables(len(self.positions), found)
         for name, part in found.items():
@@ -138,32 +148,21 @@ class Collector:
                 "the gradients, then call refit()."
             )
 
-    def _read_proba(self, scores, output):
-        """Check the probabilities of one batch, and return what is kept of them."""
-        # Where only the first batch could be wrong, the others need no second look.
-        proba = None if self._surely_proba else self._probabilities(output)
+    def _kept_proba(self, proba, scores):
+        """Return what is kept of the probabilities of one batch."""
         if not self.needs.proba:
             return {}
         if self._surely_proba:
-            self._at_end["proba"] = lambda block: _to_probabilities(self.net, block)[0]
+            self._at_end["proba"] = lambda block: to_probabilities(self.net, block)[0]
             proba = scores
         return {"proba": proba}
 
     def _probabilities(self, output):
-        # Half precision is storage; a softmax of it would have ties without number.
-        exact = output.to(torch.promote_types(output.dtype, torch.float32))
-        proba, certain = _to_probabilities(self.net, exact)
+        proba, certain = to_probabilities(self.net, output)
         self._surely_proba = certain and proba.shape == output.shape
-        if not certain and not _is_distribution(proba, output):
-            criterion = getattr(self.net.criterion_, "_orig_mod", self.net.criterion_)
-            raise ModuleOutputError(
-                "The net's probabilities must be non-negative and sum to 1 in each "
-                f"row, but with the criterion {type(criterion).__name__} they do not. "
-                "skorch takes the module's output for probabilities unless it knows "
-                "the criterion: NLLLoss expects a softmax inside the module, "
-                "CrossEntropyLoss expects logits. Change one of the two, or set "
-                "predict_nonlinearity on the net."
-            )
+        if not certain:
+            eps = torch.finfo(output.dtype).eps
+            check_distribution(self.net, proba, len(output), eps)
         if self.n_classes is not None and proba.shape[1] != self.n_classes:
             raise ModuleOutputError(
                 f"The net answers {proba.shape[1]} classes, but the learner has "
@@ -172,11 +171,12 @@ class Collector:
             )
         return proba
 
-    def _read_layer(self, scores, output, rest, X):
+    def _read_layer(self, answer, scores, proba, X):
         """Return features and residual of one batch."""
         module = self.net.module_
         calls = self.calls.take()
-        if self._chosen is None:
+        is_first = self._chosen is None
+        if is_first:
             self._chosen = choose_layer(
                 module,
                 calls,
@@ -195,14 +195,46 @@ class Collector:
             )
         self._link = find_link(call.logits, scores, self._chosen, self._link)
         found = {"features": call.features} if self.needs.features else {}
-        if self.needs.residual and has_closed_form(self.net, self._link):
-            found["residual"] = call.logits
-            self._at_end["residual"] = closed_form
-        elif self.needs.residual:
-            found["residual"] = residual_by_autograd(
-                self.net, call.logits, self._link, output, rest, X
-            )
+        if self.needs.residual:
+            # A loss may run the module again: that is no part of the pass.
+            with self.calls.paused():
+                found["residual"] = self._kept_residual(
+                    call, answer, proba, X, is_first
+                )
         return found
+
+    def _kept_residual(self, call, answer, proba, X, is_first):
+        """Return what is kept of the residual of one batch."""
+        plain = has_closed_form(self.net, self._link, call.logits.shape[1])
+        at_end = plain and not callable(self.net.predict_nonlinearity)
+        if is_first or not at_end:
+            residual, _ = self._residual(call, answer, X, proba)
+        if is_first and len(residual) > 1:
+            rows = residual.norm(dim=1).topk(2).indices.tolist()
+            check_gradient(
+                self.net, X, rows, len(residual), self._chosen, self._residual
+            )
+        if at_end:
+            self._at_end["residual"] = closed_form
+            return call.logits
+        return residual
+
+    def _residual(self, call, answer, X, proba=None):
+        """Return the residual of one batch, and the labels it was taken at."""
+        net = self.net
+        labels = hypothetical_labels(call.logits)
+        if callable(net.predict_nonlinearity):
+            # Only probabilities tell which class the net then prefers.
+            if proba is None:
+                proba = to_probabilities(net, split_answer(answer))[0]
+            labels = proba.argmax(dim=1)
+        if has_closed_form(net, self._link, call.logits.shape[1]):
+            return closed_form(call.logits, labels), labels
+        layer = linear_layers(net.module_)[self._chosen]
+        residual = residual_by_autograd(
+            net, layer, call.logits, labels, self._link, answer, X
+        )
+        return residual, labels
 
     def _copy_features(self, features):
         """Copy features straight to where they are kept, once that is known."""
@@ -223,16 +255,22 @@ class Collector:
         return self.description
 
 
-def _split(answer):
-    """Split a module's answer into its first output and the rest, as skorch does."""
-    output, *rest = answer if isinstance(answer, (tuple, list)) else (answer,)
+def split_answer(answer):
+    """Return the class scores of a module's answer: the first of a tuple, as in skorch.
+
+    Raises
+    ------
+    ModuleOutputError
+        If there are none.
+    """
+    output = answer[0] if isinstance(answer, (tuple, list)) and answer else answer
     if not isinstance(output, torch.Tensor) or output.ndim == 0:
         raise ModuleOutputError(
             "The module must answer a tensor of class scores, or a tuple that begins "
             f"with one. Got {type(output).__name__} instead: let its forward return "
             "the scores."
         )
-    return output, tuple(rest)
+    return output
 
 
 def _all_finite(tensor):
@@ -246,42 +284,3 @@ def _is_log_of_zero(scores):
     # NaN or +inf never are right.
     possible = torch.isfinite(scores)
     return bool((torch.isneginf(scores) | possible).all() and possible.any(1).all())
-
-
-def _is_distribution(proba, output):
-    if proba.ndim != 2 or len(proba) != len(output):
-        return False
-    tolerance = max(_PROBA_TOLERANCE, 4 * torch.finfo(output.dtype).eps)
-    total = proba.sum(dim=1, dtype=torch.float64)
-    near_one = (total - 1).abs().amax() <= tolerance if len(proba) else True
-    return bool(near_one and (proba >= -tolerance).all())
-
-
-def _to_probabilities(net, output):
-    """Apply the rule of skorch's ``predict_proba`` to one batch of module outputs.
-
-    The rule is documented (``predict_nonlinearity``); skorch offers no public call that
-    applies it to outputs one already has.
-
-    Returns
-    -------
-    proba : tensor
-        Probabilities, if the net is set up well.
-    certain : bool
-        Whether they are a distribution for any finite outputs.
-    """
-    nonlinearity = net.predict_nonlinearity
-    if nonlinearity is None:
-        return output, False
-    if callable(nonlinearity):
-        return nonlinearity(output), False
-    criterion = getattr(net.criterion_, "_orig_mod", net.criterion_)
-    if isinstance(criterion, torch.nn.CrossEntropyLoss):
-        return torch.softmax(output, dim=-1), True
-    if isinstance(criterion, torch.nn.BCEWithLogitsLoss):
-        # sigmoid(-z), not 1 - sigmoid(z): that is 0 in float32 for confident rows.
-        pair = [torch.sigmoid(-output), torch.sigmoid(output)]
-        return torch.stack(pair, dim=1), output.ndim == 1
-    if isinstance(criterion, torch.nn.BCELoss):
-        return torch.stack([1 - output, output], dim=1), False
-    return output, False

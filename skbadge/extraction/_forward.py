@@ -16,9 +16,10 @@ from skbadge.extraction._batches import (
     iterate_batches,
     iterate_chunks,
 )
-from skbadge.extraction._collector import Collector
-from skbadge.extraction._hooks import captured_calls, checked_inputs, kept_modes
+from skbadge.extraction._collector import Collector, split_answer
+from skbadge.extraction._hooks import captured_calls, checked_inputs, kept_state
 from skbadge.extraction._nets import is_binary
+from skbadge.extraction._probabilities import to_probabilities
 from skbadge.utils._rows import n_rows, take
 
 __all__ = ["collect_outputs", "output_width"]
@@ -100,7 +101,7 @@ def _run(net, X, positions, transformers, collector, verbose):
                 leave=False,
             )
         )
-        stack.enter_context(kept_modes(net))
+        stack.enter_context(kept_state(net))
         # Hooks set after a module was compiled never fire in the compiled code.
         stack.enter_context(torch.compiler.set_stance("force_eager"))
         stack.enter_context(checked_inputs(net.module_, collector.check_input))
@@ -119,16 +120,20 @@ def _run(net, X, positions, transformers, collector, verbose):
 
 
 def output_width(net, X, transformers=None):
-    """Return the number of classes a net answers, seen on the first row of ``X``."""
-    part = take(X, np.arange(1))
+    """Return the number of classes a net answers, seen on the first rows of ``X``.
+
+    Two rows, where there are two: a layer that normalizes by its batch refuses one.
+    """
+    part = take(X, np.arange(min(2, n_rows(X))))
     if transformers is not None:
         part = transformers.transform(part)
-    with kept_modes(net):
+    with kept_state(net):
         batch = next(iter(iterate_batches(net, part)))
-        output = net.evaluation_step(batch)
-    if isinstance(output, (tuple, list)):
-        output = output[0]
-    return 2 if is_binary(net) else int(output.shape[-1])
+        output = split_answer(net.evaluation_step(batch))
+        proba, _ = to_probabilities(net, output)
+    if is_binary(net):
+        return 2
+    return int((output if output.ndim > 1 else proba).shape[-1])
 
 
 @contextmanager

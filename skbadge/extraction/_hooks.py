@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-__all__ = ["CallRecord", "LayerCall", "captured_calls", "checked_inputs", "kept_modes"]
+__all__ = ["CallRecord", "LayerCall", "captured_calls", "checked_inputs", "kept_state"]
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,14 @@ class CallRecord:
         self._calls = []
         self._handles = {}
         self._copy_features = torch.clone
+        self._paused = False
 
     def watch(self, name, layer):
         """Record the calls of a layer from now on."""
 
         def hook(_, args, kwargs, output):
+            if self._paused:
+                return
             given = args[0] if args else kwargs["input"]
             pair = (None, None)
             if given.ndim == 2:
@@ -66,6 +69,15 @@ class CallRecord:
         self._copy_features = copy_features
         for other in [other for other in self._handles if other != name]:
             self._handles.pop(other).remove()
+
+    @contextmanager
+    def paused(self):
+        """Let calls pass unseen for a while: those that are not the pass itself."""
+        self._paused = True
+        try:
+            yield
+        finally:
+            self._paused = False
 
     def close(self):
         """Stop watching."""
@@ -133,16 +145,31 @@ def _tensors(value):
 
 
 @contextmanager
-def kept_modes(net):
-    """Give all modules of a net their train or evaluation mode back at the end."""
-    modes = [
-        (part, part.training)
+def kept_state(net):
+    """Give all modules of a net their modes and buffers back at the end.
+
+    A module may update a buffer in evaluation mode too (a running mean, a counter of
+    calls); a pass over a pool is not to be seen in it.
+    """
+    parts = [
+        part
         for module in vars(net).values()
         if isinstance(module, nn.Module)
         for part in module.modules()
+    ]
+    modes = [(part, part.training) for part in parts]
+    buffers = [
+        (part, name, buffer, buffer.detach().clone())
+        for part in parts
+        for name, buffer in part.named_buffers(recurse=False)
     ]
     try:
         yield
     finally:
         for part, training in modes:
             part.training = training
+        for part, name, buffer, before in buffers:
+            setattr(part, name, buffer)
+            if not torch.equal(buffer, before):
+                with torch.no_grad():
+                    buffer.copy_(before)

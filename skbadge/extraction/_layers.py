@@ -190,13 +190,14 @@ def only_call(calls, name, module):
 
 
 def _check_not_tied(module, layer, name):
-    # By the layer's own list of parameters: reading `layer.weight` itself would compute
-    # it anew where it is parametrized.
+    # By the layers' own lists of parameters: reading `layer.weight` itself would
+    # compute it anew where it is parametrized. A layer with two names is one layer.
     weight = dict(layer.named_parameters(recurse=False)).get("weight")
     owners = [
-        _user_name(owner)
-        for owner, parameter in _unwrapped(module).named_parameters(
-            remove_duplicate=False
+        _user_name(f"{part_name}.{parameter_name}".lstrip("."))
+        for part_name, part in _unwrapped(module).named_modules()
+        for parameter_name, parameter in part.named_parameters(
+            recurse=False, remove_duplicate=False
         )
         if parameter is weight
     ]
@@ -209,7 +210,8 @@ def _check_not_tied(module, layer, name):
 
 
 def _check_linear(layer, call):
-    if type(layer).forward is nn.Linear.forward or call.features is None:
+    # Checked whatever its type: a hook or a replaced method may change what it answers.
+    if call.features is None:
         return
     dtype = torch.promote_types(call.logits.dtype, torch.float32)
     with torch.no_grad():
@@ -222,6 +224,6 @@ def _check_linear(layer, call):
         raise LayerError(
             f"The layer {call.name!r} ({type(layer).__name__}) does not answer input "
             "times weight plus bias, so its gradient is no product of one residual and "
-            "one feature vector. Use a plain nn.Linear, or a strategy that needs no "
-            "residual (for example MarginSampling)."
+            "one feature vector. Use a plain nn.Linear without hooks that change its "
+            "answer, or a strategy that needs no residual (for example MarginSampling)."
         )

@@ -178,10 +178,25 @@ def duplicate(estimator):
     """Copy a fitted estimator with its weights and the state of its optimizer.
 
     ``copy.deepcopy`` alone would pickle the net, as skorch has it, and fail on modules
-    with a lambda or of a class that was defined inside a function.
+    with a lambda or of a class that was defined inside a function; and on modules that
+    keep something of their last pass, such as the state of an LSTM.
     """
     net = find_net(estimator)
     twin = type(net).__new__(type(net))
     memo = {id(net): twin}
+    for module in vars(net).values():
+        if isinstance(module, nn.Module):
+            memo.update(_detached_results(module))
     vars(twin).update(copy.deepcopy(vars(net), memo))
     return copy.deepcopy(estimator, memo)
+
+
+def _detached_results(module):
+    """Return copies of the results of a pass that modules keep, by the results' ids."""
+    kept = [value for part in module.modules() for value in vars(part).values()]
+    parts = [part for v in kept for part in (v if isinstance(v, tuple) else (v,))]
+    return {
+        id(part): part.detach().clone()
+        for part in parts
+        if isinstance(part, torch.Tensor) and not part.is_leaf
+    }

@@ -15,6 +15,7 @@ from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 
 from skbadge.exceptions import ModuleOutputError
 from skbadge.extraction._nets import is_binary
+from skbadge.extraction._probabilities import unwrapped_criterion
 
 __all__ = [
     "LINKS",
@@ -23,6 +24,7 @@ __all__ = [
     "has_closed_form",
     "hypothetical_labels",
     "residual_by_autograd",
+    "row_losses",
 ]
 
 # How a module's output may follow from the logits of its classification layer.
@@ -33,6 +35,8 @@ LINKS = {
     "sigmoid": torch.sigmoid,
 }
 _TOLERANCE = 1e-4
+# Probabilities below this are not compared: modules round or clamp them.
+_SMALLEST_PROBA = 1e-7
 
 
 def find_link(logits, output, layer_name, known=None):
@@ -63,14 +67,22 @@ def find_link(logits, output, layer_name, known=None):
     names = ["identity", "softmax", "log-softmax"]
     if logits.shape[-1] == 1:
         names = ["identity", "sigmoid"]
-    eps = max(torch.finfo(logits.dtype).eps, torch.finfo(output.dtype).eps)
-    tolerance = max(_TOLERANCE, 4 * eps)
+    dtypes = [torch.finfo(logits.dtype), torch.finfo(output.dtype)]
+    tolerance = max(_TOLERANCE, 4 * max(dtype.eps for dtype in dtypes))
     exact = torch.promote_types(logits.dtype, torch.float32)
     for name in names if known is None else [known]:
-        expected = LINKS[name](logits.to(exact))
-        # Many classes have small probabilities, which differ by little.
-        slack = tolerance / logits.shape[-1] if name == "softmax" else tolerance
-        if torch.allclose(output.to(exact), expected, rtol=tolerance, atol=slack):
+        expected, found = LINKS[name](logits.to(exact)), output.to(exact)
+        slack = tolerance
+        if name in ("softmax", "sigmoid"):
+            # Where a net is sure, all that tells it from another is how small the small
+            # probabilities are.
+            slack = max(_SMALLEST_PROBA, *(dtype.tiny for dtype in dtypes))
+            if name == "sigmoid":
+                far = expected > 0.5
+                expected = torch.where(far, LINKS[name](-logits.to(exact)), expected)
+                found = torch.where(far, 1.0 - found, found)
+                slack = max(slack, dtypes[1].eps)
+        if torch.allclose(found, expected, rtol=tolerance, atol=slack):
             return name
     listed = "neither its logits nor their " + " nor their ".join(names[1:])
     raise ModuleOutputError(
@@ -99,12 +111,14 @@ def hypothetical_labels(logits):
     return logits.argmax(dim=1)
 
 
-def closed_form(logits):
+def closed_form(logits, labels=None):
     """Compute the residual of softmax or sigmoid with its log loss.
 
     Parameters
     ----------
     logits : tensor of shape (n_rows, n_outputs)
+    labels : tensor of shape (n_rows,), int64, default=None
+        Hypothetical labels; None for those of the largest logits.
 
     Returns
     -------
@@ -117,7 +131,7 @@ def closed_form(logits):
     ``p - 1`` of the paper is 0 in float32 for every confident row.
     """
     logits = _exact(logits)
-    labels = hypothetical_labels(logits)
+    labels = hypothetical_labels(logits) if labels is None else labels
     if logits.shape[1] == 1:
         # d/dz of the binary loss is sigmoid(z) - y; -sigmoid(-z) where y = 1.
         sign = 1.0 - 2.0 * labels[:, None].to(logits.dtype)
@@ -128,22 +142,30 @@ def closed_form(logits):
     return residual.scatter_(1, column, -residual.sum(dim=1, keepdim=True))
 
 
-def has_closed_form(net, link):
+def has_closed_form(net, link, width):
     """Say whether `closed_form` is the derivative of the net's loss in its logits.
 
     So it is for ``CrossEntropyLoss`` on logits, ``NLLLoss`` on softmax outputs, and,
     for one logit, ``BCEWithLogitsLoss`` and ``BCELoss`` on a sigmoid (no subclass,
     weight or smoothing). skorch's ``NLLLoss`` adds a machine epsilon inside the
     logarithm, which the closed form leaves out.
+
+    Parameters
+    ----------
+    net : skorch net
+        Initialized.
+    link : str
+        How the module's output follows from the logits (see `find_link`).
+    width : int
+        Number of logits.
+
+    Returns
+    -------
+    bool
     """
-    own_loss = (
-        NeuralNet.get_loss,
-        NeuralNetClassifier.get_loss,
-        NeuralNetBinaryClassifier.get_loss,
-    )
-    if type(net).get_loss not in own_loss:
+    if _has_own_loss(net):
         return False
-    criterion = getattr(net.criterion_, "_orig_mod", net.criterion_)
+    criterion = unwrapped_criterion(net)
     if getattr(criterion, "weight", None) is not None:
         return False
     if type(criterion) is torch.nn.CrossEntropyLoss:
@@ -154,30 +176,34 @@ def has_closed_form(net, link):
         return criterion.ignore_index < 0 and link == "softmax"
     if type(criterion) is torch.nn.BCELoss:
         return link == "sigmoid"
+    # With more logits it is a loss of one class against the rest, for each class.
     return (
         type(criterion) is torch.nn.BCEWithLogitsLoss
         and criterion.pos_weight is None
         and link == "identity"
+        and width == 1
     )
 
 
-def residual_by_autograd(net, logits, link, output, rest=(), X=None):
+def residual_by_autograd(net, layer, logits, labels, link, answer, X=None):
     """Compute the derivative of the net's own ``get_loss`` at the hypothetical label.
 
     Parameters
     ----------
     net : skorch net
         Initialized.
+    layer : nn.Module
+        The classification layer.
     logits : tensor of shape (n_rows, n_outputs)
-        Logits of one batch.
+        What it gave for one batch.
+    labels : tensor of shape (n_rows,), int64
+        Hypothetical labels.
     link : str
-        How the module's output follows from them (see `find_link`).
-    output : tensor of shape (n_rows, n_outputs) or (n_rows,)
-        The module's output, for its shape.
-    rest : tuple, default=()
-        What else the module returned beside its output.
+        How the module's output follows from the logits (see `find_link`).
+    answer : tensor, or tuple or list of tensors
+        What the module answered.
     X : what the net's iterator yields, default=None
-        The batch itself, for a ``get_loss`` that looks at it.
+        The batch itself.
 
     Returns
     -------
@@ -187,28 +213,122 @@ def residual_by_autograd(net, logits, link, output, rest=(), X=None):
     Raises
     ------
     ModuleOutputError
-        If the criterion offers no loss of single rows.
+        If ``get_loss`` gives no losses of single rows that follow from the logits.
+
+    Notes
+    -----
+    ``get_loss`` is called with ``training=False``, as the net stands in evaluation
+    mode. Where the module answers more than its scores, the loss may read the rest,
+    which may follow from the logits as well: the batch then runs through the module a
+    second time.
     """
-    logits = _exact(logits)
-    labels = hypothetical_labels(logits)
-    with torch.enable_grad(), _row_losses(net.criterion_):
-        leaf = logits.detach().clone().requires_grad_(True)
-        scores = LINKS[link](leaf).reshape(output.shape)
-        if is_binary(net):
-            labels = labels.to(leaf.dtype)
-        answer = (scores, *rest) if rest else scores
-        loss = net.get_loss(answer, labels, X=X, training=False)
-        if loss.numel() != len(labels):
-            criterion = type(net.criterion_).__name__
+    with torch.enable_grad():
+        if isinstance(answer, (tuple, list)):
+            leaf, answer = _answer_from_logits(net, layer, X)
+        else:
+            leaf = _exact(logits).detach().clone().requires_grad_(True)
+            answer = LINKS[link](leaf).reshape(answer.shape)
+        losses = row_losses(net, answer, labels, X)
+        if not losses.requires_grad:
             raise ModuleOutputError(
-                f"The criterion must give one loss a row. Got {criterion} instead, "
-                f"whose loss of {len(labels)} rows has the shape {tuple(loss.shape)} "
-                "even with its attribute reduction set to 'none'. Let it honor "
-                "reduction='none', or use a strategy that needs no residual (for "
-                "example MarginSampling)."
+                "The loss must follow from what the classification layer gave, by "
+                "steps that torch can differentiate. Got a loss of "
+                f"{type(net).__name__} without gradient instead: let forward and "
+                "get_loss compute it outside of no_grad, or use a strategy that needs "
+                "no residual (for example MarginSampling)."
             )
-        (residual,) = torch.autograd.grad(loss.sum(), leaf)
+        (last,) = torch.autograd.grad(losses[-1], leaf, retain_graph=True)
+        (residual,) = torch.autograd.grad(losses.sum(), leaf)
+    if last[:-1].any():
+        raise ModuleOutputError(
+            "The loss of a row must depend on that row alone while the criterion's "
+            "attribute reduction is 'none', so that it has a gradient of its own. Got "
+            f"losses of {type(net).__name__} with "
+            f"{type(unwrapped_criterion(net)).__name__} that depend on other rows of "
+            "the batch. Take the terms for the whole batch out of get_loss when "
+            "training=False, or use a strategy that needs no residual (for example "
+            "MarginSampling)."
+        )
     return residual.detach()
+
+
+def row_losses(net, answer, labels, X=None):
+    """Return the net's own loss of each row.
+
+    Parameters
+    ----------
+    net : skorch net
+        Initialized.
+    answer : tensor, or tuple or list of tensors
+        What the module answered.
+    labels : tensor of shape (n_rows,), int64
+        Labels of the rows.
+    X : what the net's iterator yields, default=None
+        The batch itself, for a ``get_loss`` that looks at it.
+
+    Returns
+    -------
+    tensor of shape (n_rows,)
+
+    Raises
+    ------
+    ModuleOutputError
+        If the loss is not one number a row.
+    """
+    scores = answer[0] if isinstance(answer, (tuple, list)) else answer
+    answer = answer if _has_own_loss(net) else scores
+    if is_binary(net):
+        labels = labels.to(scores.dtype)
+    with _reduction_none(unwrapped_criterion(net)):
+        try:
+            losses = net.get_loss(answer, labels, X=X, training=False)
+        except (IndexError, TypeError, ValueError) as error:
+            raise ModuleOutputError(
+                "The loss must take what the module answers in evaluation mode, and "
+                f"one class number a row. {type(net).__name__} with "
+                f"{type(unwrapped_criterion(net)).__name__} failed instead: {error}. "
+                "Make other labels of the class numbers in get_loss, or use a strategy "
+                "that needs no residual (for example MarginSampling)."
+            ) from error
+    if losses.numel() == len(labels):
+        return losses.reshape(-1)
+    raise ModuleOutputError(
+        f"The loss must be one number a row. Got the shape {tuple(losses.shape)} for "
+        f"{len(labels)} rows from {type(net).__name__} with "
+        f"{type(unwrapped_criterion(net)).__name__} instead, although the criterion's "
+        "attribute reduction is 'none'. Let the criterion honor it, and a get_loss of "
+        "your own reduce as it says, or use a strategy that needs no residual (for "
+        "example MarginSampling)."
+    )
+
+
+def _has_own_loss(net):
+    kinds = (NeuralNet, NeuralNetClassifier, NeuralNetBinaryClassifier)
+    return type(net).get_loss not in [kind.get_loss for kind in kinds]
+
+
+def _answer_from_logits(net, layer, X):
+    """Run a batch again, from the logits on with gradients.
+
+    Returns
+    -------
+    logits : tensor
+        What the layer gave, as a leaf.
+    answer : what the module answered from it
+    """
+    leaves = []
+
+    def cut(_, args, output):
+        leaves.append(_exact(output).detach().clone().requires_grad_(True))
+        # A copy: an operation in place after the layer must not reach the leaf.
+        return leaves[-1].to(output.dtype, copy=True)
+
+    handle = layer.register_forward_hook(cut)
+    try:
+        answer = net.infer(X)
+    finally:
+        handle.remove()
+    return leaves[0], answer
 
 
 def _exact(logits):
@@ -217,9 +337,8 @@ def _exact(logits):
 
 
 @contextmanager
-def _row_losses(criterion):
+def _reduction_none(criterion):
     """Switch a criterion to one loss a row for a while, where it knows how."""
-    criterion = getattr(criterion, "_orig_mod", criterion)
     if not hasattr(criterion, "reduction"):
         yield
         return

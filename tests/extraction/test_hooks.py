@@ -3,7 +3,7 @@ import torch
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from skbadge.extraction._hooks import captured_calls, checked_inputs, kept_modes
+from skbadge.extraction._hooks import captured_calls, checked_inputs, kept_state
 
 
 def hooks(module):
@@ -107,9 +107,43 @@ def test_modes_come_back_one_by_one():
     net.module_.train()
     net.module_[1].eval()
     net.criterion_.eval()
-    with kept_modes(net):
+    with kept_state(net):
         net.module_.eval()
         net.criterion_.train()
     modes = [part.training for part in net.module_.modules()]
     assert modes == [True, True, False]
     assert not net.criterion_.training
+
+
+def test_buffers_come_back_whatever_a_module_does_to_them():
+    class Counting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(2, 2)
+            self.register_buffer("in_place", torch.zeros(2))
+            self.register_buffer("replaced", torch.zeros(2))
+
+        def forward(self, X):
+            self.in_place += 1
+            self.replaced = self.replaced + 1
+            return X
+
+    net = NeuralNetClassifier(Counting, criterion=nn.CrossEntropyLoss).initialize()
+    buffers = dict(net.module_.named_buffers())
+    with pytest.raises(RuntimeError), kept_state(net):
+        net.module_(torch.zeros(1))
+        assert net.module_.replaced.sum() == net.module_.in_place.sum() == 2
+        raise RuntimeError
+    for name, buffer in net.module_.named_buffers():
+        assert buffer is buffers[name]
+        assert not buffer.any()
+
+
+def test_paused_calls_pass_unseen():
+    layer = nn.Linear(2, 2)
+    with captured_calls({"layer": layer}) as calls:
+        with calls.paused():
+            layer(torch.zeros(1, 2))
+        assert calls.take() == []
+        layer(torch.zeros(1, 2))
+        assert [call.name for call in calls.take()] == ["layer"]

@@ -4,6 +4,7 @@ from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from torch import nn
 
 from skbadge import exceptions
+from skbadge.extraction._nets import is_binary
 from skbadge.extraction._residual import (
     LINKS,
     closed_form,
@@ -26,13 +27,18 @@ def make_net(criterion, kind=NeuralNetClassifier, **settings):
     return net.initialize()
 
 
-def residual(net, logits, link="identity", **settings):
+def by_autograd(net, logits, link="identity"):
     output = LINKS[link](logits)
     if isinstance(net, NeuralNetBinaryClassifier):
         output = output.reshape(-1)
-    if has_closed_form(net, link):
+    labels = hypothetical_labels(logits)
+    return residual_by_autograd(net, net.module_, logits, labels, link, output)
+
+
+def residual(net, logits, link="identity"):
+    if has_closed_form(net, link, logits.shape[1]):
         return closed_form(logits)
-    return residual_by_autograd(net, logits, link, output, **settings)
+    return by_autograd(net, logits, link)
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -48,9 +54,8 @@ def residual(net, logits, link="identity", **settings):
 )
 def test_closed_form_agrees_with_autograd(net, link, width, scale):
     logits = make_logits(width, scale)
-    shape = logits.shape if width > 1 else (len(logits),)
-    expected = residual_by_autograd(net, logits, link, torch.empty(shape))
-    assert has_closed_form(net, link)
+    expected = by_autograd(net, logits, link)
+    assert has_closed_form(net, link, width)
     torch.testing.assert_close(
         residual(net, logits, link), expected, rtol=1e-9, atol=1e-15
     )
@@ -59,7 +64,7 @@ def test_closed_form_agrees_with_autograd(net, link, width, scale):
 def test_closed_form_on_softmax_leaves_out_the_epsilon_of_skorch():
     net = make_net(nn.NLLLoss)
     logits = make_logits(3, 2.0)
-    expected = residual_by_autograd(net, logits, "softmax", logits)
+    expected = by_autograd(net, logits, "softmax")
     torch.testing.assert_close(residual(net, logits, "softmax"), expected, rtol=1e-6,
                                atol=1e-12)  # fmt: skip
 
@@ -68,8 +73,7 @@ def test_closed_form_on_softmax_leaves_out_the_epsilon_of_skorch():
 def test_closed_form_on_a_sigmoid(link, criterion):
     net = make_net(criterion, NeuralNetBinaryClassifier)
     logits = make_logits(1, 3.0)
-    shape = (len(logits),)
-    expected = residual_by_autograd(net, logits, link, torch.empty(shape))
+    expected = by_autograd(net, logits, link)
     torch.testing.assert_close(residual(net, logits, link), expected)
 
 
@@ -139,7 +143,13 @@ def test_half_precision_is_computed_in_float32(dtype):
     ],
 )
 def test_when_there_is_a_closed_form(net, link, closed):
-    assert has_closed_form(net, link) == closed
+    assert has_closed_form(net, link, 3 - is_binary(net)) == closed
+
+
+def test_one_class_against_the_rest_is_no_softmax():
+    net = make_net(nn.BCEWithLogitsLoss, NeuralNetBinaryClassifier)
+    assert has_closed_form(net, "identity", 1)
+    assert not has_closed_form(net, "identity", 3)
 
 
 def test_no_closed_form_for_a_loss_of_ones_own():
@@ -186,11 +196,34 @@ def test_a_criterion_without_losses_of_rows():
     with pytest.raises(exceptions.ModuleOutputError) as caught:
         residual(net, make_logits(2, 1.0))
     assert str(caught.value) == (
-        "The criterion must give one loss a row. Got Mean instead, whose loss of 40 "
-        "rows has the shape () even with its attribute reduction set to 'none'. Let it "
-        "honor reduction='none', or use a strategy that needs no residual (for example "
+        "The loss must be one number a row. Got the shape () for 40 rows from "
+        "NeuralNetClassifier with Mean instead, although the criterion's attribute "
+        "reduction is 'none'. Let the criterion honor it, and a get_loss of your own "
+        "reduce as it says, or use a strategy that needs no residual (for example "
         "MarginSampling)."
     )
+
+
+def test_a_loss_that_wants_other_labels():
+    net = make_net(nn.BCEWithLogitsLoss)
+    with pytest.raises(exceptions.ModuleOutputError) as caught:
+        residual(net, make_logits(2, 1.0))
+    text = str(caught.value)
+    assert text.startswith(
+        "The loss must take what the module answers in evaluation mode, and one class "
+        "number a row. NeuralNetClassifier with BCEWithLogitsLoss failed instead: "
+        "Target size"
+    )
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_a_loss_that_does_not_follow_from_the_logits():
+    class Constant(NeuralNetClassifier):
+        def get_loss(self, y_pred, y_true, *args, **kwargs):
+            return torch.ones(len(y_true))
+
+    with pytest.raises(exceptions.ModuleOutputError, match="must follow from what the"):
+        residual(make_net(nn.CrossEntropyLoss, Constant), make_logits(2, 1.0))
 
 
 def test_parameters_of_the_criterion_get_no_gradient():
@@ -249,6 +282,25 @@ def test_what_is_no_link(change, width):
     logits = make_logits(width, 0.5)
     with pytest.raises(exceptions.ModuleOutputError, match="layer='...'"):
         find_link(logits, change(logits), "head")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_temperature_shows_where_the_net_is_sure(dtype):
+    logits = 12.0 * torch.eye(3, dtype=dtype)
+    softmax = torch.softmax(logits, dim=1)
+    assert find_link(logits, softmax, "head") == "softmax"
+    # Modules that keep probabilities away from 0 are no less a softmax.
+    assert find_link(logits, softmax.clamp_min(1e-8), "head") == "softmax"
+    with pytest.raises(exceptions.ModuleOutputError):
+        find_link(logits, torch.softmax(logits / 1.1, dim=1), "head")
+
+
+def test_a_temperature_shows_in_a_sure_sigmoid():
+    logits = torch.tensor([[12.0], [-12.0]])
+    assert find_link(logits, torch.sigmoid(logits), "head") == "sigmoid"
+    for logit in logits:
+        with pytest.raises(exceptions.ModuleOutputError):
+            find_link(logit[None], torch.sigmoid(logit[None] / 1.1), "head")
 
 
 def test_the_link_may_not_change():

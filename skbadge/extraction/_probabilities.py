@@ -1,0 +1,114 @@
+"""What skorch makes of a module's output: class probabilities."""
+
+from __future__ import annotations
+
+import torch
+from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
+
+from skbadge.exceptions import ModuleOutputError
+
+__all__ = [
+    "check_distribution",
+    "check_own_predict_proba",
+    "to_probabilities",
+    "unwrapped_criterion",
+]
+
+_TOLERANCE = 1e-3
+
+
+def unwrapped_criterion(net):
+    """Return a net's criterion as its author wrote it, compiled or not."""
+    return getattr(net.criterion_, "_orig_mod", net.criterion_)
+
+
+def to_probabilities(net, output):
+    """Apply the rule of skorch's ``predict_proba`` to one batch of module outputs.
+
+    The rule is documented (``predict_nonlinearity``); skorch offers no public call that
+    applies it to outputs one already has.
+
+    Parameters
+    ----------
+    net : skorch net
+        Initialized.
+    output : tensor of shape (n_rows, ...)
+        The module's output, or the first of several.
+
+    Returns
+    -------
+    proba : tensor
+        Probabilities, if the net is set up well.
+    certain : bool
+        Whether they are a distribution for any finite outputs.
+    """
+    # Half precision is storage; a softmax of it would have ties without number.
+    output = output.to(torch.promote_types(output.dtype, torch.float32))
+    nonlinearity = net.predict_nonlinearity
+    if nonlinearity is None:
+        return output, False
+    if callable(nonlinearity):
+        return nonlinearity(output), False
+    criterion = unwrapped_criterion(net)
+    if isinstance(criterion, torch.nn.CrossEntropyLoss):
+        return torch.softmax(output, dim=-1), output.ndim == 2
+    if isinstance(criterion, torch.nn.BCEWithLogitsLoss):
+        # sigmoid(-z), not 1 - sigmoid(z): that is 0 in float32 for confident rows.
+        pair = [torch.sigmoid(-output), torch.sigmoid(output)]
+        return torch.stack(pair, dim=1), output.ndim == 1
+    if isinstance(criterion, torch.nn.BCELoss):
+        return torch.stack([1 - output, output], dim=1), False
+    return output, False
+
+
+def check_distribution(net, proba, n_rows, eps=0.0):
+    """Refuse what are no probabilities of classes, one row for each of ``n_rows``.
+
+    Parameters
+    ----------
+    net : skorch net
+        Whose answers they are, for the message.
+    proba : tensor or ndarray
+        Should have the shape (n_rows, n_classes), be non-negative and sum to 1.
+    n_rows : int
+        Number of rows asked for.
+    eps : float, default=0.0
+        Rounding of the arithmetic they come from.
+
+    Raises
+    ------
+    ModuleOutputError
+        To 1e-3, or four times ``eps`` where that is more.
+    """
+    proba = torch.as_tensor(proba)
+    tolerance = max(_TOLERANCE, 4 * eps)
+    if proba.ndim == 2 and len(proba) == n_rows:
+        total = proba.sum(dim=1, dtype=torch.float64)
+        near_one = not n_rows or bool((total - 1).abs().amax() <= tolerance)
+        if near_one and bool((proba >= -tolerance).all()):
+            return
+    raise ModuleOutputError(
+        "The net's probabilities must be non-negative and sum to 1 in each row, but "
+        f"with the criterion {type(unwrapped_criterion(net)).__name__} they do not. "
+        "skorch takes the module's output for probabilities unless it knows the "
+        "criterion: NLLLoss expects a softmax inside the module, CrossEntropyLoss "
+        "expects logits. Change one of the two, or set predict_nonlinearity on the net."
+    )
+
+
+def check_own_predict_proba(net):
+    """Refuse a ``predict_proba`` that may answer other probabilities than the pass.
+
+    Raises
+    ------
+    ModuleOutputError
+        If the net's class has a ``predict_proba`` of its own.
+    """
+    known = (NeuralNet, NeuralNetClassifier, NeuralNetBinaryClassifier)
+    if type(net).predict_proba not in [kind.predict_proba for kind in known]:
+        raise ModuleOutputError(
+            f"The strategy reads probabilities, and {type(net).__name__} has a "
+            "predict_proba of its own, which a pass over the pool does not call: the "
+            "two could differ. Put what it does to the module's outputs into "
+            "predict_nonlinearity, which both follow."
+        )
