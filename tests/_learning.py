@@ -33,8 +33,16 @@ class Tiny(nn.Module):
         return self.head(self.body(X))
 
 
+class Double(Tiny):
+    """The same in float64, for comparisons to more digits than float32 has."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.double()
+
+
 class Normed(nn.Module):
-    """The same with BatchNorm, whose buffers move in training."""
+    """A perceptron with BatchNorm, whose buffers move in training."""
 
     def __init__(self, n_features=3, n_classes=3):
         super().__init__()

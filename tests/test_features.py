@@ -20,7 +20,7 @@ from torch import nn
 
 from skbadge import PenultimateFeatures, exceptions
 from tests._any_nets import CASES, Net, build
-from tests._learning import global_states, make_data, make_net
+from tests._learning import Double, global_states, make_data, make_net
 from tests.test_any_net import user_module
 from tests.test_sklearn import Sizer, lean_settings_of_batches
 
@@ -32,7 +32,9 @@ def transformer(net=None, **settings):
 
 
 def checked_transformer():
-    net = make_net(callbacks=[Sizer], module__dropout=0.0, **lean_settings_of_batches())
+    # The checks compare to 1e-9; float32 rounds by the place of a row in its batch.
+    settings = {"callbacks": [Sizer], "module__dropout": 0.0}
+    net = make_net(Double, **settings, **lean_settings_of_batches())
     return PenultimateFeatures(net, random_state=0)
 
 

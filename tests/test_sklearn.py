@@ -30,6 +30,7 @@ from skbadge import ALBL, BADGE, ActiveLearner, CoreSet, MarginSampling, RandomS
 from skbadge.exceptions import InvalidInputError, RefitError
 from skbadge.modules import lean_settings
 from tests._learning import (
+    Double,
     Tiny,
     make_data,
     make_learner,
@@ -53,6 +54,8 @@ class Sizer(Callback):
 
 def learner_for_checks(strategy):
     net = make_net(
+        # The checks compare to 1e-9; float32 rounds by the place of a row in its batch.
+        Double,
         max_epochs=25,
         batch_size=64,
         optimizer=torch.optim.Adam,
