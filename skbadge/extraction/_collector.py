@@ -210,9 +210,15 @@ class Collector:
         if is_first or not at_end:
             residual, _ = self._residual(call, answer, X, proba)
         if is_first and len(residual) > 1:
-            rows = residual.norm(dim=1).topk(2).indices.tolist()
+            # NaN and infinity are refused later, with the rows they stand in.
+            norms = residual.norm(dim=1).nan_to_num(nan=0.0, posinf=0.0)
             check_gradient(
-                self.net, X, rows, len(residual), self._chosen, self._residual
+                self.net,
+                X,
+                norms.topk(2).indices.tolist(),
+                len(residual),
+                self._chosen,
+                self._residual,
             )
         if at_end:
             self._at_end["residual"] = closed_form
