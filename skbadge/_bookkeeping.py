@@ -13,7 +13,7 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
-from skbadge._classes import check_labels, encode, resolve_classes
+from skbadge._classes import check_labels, encode, in_order, resolve_classes
 from skbadge._inputs import check_indices, check_rows, check_strategy
 from skbadge._labeled import LabeledSet, Pending, split_fit_params
 from skbadge._training import probe_net
@@ -138,7 +138,8 @@ class LabeledRowsMixin:
         for name in ("last_selection_", "timings_", "estimator_"):
             vars(self).pop(name, None)
         self._entropy, self._format, self._n_trainings = entropy, format, 0
-        self.classes_, self.strategy_ = classes, strategy
+        self.classes_, self._columns = in_order(classes), classes
+        self.strategy_ = strategy
         self._asked, self._pending = None, ()
         # Copies: the caller may go on to change the arrays.
         X = X if is_dataset(X) else take(X, np.arange(len(y)))

@@ -12,7 +12,7 @@ from sklearn.utils import get_tags
 from skorch import NeuralNetClassifier
 
 from skbadge._bookkeeping import LabeledRowsMixin
-from skbadge._classes import check_labels
+from skbadge._classes import check_labels, encode, in_order
 from skbadge._contracts import PoolOutputs
 from skbadge._inputs import (
     check_candidates,
@@ -61,7 +61,8 @@ class ActiveLearner(
         Dotted name of the classification layer (``"head.fc"``). None takes the last
         ``nn.Linear`` executed whose width is that of the module's output.
     classes : array-like of shape (n_classes,) or None, default=None
-        All classes, in the order of the net's columns. None takes the net's own
+        All classes. Their order is that of the net's columns, which matters for a
+        trained net only: ``classes_`` is sorted anyhow. None takes the net's own
         ``classes``, else the sorted labels of `fit`; integer labels below the width of
         the last layer count as column numbers.
     warm_start : bool, default=False
@@ -76,7 +77,8 @@ class ActiveLearner(
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The classes, in the order of the columns of `predict_proba`.
+        The classes, sorted (labels of several types: in the order of ``classes``), as
+        are the columns of `predict_proba`.
     X_ : same kind as the rows given
         Labelled rows, in the order in which they came.
     y_ : ndarray of shape (n_labeled,)
@@ -339,6 +341,7 @@ class ActiveLearner(
             If the net answers NaN.
         """
         proba = np.asarray(self._predicted("predict_proba", X))
+        proba = proba[:, encode(self.classes_, self._columns)]
         good = np.isfinite(proba).all(axis=1)
         if not good.all():
             raise DivergedTrainingError(
@@ -364,10 +367,11 @@ class ActiveLearner(
         """
         self._check_trained("predict")
         # Through the probabilities, so that NaN does not pass for the first class.
-        columns = self.predict_proba(X).argmax(axis=1)
-        if type(find_net(self.estimator_)).predict is not NeuralNetClassifier.predict:
-            columns = np.asarray(self._predicted("predict", X)).astype(np.intp)
-        return self.classes_[columns]
+        best = self.predict_proba(X).argmax(axis=1)
+        if type(find_net(self.estimator_)).predict is NeuralNetClassifier.predict:
+            return self.classes_[best]
+        columns = np.asarray(self._predicted("predict", X)).astype(np.intp)
+        return self._columns[columns]
 
     # ------------------------------------------------------------- scikit-learn
 
@@ -410,11 +414,11 @@ class ActiveLearner(
         """Train on all labelled rows; swap the model in only when all is done."""
         started = perf_counter()
         goes_on = self._is_trained()
-        fitted, classes = train(
+        fitted, columns = train(
             self.estimator,
             self._labeled,
-            self.classes_,
-            given=self.classes_ if goes_on else self.classes,
+            self._columns,
+            given=self._columns if goes_on else self.classes,
             previous=self.estimator_ if goes_on and self.warm_start else None,
             seed=seed_for(self._entropy, Purpose.FIT, self._n_trainings),
             format=self._format,
@@ -424,10 +428,11 @@ class ActiveLearner(
         # One step, so that a Ctrl-C finds either all of the old or all of the new.
         vars(self).update(
             strategy_=told_strategy(
-                self.strategy_, self._pending, self._labeled, fitted, classes
+                self.strategy_, self._pending, self._labeled, fitted, columns
             ),
             estimator_=fitted,
-            classes_=classes,
+            classes_=in_order(columns),
+            _columns=columns,
             timings_={**getattr(self, "timings_", {}), "fit": seconds},
             _n_trainings=self._n_trainings + 1,
             _pending=(),

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import process_routing
 from skorch.callbacks import Callback
 
-from skbadge._classes import encode, resolve_classes
+from skbadge._classes import GIVEN, encode, resolve_classes
 from skbadge.exceptions import InvalidInputError
 from skbadge.extraction._dataset import RelabeledDataset
 from skbadge.extraction._forward import output_width
@@ -124,7 +124,7 @@ def train(estimator, labeled, classes, *, given, previous, seed, format, fit_par
     raise InvalidInputError(
         "The width of the net must not change from one training to the next. Got "
         f"{len(classes)} columns after the labels had been encoded for others: give "
-        "all classes with classes=[...]."
+        f"all classes with {GIVEN}."
     )
 
 
@@ -277,7 +277,7 @@ def _explanation(error, fitted, X, y):
         return InvalidInputError(
             f"The net answers {width} classes, but the labels need at least "
             f"{n_classes}. Change the width of the last layer, or give the classes in "
-            "the order of its columns with classes=[...]."
+            f"the order of its columns with {GIVEN}."
         )
     return None
 
