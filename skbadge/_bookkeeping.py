@@ -6,12 +6,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
-import sklearn
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    process_routing,
-)
 
 from skbadge._classes import check_labels, encode, in_order, resolve_classes
 from skbadge._inputs import check_indices, check_rows, check_strategy
@@ -106,18 +100,6 @@ class LabeledRowsMixin:
         self._labeled = self._labeled.relabeled(positions, y)
         return self
 
-    def get_metadata_routing(self):
-        """Describe how fit parameters are routed, in scikit-learn's form.
-
-        Returns
-        -------
-        MetadataRouter
-        """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        return MetadataRouter(owner=self).add(
-            estimator=self.estimator, method_mapping=mapping
-        )
-
     def _start(self, X, y, fit_params):
         """Check everything, then begin a new labelled set."""
         check_estimator_kind(self.estimator)
@@ -176,11 +158,6 @@ class LabeledRowsMixin:
         # The last training is repeated under its own number, so under its own seed.
         self._n_trainings = n_trainings - 1
         self._train()
-
-    def _routed(self, fit_params):
-        if not fit_params or not sklearn.get_config()["enable_metadata_routing"]:
-            return fit_params
-        return process_routing(self, "fit", **fit_params).estimator.fit
 
     @contextmanager
     def _undone_on_error(self):

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skbadge._contracts import Needs
 from skbadge._inputs import check_rows
 from skbadge._learner import ActiveLearner
+from skbadge._training import fit_router
 from skbadge.exceptions import InvalidInputError
 from skbadge.extraction._forward import collect_outputs
 from skbadge.extraction._nets import (
@@ -180,6 +181,15 @@ class PenultimateFeatures(
                 layer=self.layer,
             )
         return outputs.features.cpu().numpy()
+
+    def get_metadata_routing(self):
+        """Describe how fit parameters are routed, in scikit-learn's form.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        return fit_router(self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -12,7 +12,7 @@ from sklearn.utils import get_tags
 from skorch import NeuralNetClassifier
 
 from skbadge._bookkeeping import LabeledRowsMixin
-from skbadge._classes import check_labels, encode, in_order
+from skbadge._classes import check_labels, encode
 from skbadge._contracts import PoolOutputs
 from skbadge._inputs import (
     check_candidates,
@@ -22,12 +22,8 @@ from skbadge._inputs import (
     drawn_share,
 )
 from skbadge._labeled import AskedBatch
-from skbadge._training import told_strategy, train
-from skbadge.exceptions import (
-    DivergedTrainingError,
-    LearnerNotFittedError,
-    RefitError,
-)
+from skbadge._trained import TrainedModelMixin
+from skbadge.exceptions import DivergedTrainingError
 from skbadge.extraction._forward import collect_outputs
 from skbadge.extraction._nets import check_estimator_kind, find_net, split_estimator
 from skbadge.utils._random import Purpose, draw_entropy, seed_for, spawn_generator
@@ -39,7 +35,11 @@ __all__ = ["ActiveLearner"]
 
 
 class ActiveLearner(
-    LabeledRowsMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
+    LabeledRowsMixin,
+    TrainedModelMixin,
+    ClassifierMixin,
+    MetaEstimatorMixin,
+    BaseEstimator,
 ):
     """Ask which rows of a pool to label next, and learn from the answers.
 
@@ -375,9 +375,6 @@ class ActiveLearner(
 
     # ------------------------------------------------------------- scikit-learn
 
-    def __sklearn_is_fitted__(self):
-        return self._is_trained()
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         transformers, _ = split_estimator(self.estimator)
@@ -391,66 +388,11 @@ class ActiveLearner(
 
     # ------------------------------------------------------------------ private
 
-    def _is_trained(self):
-        return hasattr(self, "estimator_")
-
-    def _train_safely(self, kept):
-        """Train; whatever goes wrong, say that the labels and the model are there."""
-        previous = ", the previous model still predicts" if self._is_trained() else ""
-        state = (
-            f"{kept} (n_labeled_ = {self.n_labeled_}){previous}, and refit() trains "
-            "again."
-        )
-        try:
-            self._train()
-        except KeyboardInterrupt as error:
-            raise KeyboardInterrupt(f"Training was interrupted. {state}") from error
-        except Exception as error:
-            raise RefitError(
-                f"Training failed: {type(error).__name__}: {error}. {state}"
-            ) from error
-
-    def _train(self):
-        """Train on all labelled rows; swap the model in only when all is done."""
-        started = perf_counter()
-        goes_on = self._is_trained()
-        fitted, columns = train(
-            self.estimator,
-            self._labeled,
-            self._columns,
-            given=self._columns if goes_on else self.classes,
-            previous=self.estimator_ if goes_on and self.warm_start else None,
-            seed=seed_for(self._entropy, Purpose.FIT, self._n_trainings),
-            format=self._format,
-            fit_params=self._routed(self._labeled.all_fit_params()),
-        )
-        seconds = perf_counter() - started
-        # One step, so that a Ctrl-C finds either all of the old or all of the new.
-        vars(self).update(
-            strategy_=told_strategy(
-                self.strategy_, self._pending, self._labeled, fitted, columns
-            ),
-            estimator_=fitted,
-            classes_=in_order(columns),
-            _columns=columns,
-            timings_={**getattr(self, "timings_", {}), "fit": seconds},
-            _n_trainings=self._n_trainings + 1,
-            _pending=(),
-        )
-
     def _predicted(self, method, X):
         self._check_trained(method)
         X = check_rows(self, X)
         with preserved_generators():
             return getattr(self.estimator_, method)(X)
-
-    def _check_trained(self, method):
-        if not self._is_trained():
-            raise LearnerNotFittedError(
-                f"This {type(self).__name__} instance is not fitted yet. Call fit(X, "
-                f"y) with some labelled rows before {method}; without any label, a "
-                "strategy that needs no model, such as RandomSampling(), can query."
-            )
 
     def _query_strategy(self):
         if self._is_trained():

@@ -14,8 +14,10 @@ from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
+    KFold,
     RandomizedSearchCV,
     cross_val_score,
 )
@@ -26,7 +28,15 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 
-from skbadge import ALBL, BADGE, ActiveLearner, CoreSet, MarginSampling, RandomSampling
+from skbadge import (
+    ALBL,
+    BADGE,
+    ActiveLearner,
+    CoreSet,
+    MarginSampling,
+    PenultimateFeatures,
+    RandomSampling,
+)
 from skbadge.exceptions import InvalidInputError, RefitError
 from skbadge.modules import lean_settings
 from tests._learning import (
@@ -357,6 +367,44 @@ def test_searches_route_weights(weighted):
         learner.set_score_request(sample_weight=False)
         GridSearchCV(learner, {"estimator__lr": [0.1]}, cv=2).fit(X, Y, sample_weight=W)
     assert_array_equal(Weighted.seen, W)
+
+
+def test_scores_are_weighted_where_asked_for(weighted):
+    weights_of_rows = np.where(Y == 0, 1.0, 0.0)
+
+    def by_hand(learner, rows):
+        right = learner.predict(X[rows]) == Y[rows]
+        return np.average(right, weights=weights_of_rows[rows])
+
+    with sklearn.config_context(enable_metadata_routing=True):
+        weighted.set_fit_request(sample_weight=True)
+        learner = make_learner(net=weighted).set_score_request(sample_weight=True)
+        params = {"sample_weight": weights_of_rows}
+        folds = KFold(2)
+        found = cross_val_score(learner, X, Y, cv=folds, params=params)
+        search = GridSearchCV(learner, {"estimator__lr": [0.1]}, cv=folds)
+        search.fit(X, Y, **params)
+        expected = []
+        for train, test in folds.split(X):
+            twin = clone(learner)
+            twin.fit(X[train], Y[train], sample_weight=weights_of_rows[train])
+            expected.append(by_hand(twin, test))
+        pipe = make_pipeline(Step(), learner).fit(X, Y, **params)
+        assert pipe.score(X, Y, **params) == by_hand(pipe[-1], np.arange(60))
+    assert found.tolist() == expected
+    assert search.cv_results_["mean_test_score"][0] == np.mean(expected)
+
+
+def test_features_in_a_pipeline_hand_weights_to_their_net(weighted):
+    with sklearn.config_context(enable_metadata_routing=True):
+        weighted.set_fit_request(sample_weight=True)
+        features = PenultimateFeatures(weighted, random_state=0)
+        last = LogisticRegression().set_fit_request(sample_weight=False)
+        make_pipeline(features, last).fit(X, Y, sample_weight=W)
+        assert_array_equal(Weighted.seen, W)
+        Weighted.seen = None
+        clone(features).fit_transform(X, Y, sample_weight=W)
+        assert_array_equal(Weighted.seen, W)
 
 
 def test_parameters_a_net_does_not_take():
