@@ -9,7 +9,7 @@ from sklearn.utils import column_or_1d
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.extraction._nets import is_binary
-from skbadge.utils._rows import n_rows
+from skbadge.utils._rows import n_rows, stacking_hint
 
 __all__ = ["GIVEN", "check_labels", "encode", "in_order", "listed", "resolve_classes"]
 
@@ -47,7 +47,7 @@ def check_labels(y, X, rows="X"):
     if len(y) != n_rows(X):
         raise InvalidInputError(
             f"{rows} and y must have the same number of rows. Got {n_rows(X)} rows of "
-            f"{rows} and {len(y)} labels instead."
+            f"{rows} and {len(y)} labels instead.{stacking_hint(X)}"
         )
     if len(y) == 0:
         raise InvalidInputError("y must hold at least one label. Got none.")

@@ -15,7 +15,6 @@ from skbadge._contracts import Needs
 from skbadge._inputs import check_rows
 from skbadge._learner import ActiveLearner
 from skbadge._training import fit_router
-from skbadge.exceptions import InvalidInputError
 from skbadge.extraction._forward import collect_outputs
 from skbadge.extraction._nets import (
     check_estimator_kind,
@@ -24,7 +23,6 @@ from skbadge.extraction._nets import (
     split_estimator,
 )
 from skbadge.strategies import RandomSampling
-from skbadge.utils._rows import n_rows
 from skbadge.utils._torch import preserved_generators
 
 __all__ = ["PenultimateFeatures"]
@@ -164,10 +162,7 @@ class PenultimateFeatures(
             If the net does not answer as a classifier should.
         """
         check_is_fitted(self, "estimator_")
-        X = check_rows(self, X)
-        if n_rows(X) == 0:
-            raise InvalidInputError("X must hold at least one row. Got none.")
-        return self._features(X)
+        return self._features(check_rows(self, X))
 
     def _features(self, X, rows=None):
         transformers, net = split_estimator(self.estimator_)

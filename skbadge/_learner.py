@@ -303,7 +303,7 @@ class ActiveLearner(
             generator = self._generator(Purpose.SUBSAMPLE)
             rows = drawn_share(rows, n_pool, subsample, generator)
         n_candidates = n_pool if rows is None else len(rows)
-        n = check_n(n, n_candidates)
+        n = check_n(n, n_candidates, subsample)
         started = perf_counter()
         outputs = self._outputs(X_pool, rows, n_candidates, strategy.needs)
         embedded = perf_counter()
