@@ -101,7 +101,7 @@ class LabeledRowsMixin:
         return self
 
     def _start(self, X, y, fit_params):
-        """Check everything, then begin a new labelled set."""
+        """Check everything, then begin a new labelled set; return the constants."""
         check_estimator_kind(self.estimator)
         strategy = check_strategy(self.strategy)
         X = check_rows(self, X, reset=True)
@@ -127,14 +127,18 @@ class LabeledRowsMixin:
         X = X if is_dataset(X) else take(X, np.arange(len(y)))
         y = classes[encode(y, classes)]
         probability = np.full(len(y), np.nan)
-        self._labeled = LabeledSet(X, y, probability, aligned, constants)
+        self._labeled = LabeledSet(X, y, probability, aligned)
+        return constants
 
     def _append(self, X, y, indices, fit_params):
-        """Check everything, then add rows to the labelled set."""
+        """Check everything, then add rows to the labelled set; return the constants."""
         X = check_rows(self, X)
         y = check_labels(y, X)
         y = self.classes_[encode(y, self.classes_)]
         indices = check_indices(indices, len(y), self._asked)
+        known = self._labeled.constants
+        aligned, constants = split_fit_params(fit_params, len(y), known)
+        self._routed({**aligned, **constants})
         probability = np.full(len(y), np.nan)
         asked, pending = self._asked, self._pending
         if asked is not None:
@@ -145,9 +149,10 @@ class LabeledRowsMixin:
                 asked = asked.closed(taught)
                 unlabeled = asked.n_candidates - int((~asked.open).sum())
                 pending = (*pending, Pending(asked.selection, taught, unlabeled))
-        labeled = self._labeled.joined(X, y, probability, fit_params)
+        labeled = self._labeled.joined(X, y, probability, aligned)
         # One step, so that a Ctrl-C finds either all of the old or all of the new.
         vars(self).update(_labeled=labeled, _asked=asked, _pending=pending)
+        return constants
 
     def _resume(self, X, y, *, probability, n_trainings, strategy_state):
         """Come back to a state that was written down: same weights, same queries."""

@@ -169,8 +169,9 @@ class ActiveLearner(
             Their labels, of any type.
         **fit_params : dict
             Handed to the estimator's ``fit``, or routed to it where scikit-learn's
-            metadata routing is on. Those with one value a row are kept with the rows
-            and must come with every `teach`.
+            metadata routing is on. Those with one value a row, such as
+            ``sample_weight``, are kept with the rows and must come with every `teach`.
+            The others hold for later trainings once one with them has succeeded.
 
         Returns
         -------
@@ -183,13 +184,13 @@ class ActiveLearner(
         """
         serves = self._is_trained()
         with self._undone_on_error():
-            self._start(X, y, fit_params)
+            constants = self._start(X, y, fit_params)
             if serves:
                 # An earlier fit goes on serving if this one fails.
-                self._train()
+                self._train(constants)
         if not serves:
             # The labels stay, for refit().
-            self._train()
+            self._train(constants)
         return self
 
     def teach(self, X, y, *, indices=None, **fit_params):
@@ -209,7 +210,8 @@ class ActiveLearner(
             fewer, other, or in another order than asked. None counts the rows as the
             last query's where their number is its ``n``.
         **fit_params : dict
-            The row-aligned ones given to `fit`, for the new rows.
+            The row-aligned ones given to `fit`, for the new rows. Others take the place
+            of earlier ones, and hold once a training with them has succeeded.
 
         Returns
         -------
@@ -229,11 +231,12 @@ class ActiveLearner(
         if self._labeled is None:
             check_indices(indices, len(check_labels(y, as_rows(X))), self._asked)
             with self._undone_on_error():
-                self._start(X, y, fit_params)
+                constants = self._start(X, y, fit_params)
         else:
             n_before = self.n_labeled_
-            self._append(X, y, indices, fit_params)
-        self._train_safely(f"The {self.n_labeled_ - n_before} new labels are kept")
+            constants = self._append(X, y, indices, fit_params)
+        kept = f"The {self.n_labeled_ - n_before} new labels are kept"
+        self._train_safely(kept, constants)
         return self
 
     def refit(self):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import perf_counter
 
 import sklearn
@@ -41,7 +42,7 @@ class TrainedModelMixin:
                 "strategy that needs no model, such as RandomSampling(), can query."
             )
 
-    def _train_safely(self, kept):
+    def _train_safely(self, kept, constants=()):
         """Train; whatever goes wrong, say that the labels and the model are there."""
         previous = ", the previous model still predicts" if self._is_trained() else ""
         state = (
@@ -49,34 +50,42 @@ class TrainedModelMixin:
             "again."
         )
         try:
-            self._train()
+            self._train(constants)
         except KeyboardInterrupt as error:
             raise KeyboardInterrupt(f"Training was interrupted. {state}") from error
         except Exception as error:
             raise RefitError(
-                f"Training failed: {type(error).__name__}: {error}. {state}"
+                f"Training failed: {type(error).__name__}: {str(error).rstrip('.')}. "
+                f"{state}"
             ) from error
 
-    def _train(self):
-        """Train on all labelled rows; swap the model in only when all is done."""
+    def _train(self, constants=()):
+        """Train on all labelled rows; swap the model in only when all is done.
+
+        Only then do new constant fit parameters belong to the labelled set: a mistyped
+        one must not spoil every training to come.
+        """
         started = perf_counter()
+        labeled = self._labeled
+        labeled = replace(labeled, constants={**labeled.constants, **dict(constants)})
         goes_on = self._is_trained()
         fitted, columns = train(
             self.estimator,
-            self._labeled,
+            labeled,
             self._columns,
             given=self._columns if goes_on else self.classes,
             previous=self.estimator_ if goes_on and self.warm_start else None,
             seed=seed_for(self._entropy, Purpose.FIT, self._n_trainings),
             format=self._format,
-            fit_params=self._routed(self._labeled.all_fit_params()),
+            fit_params=self._routed({**labeled.constants, **labeled.fit_params}),
         )
         seconds = perf_counter() - started
         # One step, so that a Ctrl-C finds either all of the old or all of the new.
         vars(self).update(
             strategy_=told_strategy(
-                self.strategy_, self._pending, self._labeled, fitted, columns
+                self.strategy_, self._pending, labeled, fitted, columns
             ),
+            _labeled=labeled,
             estimator_=fitted,
             classes_=in_order(columns),
             _columns=columns,
