@@ -18,6 +18,7 @@ from skbadge.extraction._nets import (
     input_format,
     is_frozen,
 )
+from skbadge.utils._params import flat_params
 from skbadge.utils._random import Purpose, draw_entropy, seed_for
 from skbadge.utils._rows import is_dataset, take
 
@@ -122,6 +123,8 @@ class LabeledRowsMixin:
         self._entropy, self._format, self._n_trainings = entropy, format, 0
         self.classes_, self._columns = in_order(classes), classes
         self.strategy_ = strategy
+        self._strategy_params = flat_params(self.strategy, "strategy")
+        self._estimator_params = flat_params(self.estimator, "estimator")
         self._asked, self._pending = None, ()
         # Copies: the caller may go on to change the arrays.
         X = X if is_dataset(X) else take(X, np.arange(len(y)))
@@ -147,6 +150,7 @@ class LabeledRowsMixin:
                 probability[new_rows] = asked.selection.probability[taught]
             if len(taught):
                 asked = asked.closed(taught)
+            if len(taught) and asked.own:
                 unlabeled = asked.n_candidates - int((~asked.open).sum())
                 pending = (*pending, Pending(asked.selection, taught, unlabeled))
         labeled = self._labeled.joined(X, y, probability, aligned)

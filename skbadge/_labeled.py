@@ -187,6 +187,8 @@ class AskedBatch:
         Number of rows that could have been chosen.
     open : ndarray of shape (n,), dtype bool
         Rows that were not taught yet.
+    own : bool, default=True
+        Whether the present strategy chose them, and is to be told of the answers.
     """
 
     selection: Selection
@@ -194,6 +196,7 @@ class AskedBatch:
     n_pool: int
     n_candidates: int
     open: np.ndarray
+    own: bool = True
 
     def matched(self, indices, n_new):
         """Find which rows of the batch came back.

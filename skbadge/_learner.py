@@ -67,7 +67,9 @@ class ActiveLearner(
         the last layer count as column numbers.
     warm_start : bool, default=False
         Whether `teach` goes on from the present weights and optimizer state, with
-        transformers as fitted, or trains from scratch (as the BADGE paper does).
+        transformers as fitted, or trains from scratch (as the BADGE paper does). What
+        it then goes on with is ``estimator_``: parameters of ``estimator`` that were
+        changed in between are an error.
     random_state : int, RandomState, Generator or None, default=None
         Fixes initialization, shuffling, dropout and selection. None draws once, in
         `fit`.
@@ -220,7 +222,8 @@ class ActiveLearner(
         Raises
         ------
         InvalidInputError
-            If a label is unknown or an argument does not fit; nothing was stored.
+            If a label is unknown, or an argument or parameter does not fit; nothing was
+            stored.
         RefitError
             If the training failed. The labels are kept, the previous model predicts,
             and `refit` tries again. Its cause is the original error.
@@ -233,6 +236,7 @@ class ActiveLearner(
             with self._undone_on_error():
                 constants = self._start(X, y, fit_params)
         else:
+            self._check_settings()
             n_before = self.n_labeled_
             constants = self._append(X, y, indices, fit_params)
         kept = f"The {self.n_labeled_ - n_before} new labels are kept"
@@ -250,12 +254,15 @@ class ActiveLearner(
         ------
         LearnerNotFittedError
             If there are no labelled rows yet.
+        InvalidInputError
+            If a parameter does not fit.
         RefitError
             If the training failed; as for `teach`.
         KeyboardInterrupt
             If the training was interrupted; as for `teach`.
         """
         self._check_labeled("refit")
+        self._check_settings()
         self._train_safely("All labels are kept")
         return self
 
@@ -399,6 +406,7 @@ class ActiveLearner(
 
     def _query_strategy(self):
         if self._is_trained():
+            self._renew_strategy()
             return self.strategy_
         check_estimator_kind(self.estimator)
         strategy = check_strategy(self.strategy)
