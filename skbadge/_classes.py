@@ -214,7 +214,7 @@ def encode(y, classes):
 def _encoded_elsewhere(y, classes):
     """Return a hint for names that came as the numbers of names, else nothing."""
     encoded = y.dtype.kind in "iu" and 0 <= y.min() and y.max() < len(classes)
-    if not encoded or classes.dtype.kind in "iuf":
+    if not encoded or classes.dtype.kind in "iufb":
         return ""
     return (
         " Meta-estimators such as VotingClassifier and StackingClassifier hand on the "

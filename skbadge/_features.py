@@ -108,7 +108,8 @@ class PenultimateFeatures(
         y : array-like of shape (n_rows,) or None, default=None
             Labels of any type; not needed for a frozen net.
         **fit_params : dict
-            Handed to the estimator's ``fit``.
+            Handed to the estimator's ``fit``, or routed to it where scikit-learn's
+            metadata routing is on.
 
         Returns
         -------
