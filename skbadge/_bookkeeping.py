@@ -6,14 +6,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
-import sklearn
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    process_routing,
-)
 
-from skbadge._classes import check_labels, encode, resolve_classes
+from skbadge._classes import check_labels, encode, in_order, resolve_classes
 from skbadge._inputs import check_indices, check_rows, check_strategy
 from skbadge._labeled import LabeledSet, Pending, split_fit_params
 from skbadge._training import probe_net
@@ -24,6 +18,7 @@ from skbadge.extraction._nets import (
     input_format,
     is_frozen,
 )
+from skbadge.utils._params import flat_params
 from skbadge.utils._random import Purpose, draw_entropy, seed_for
 from skbadge.utils._rows import is_dataset, take
 
@@ -106,20 +101,8 @@ class LabeledRowsMixin:
         self._labeled = self._labeled.relabeled(positions, y)
         return self
 
-    def get_metadata_routing(self):
-        """Describe how fit parameters are routed, in scikit-learn's form.
-
-        Returns
-        -------
-        MetadataRouter
-        """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        return MetadataRouter(owner=self).add(
-            estimator=self.estimator, method_mapping=mapping
-        )
-
     def _start(self, X, y, fit_params):
-        """Check everything, then begin a new labelled set."""
+        """Check everything, then begin a new labelled set; return the constants."""
         check_estimator_kind(self.estimator)
         strategy = check_strategy(self.strategy)
         X = check_rows(self, X, reset=True)
@@ -138,20 +121,27 @@ class LabeledRowsMixin:
         for name in ("last_selection_", "timings_", "estimator_"):
             vars(self).pop(name, None)
         self._entropy, self._format, self._n_trainings = entropy, format, 0
-        self.classes_, self.strategy_ = classes, strategy
+        self.classes_, self._columns = in_order(classes), classes
+        self.strategy_ = strategy
+        self._strategy_params = flat_params(self.strategy, "strategy")
+        self._estimator_params = flat_params(self.estimator, "estimator")
         self._asked, self._pending = None, ()
         # Copies: the caller may go on to change the arrays.
         X = X if is_dataset(X) else take(X, np.arange(len(y)))
         y = classes[encode(y, classes)]
         probability = np.full(len(y), np.nan)
-        self._labeled = LabeledSet(X, y, probability, aligned, constants)
+        self._labeled = LabeledSet(X, y, probability, aligned)
+        return constants
 
     def _append(self, X, y, indices, fit_params):
-        """Check everything, then add rows to the labelled set."""
+        """Check everything, then add rows to the labelled set; return the constants."""
         X = check_rows(self, X)
         y = check_labels(y, X)
         y = self.classes_[encode(y, self.classes_)]
         indices = check_indices(indices, len(y), self._asked)
+        known = self._labeled.constants
+        aligned, constants = split_fit_params(fit_params, len(y), known)
+        self._routed({**aligned, **constants})
         probability = np.full(len(y), np.nan)
         asked, pending = self._asked, self._pending
         if asked is not None:
@@ -160,11 +150,13 @@ class LabeledRowsMixin:
                 probability[new_rows] = asked.selection.probability[taught]
             if len(taught):
                 asked = asked.closed(taught)
+            if len(taught) and asked.own:
                 unlabeled = asked.n_candidates - int((~asked.open).sum())
                 pending = (*pending, Pending(asked.selection, taught, unlabeled))
-        labeled = self._labeled.joined(X, y, probability, fit_params)
+        labeled = self._labeled.joined(X, y, probability, aligned)
         # One step, so that a Ctrl-C finds either all of the old or all of the new.
         vars(self).update(_labeled=labeled, _asked=asked, _pending=pending)
+        return constants
 
     def _resume(self, X, y, *, probability, n_trainings, strategy_state):
         """Come back to a state that was written down: same weights, same queries."""
@@ -175,11 +167,6 @@ class LabeledRowsMixin:
         # The last training is repeated under its own number, so under its own seed.
         self._n_trainings = n_trainings - 1
         self._train()
-
-    def _routed(self, fit_params):
-        if not fit_params or not sklearn.get_config()["enable_metadata_routing"]:
-            return fit_params
-        return process_routing(self, "fit", **fit_params).estimator.fit
 
     @contextmanager
     def _undone_on_error(self):

@@ -9,9 +9,12 @@ from sklearn.utils import column_or_1d
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.extraction._nets import is_binary
-from skbadge.utils._rows import n_rows
+from skbadge.utils._rows import n_rows, stacking_hint
 
-__all__ = ["check_labels", "encode", "listed", "resolve_classes"]
+__all__ = ["GIVEN", "check_labels", "encode", "in_order", "listed", "resolve_classes"]
+
+# Where classes may be given, for messages. Not every wrapper of a net takes them.
+GIVEN = "classes=[...] of the ActiveLearner or of the net"
 
 
 def check_labels(y, X, rows="X"):
@@ -44,7 +47,7 @@ def check_labels(y, X, rows="X"):
     if len(y) != n_rows(X):
         raise InvalidInputError(
             f"{rows} and y must have the same number of rows. Got {n_rows(X)} rows of "
-            f"{rows} and {len(y)} labels instead."
+            f"{rows} and {len(y)} labels instead.{stacking_hint(X)}"
         )
     if len(y) == 0:
         raise InvalidInputError("y must hold at least one label. Got none.")
@@ -114,6 +117,7 @@ def resolve_classes(y, given, net, width, *, certain=True):
     Returns
     -------
     ndarray of shape (n_classes,)
+        In the order of the columns.
 
     Raises
     ------
@@ -142,7 +146,7 @@ def resolve_classes(y, given, net, width, *, certain=True):
         raise InvalidInputError(
             f"The net answers {width} classes, but there are {len(classes)} classes "
             f"({listed(classes)}). Give all classes, in the order of the net's "
-            "columns, with classes=[...], or change the width of the last layer."
+            f"columns, with {GIVEN}, or change the width of the last layer."
         )
     return classes
 
@@ -173,8 +177,19 @@ def _distinct(y):
         raise InvalidInputError(
             "y must hold labels of one type, so that they can be sorted into classes. "
             f"Got the types {kinds} instead: convert them, or give their order with "
-            "classes=[...]."
+            f"{GIVEN}."
         ) from error
+
+
+def in_order(classes):
+    """Return classes sorted, as scikit-learn's scorers take for granted.
+
+    Those that cannot be sorted (of several types) stay in their order.
+    """
+    try:
+        return np.sort(classes)
+    except TypeError:
+        return classes
 
 
 def encode(y, classes):
@@ -191,9 +206,20 @@ def encode(y, classes):
         raise InvalidInputError(
             f"y must hold known classes ({listed(classes)}). Got "
             f"{listed(pd.unique(y[unknown]))} instead: correct the labels, or give all "
-            "classes with classes=[...] and fit again."
+            f"classes with {GIVEN} and fit again.{_encoded_elsewhere(y, classes)}"
         )
     return positions
+
+
+def _encoded_elsewhere(y, classes):
+    """Return a hint for names that came as the numbers of names, else nothing."""
+    encoded = y.dtype.kind in "iu" and 0 <= y.min() and y.max() < len(classes)
+    if not encoded or classes.dtype.kind in "iufb":
+        return ""
+    return (
+        " Meta-estimators such as VotingClassifier and StackingClassifier hand on the "
+        "numbers 0, 1, ... in the place of names: leave classes away there."
+    )
 
 
 def listed(values, most=10):

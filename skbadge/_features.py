@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skbadge._contracts import Needs
 from skbadge._inputs import check_rows
 from skbadge._learner import ActiveLearner
-from skbadge.exceptions import InvalidInputError
+from skbadge._training import fit_router
 from skbadge.extraction._forward import collect_outputs
 from skbadge.extraction._nets import (
     check_estimator_kind,
@@ -23,7 +23,6 @@ from skbadge.extraction._nets import (
     split_estimator,
 )
 from skbadge.strategies import RandomSampling
-from skbadge.utils._rows import n_rows
 from skbadge.utils._torch import preserved_generators
 
 __all__ = ["PenultimateFeatures"]
@@ -109,7 +108,8 @@ class PenultimateFeatures(
         y : array-like of shape (n_rows,) or None, default=None
             Labels of any type; not needed for a frozen net.
         **fit_params : dict
-            Handed to the estimator's ``fit``.
+            Handed to the estimator's ``fit``, or routed to it where scikit-learn's
+            metadata routing is on.
 
         Returns
         -------
@@ -163,10 +163,7 @@ class PenultimateFeatures(
             If the net does not answer as a classifier should.
         """
         check_is_fitted(self, "estimator_")
-        X = check_rows(self, X)
-        if n_rows(X) == 0:
-            raise InvalidInputError("X must hold at least one row. Got none.")
-        return self._features(X)
+        return self._features(check_rows(self, X))
 
     def _features(self, X, rows=None):
         transformers, net = split_estimator(self.estimator_)
@@ -180,6 +177,15 @@ class PenultimateFeatures(
                 layer=self.layer,
             )
         return outputs.features.cpu().numpy()
+
+    def get_metadata_routing(self):
+        """Describe how fit parameters are routed, in scikit-learn's form.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        return fit_router(self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -11,9 +11,10 @@ from sklearn.utils.validation import validate_data
 
 from skbadge._classes import listed
 from skbadge.exceptions import InvalidInputError
+from skbadge.extraction._dataset import as_numbers, converts, nonfinite_row
 from skbadge.extraction._nets import split_estimator
 from skbadge.strategies import BADGE, QueryStrategy
-from skbadge.utils._rows import as_rows, is_dataset
+from skbadge.utils._rows import as_rows, check_structure, is_dataset, n_rows, take
 from skbadge.utils._validation import check_integer, check_real
 
 __all__ = [
@@ -28,35 +29,33 @@ __all__ = [
 def check_rows(learner, X, *, reset=False, finite=True):
     """Check ``X`` as far as can be done before the transformers saw it.
 
-    For a bare net, arrays of two dimensions go through scikit-learn's
-    ``validate_data``; for a pipeline, only number and names of the features are
-    checked, since its steps may impute, encode or densify.
+    For a bare net, arrays go through scikit-learn's ``validate_data``; for a pipeline,
+    only number and names of the features are checked, since its steps may impute,
+    encode or densify. Several inputs (a dict, a list or a tuple) must be made up as in
+    `fit`.
 
     Parameters
     ----------
-    learner : ActiveLearner
+    learner : ActiveLearner or PenultimateFeatures
         Its ``n_features_in_`` and ``feature_names_in_`` are set or compared.
     X : array, DataFrame, Tensor, sparse matrix, dict, or torch Dataset
         The rows.
     reset : bool, default=False
         Set the number of features instead of comparing it.
     finite : bool, default=True
-        Refuse NaN and infinity in ``X`` itself, for bare nets.
+        Refuse no rows at all and, for bare nets, NaN and infinity in ``X`` itself.
 
     Returns
     -------
     X : same kind as ``X``; lists become arrays
     """
     if reset:
-        for name in ("n_features_in_", "feature_names_in_"):
+        for name in ("n_features_in_", "feature_names_in_", "_no_rows"):
             vars(learner).pop(name, None)
     if hasattr(X, "__array__") and not hasattr(X, "shape"):
         X = np.asarray(X)
     X = as_rows(X)
-    # A list of arrays has as many "features" as arrays; nothing to compare.
-    if isinstance(X, (Mapping, list, tuple)) or is_dataset(X):
-        return X
-    transformers, _ = split_estimator(learner.estimator)
+    transformers, net = split_estimator(learner.estimator)
     if transformers is None and (isinstance(X, np.ndarray) or sparse.issparse(X)):
         return validate_data(
             learner,
@@ -66,7 +65,25 @@ def check_rows(learner, X, *, reset=False, finite=True):
             ensure_all_finite=finite,
             ensure_min_samples=1 if finite else 0,
         )
-    return validate_data(learner, X, reset=reset, skip_check_array=True)
+    if finite and n_rows(X) == 0:
+        raise InvalidInputError("X must hold at least one row. Got none.")
+    if is_dataset(X):
+        return X
+    if not isinstance(X, (Mapping, list, tuple)):
+        X = validate_data(learner, X, reset=reset, skip_check_array=True)
+    elif reset:
+        # Several inputs have no number of features: their make-up is kept, empty.
+        learner._no_rows = take(X, [])
+    elif hasattr(learner, "_no_rows"):
+        check_structure(learner._no_rows, X)
+    if finite and transformers is None and converts(net):
+        row = nonfinite_row(as_numbers(X))
+        if row is not None:
+            raise InvalidInputError(
+                f"Input X contains NaN or infinity in row {row}. Impute or remove such "
+                "values, for example in a pipeline step before the net."
+            )
+    return X
 
 
 def check_candidates(candidates, n_pool):

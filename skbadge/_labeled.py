@@ -6,10 +6,12 @@ the old set or the new one, and no label is lost.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from skbadge._contracts import Feedback, Selection
 from skbadge.exceptions import InvalidInputError
@@ -30,10 +32,10 @@ class LabeledSet:
         Labels, each a member of the learner's classes.
     probability : ndarray of shape (n_labeled,)
         Probability with which a query had chosen the row; NaN for all others.
-    fit_params : dict of str to ndarray of shape (n_labeled,)
+    fit_params : dict of str to array or Tensor with n_labeled rows
         Row-aligned fit parameters.
     constants : dict
-        The other fit parameters.
+        The other fit parameters, of trainings that succeeded.
     """
 
     X: Any
@@ -45,24 +47,14 @@ class LabeledSet:
     def __len__(self):
         return len(self.y)
 
-    def all_fit_params(self):
-        """Return all that goes to ``fit`` beside the rows and their labels."""
-        return {**self.constants, **self.fit_params}
-
-    def joined(self, X, y, probability, fit_params):
-        """Return the set with rows added.
+    def joined(self, X, y, probability, aligned):
+        """Return the set with rows added, and with their row-aligned parameters.
 
         Raises
         ------
         InvalidInputError
             If the rows are of another kind, or row-aligned parameters are missing.
         """
-        given = {k: v for k, v in fit_params.items() if v is not None}
-        aligned, constants = split_fit_params(given, len(y))
-        # What was no row parameter in fit is none here, whatever its length.
-        for name in set(aligned) & set(self.constants):
-            constants[name] = given[name]
-            del aligned[name]
         if set(aligned) != set(self.fit_params):
             raise InvalidInputError(
                 "The labelled rows carry the fit parameters "
@@ -74,8 +66,8 @@ class LabeledSet:
             join(self.X, X),
             np.concatenate([self.y, y]),
             np.concatenate([self.probability, probability]),
-            {k: np.concatenate([v, aligned[k]]) for k, v in self.fit_params.items()},
-            {**self.constants, **constants},
+            {k: join(v, aligned[k], k) for k, v in self.fit_params.items()},
+            self.constants,
         )
 
     def without(self, positions):
@@ -91,7 +83,7 @@ class LabeledSet:
             X=take(self.X, keep),
             y=self.y[keep],
             probability=self.probability[keep],
-            fit_params={k: v[keep] for k, v in self.fit_params.items()},
+            fit_params={k: take(v, keep) for k, v in self.fit_params.items()},
         )
 
     def relabeled(self, positions, y):
@@ -126,26 +118,57 @@ class LabeledSet:
         return positions.astype(np.intp)
 
 
-def split_fit_params(fit_params, n):
+def split_fit_params(fit_params, n, known=()):
     """Split fit parameters into those with one entry a row and the others.
 
-    None stands for a parameter that was not given.
+    Parameters
+    ----------
+    fit_params : dict
+        As given; None stands for a parameter that was not.
+    n : int
+        Number of rows.
+    known : collection of str, default=()
+        Names that were no row parameters before, and are none now, whatever their
+        length.
+
+    Returns
+    -------
+    aligned : dict of str to array or Tensor with n rows
+        Copies: the caller may go on to change the arrays.
+    constants : dict
+
+    Raises
+    ------
+    InvalidInputError
+        If weights of rows are not one for each row.
     """
     aligned, constants = {}, {}
     for name, value in fit_params.items():
         if value is None:
             continue
-        if _has_rows(value) and len(value) == n:
-            # A copy: the caller may go on to change the array.
-            aligned[name] = np.array(value)
+        # Also with the name of a pipeline step before it.
+        is_weight = name.endswith("sample_weight")
+        length = _length(value)
+        if length == n and (is_weight or name not in known):
+            own = value if isinstance(value, torch.Tensor) else np.asarray(value)
+            aligned[name] = take(own, np.arange(n))
+        elif is_weight and length is not None:
+            raise InvalidInputError(
+                f"{name} must hold one value for each of the {n} rows of X. Got "
+                f"{length} values instead."
+            )
         else:
             constants[name] = value
     return aligned, constants
 
 
-def _has_rows(value):
+def _length(value):
+    """Count the entries of what may belong to rows; None where nothing can."""
     shape = getattr(value, "shape", None)
-    return isinstance(value, (list, tuple)) if shape is None else len(shape) >= 1
+    if shape is not None:
+        return shape[0] if len(shape) else None
+    counts = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+    return len(value) if counts else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +187,8 @@ class AskedBatch:
         Number of rows that could have been chosen.
     open : ndarray of shape (n,), dtype bool
         Rows that were not taught yet.
+    own : bool, default=True
+        Whether the present strategy chose them, and is to be told of the answers.
     """
 
     selection: Selection
@@ -171,6 +196,7 @@ class AskedBatch:
     n_pool: int
     n_candidates: int
     open: np.ndarray
+    own: bool = True
 
     def matched(self, indices, n_new):
         """Find which rows of the batch came back.

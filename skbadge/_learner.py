@@ -12,7 +12,7 @@ from sklearn.utils import get_tags
 from skorch import NeuralNetClassifier
 
 from skbadge._bookkeeping import LabeledRowsMixin
-from skbadge._classes import check_labels
+from skbadge._classes import check_labels, encode
 from skbadge._contracts import PoolOutputs
 from skbadge._inputs import (
     check_candidates,
@@ -22,12 +22,8 @@ from skbadge._inputs import (
     drawn_share,
 )
 from skbadge._labeled import AskedBatch
-from skbadge._training import told_strategy, train
-from skbadge.exceptions import (
-    DivergedTrainingError,
-    LearnerNotFittedError,
-    RefitError,
-)
+from skbadge._trained import TrainedModelMixin
+from skbadge.exceptions import DivergedTrainingError
 from skbadge.extraction._forward import collect_outputs
 from skbadge.extraction._nets import check_estimator_kind, find_net, split_estimator
 from skbadge.utils._random import Purpose, draw_entropy, seed_for, spawn_generator
@@ -39,7 +35,11 @@ __all__ = ["ActiveLearner"]
 
 
 class ActiveLearner(
-    LabeledRowsMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
+    LabeledRowsMixin,
+    TrainedModelMixin,
+    ClassifierMixin,
+    MetaEstimatorMixin,
+    BaseEstimator,
 ):
     """Ask which rows of a pool to label next, and learn from the answers.
 
@@ -61,12 +61,15 @@ class ActiveLearner(
         Dotted name of the classification layer (``"head.fc"``). None takes the last
         ``nn.Linear`` executed whose width is that of the module's output.
     classes : array-like of shape (n_classes,) or None, default=None
-        All classes, in the order of the net's columns. None takes the net's own
+        All classes. Their order is that of the net's columns, which matters for a
+        trained net only: ``classes_`` is sorted anyhow. None takes the net's own
         ``classes``, else the sorted labels of `fit`; integer labels below the width of
         the last layer count as column numbers.
     warm_start : bool, default=False
         Whether `teach` goes on from the present weights and optimizer state, with
-        transformers as fitted, or trains from scratch (as the BADGE paper does).
+        transformers as fitted, or trains from scratch (as the BADGE paper does). What
+        it then goes on with is ``estimator_``: parameters of ``estimator`` that were
+        changed in between are an error.
     random_state : int, RandomState, Generator or None, default=None
         Fixes initialization, shuffling, dropout and selection. None draws once, in
         `fit`.
@@ -76,7 +79,8 @@ class ActiveLearner(
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The classes, in the order of the columns of `predict_proba`.
+        The classes, sorted (labels of several types: in the order of ``classes``), as
+        are the columns of `predict_proba`.
     X_ : same kind as the rows given
         Labelled rows, in the order in which they came.
     y_ : ndarray of shape (n_labeled,)
@@ -167,8 +171,9 @@ class ActiveLearner(
             Their labels, of any type.
         **fit_params : dict
             Handed to the estimator's ``fit``, or routed to it where scikit-learn's
-            metadata routing is on. Those with one value a row are kept with the rows
-            and must come with every `teach`.
+            metadata routing is on. Those with one value a row, such as
+            ``sample_weight``, are kept with the rows and must come with every `teach`.
+            The others hold for later trainings once one with them has succeeded.
 
         Returns
         -------
@@ -181,13 +186,13 @@ class ActiveLearner(
         """
         serves = self._is_trained()
         with self._undone_on_error():
-            self._start(X, y, fit_params)
+            constants = self._start(X, y, fit_params)
             if serves:
                 # An earlier fit goes on serving if this one fails.
-                self._train()
+                self._train(constants)
         if not serves:
             # The labels stay, for refit().
-            self._train()
+            self._train(constants)
         return self
 
     def teach(self, X, y, *, indices=None, **fit_params):
@@ -207,7 +212,8 @@ class ActiveLearner(
             fewer, other, or in another order than asked. None counts the rows as the
             last query's where their number is its ``n``.
         **fit_params : dict
-            The row-aligned ones given to `fit`, for the new rows.
+            The row-aligned ones given to `fit`, for the new rows. Others take the place
+            of earlier ones, and hold once a training with them has succeeded.
 
         Returns
         -------
@@ -216,7 +222,8 @@ class ActiveLearner(
         Raises
         ------
         InvalidInputError
-            If a label is unknown or an argument does not fit; nothing was stored.
+            If a label is unknown, or an argument or parameter does not fit; nothing was
+            stored.
         RefitError
             If the training failed. The labels are kept, the previous model predicts,
             and `refit` tries again. Its cause is the original error.
@@ -227,11 +234,13 @@ class ActiveLearner(
         if self._labeled is None:
             check_indices(indices, len(check_labels(y, as_rows(X))), self._asked)
             with self._undone_on_error():
-                self._start(X, y, fit_params)
+                constants = self._start(X, y, fit_params)
         else:
+            self._check_settings()
             n_before = self.n_labeled_
-            self._append(X, y, indices, fit_params)
-        self._train_safely(f"The {self.n_labeled_ - n_before} new labels are kept")
+            constants = self._append(X, y, indices, fit_params)
+        kept = f"The {self.n_labeled_ - n_before} new labels are kept"
+        self._train_safely(kept, constants)
         return self
 
     def refit(self):
@@ -245,12 +254,15 @@ class ActiveLearner(
         ------
         LearnerNotFittedError
             If there are no labelled rows yet.
+        InvalidInputError
+            If a parameter does not fit.
         RefitError
             If the training failed; as for `teach`.
         KeyboardInterrupt
             If the training was interrupted; as for `teach`.
         """
         self._check_labeled("refit")
+        self._check_settings()
         self._train_safely("All labels are kept")
         return self
 
@@ -301,7 +313,7 @@ class ActiveLearner(
             generator = self._generator(Purpose.SUBSAMPLE)
             rows = drawn_share(rows, n_pool, subsample, generator)
         n_candidates = n_pool if rows is None else len(rows)
-        n = check_n(n, n_candidates)
+        n = check_n(n, n_candidates, subsample)
         started = perf_counter()
         outputs = self._outputs(X_pool, rows, n_candidates, strategy.needs)
         embedded = perf_counter()
@@ -339,6 +351,7 @@ class ActiveLearner(
             If the net answers NaN.
         """
         proba = np.asarray(self._predicted("predict_proba", X))
+        proba = proba[:, encode(self.classes_, self._columns)]
         good = np.isfinite(proba).all(axis=1)
         if not good.all():
             raise DivergedTrainingError(
@@ -364,15 +377,13 @@ class ActiveLearner(
         """
         self._check_trained("predict")
         # Through the probabilities, so that NaN does not pass for the first class.
-        columns = self.predict_proba(X).argmax(axis=1)
-        if type(find_net(self.estimator_)).predict is not NeuralNetClassifier.predict:
-            columns = np.asarray(self._predicted("predict", X)).astype(np.intp)
-        return self.classes_[columns]
+        best = self.predict_proba(X).argmax(axis=1)
+        if type(find_net(self.estimator_)).predict is NeuralNetClassifier.predict:
+            return self.classes_[best]
+        columns = np.asarray(self._predicted("predict", X)).astype(np.intp)
+        return self._columns[columns]
 
     # ------------------------------------------------------------- scikit-learn
-
-    def __sklearn_is_fitted__(self):
-        return self._is_trained()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -387,68 +398,15 @@ class ActiveLearner(
 
     # ------------------------------------------------------------------ private
 
-    def _is_trained(self):
-        return hasattr(self, "estimator_")
-
-    def _train_safely(self, kept):
-        """Train; whatever goes wrong, say that the labels and the model are there."""
-        previous = ", the previous model still predicts" if self._is_trained() else ""
-        state = (
-            f"{kept} (n_labeled_ = {self.n_labeled_}){previous}, and refit() trains "
-            "again."
-        )
-        try:
-            self._train()
-        except KeyboardInterrupt as error:
-            raise KeyboardInterrupt(f"Training was interrupted. {state}") from error
-        except Exception as error:
-            raise RefitError(
-                f"Training failed: {type(error).__name__}: {error}. {state}"
-            ) from error
-
-    def _train(self):
-        """Train on all labelled rows; swap the model in only when all is done."""
-        started = perf_counter()
-        goes_on = self._is_trained()
-        fitted, classes = train(
-            self.estimator,
-            self._labeled,
-            self.classes_,
-            given=self.classes_ if goes_on else self.classes,
-            previous=self.estimator_ if goes_on and self.warm_start else None,
-            seed=seed_for(self._entropy, Purpose.FIT, self._n_trainings),
-            format=self._format,
-            fit_params=self._routed(self._labeled.all_fit_params()),
-        )
-        seconds = perf_counter() - started
-        # One step, so that a Ctrl-C finds either all of the old or all of the new.
-        vars(self).update(
-            strategy_=told_strategy(
-                self.strategy_, self._pending, self._labeled, fitted, classes
-            ),
-            estimator_=fitted,
-            classes_=classes,
-            timings_={**getattr(self, "timings_", {}), "fit": seconds},
-            _n_trainings=self._n_trainings + 1,
-            _pending=(),
-        )
-
     def _predicted(self, method, X):
         self._check_trained(method)
         X = check_rows(self, X)
         with preserved_generators():
             return getattr(self.estimator_, method)(X)
 
-    def _check_trained(self, method):
-        if not self._is_trained():
-            raise LearnerNotFittedError(
-                f"This {type(self).__name__} instance is not fitted yet. Call fit(X, "
-                f"y) with some labelled rows before {method}; without any label, a "
-                "strategy that needs no model, such as RandomSampling(), can query."
-            )
-
     def _query_strategy(self):
         if self._is_trained():
+            self._renew_strategy()
             return self.strategy_
         check_estimator_kind(self.estimator)
         strategy = check_strategy(self.strategy)

@@ -8,10 +8,14 @@ import numpy as np
 import sklearn
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
 from skorch.callbacks import Callback
 
-from skbadge._classes import encode, resolve_classes
+from skbadge._classes import GIVEN, encode, resolve_classes
 from skbadge.exceptions import InvalidInputError
 from skbadge.extraction._dataset import RelabeledDataset
 from skbadge.extraction._forward import output_width
@@ -30,9 +34,22 @@ from skbadge.utils._interrupt import noticed_interrupts
 from skbadge.utils._rows import is_dataset, take
 from skbadge.utils._torch import preserved_generators, seeded_generators
 
-__all__ = ["probe_net", "told_strategy", "train"]
+__all__ = ["fit_router", "probe_net", "told_strategy", "train"]
 
 _UNCHANGED = Callback.on_train_begin
+
+
+def fit_router(owner):
+    """Route fit parameters from a wrapper to its estimator.
+
+    The wrapper itself may ask for metadata of its other methods, such as weights of
+    rows in ``score``.
+    """
+    mapping = MethodMapping().add(caller="fit", callee="fit")
+    if hasattr(owner, "fit_transform"):
+        mapping.add(caller="fit_transform", callee="fit")
+    router = MetadataRouter(owner=owner).add_self_request(owner)
+    return router.add(estimator=owner.estimator, method_mapping=mapping)
 
 
 def probe_net(estimator, seed, layer):
@@ -124,7 +141,7 @@ def train(estimator, labeled, classes, *, given, previous, seed, format, fit_par
     raise InvalidInputError(
         "The width of the net must not change from one training to the next. Got "
         f"{len(classes)} columns after the labels had been encoded for others: give "
-        "all classes with classes=[...]."
+        f"all classes with {GIVEN}."
     )
 
 
@@ -277,7 +294,7 @@ def _explanation(error, fitted, X, y):
         return InvalidInputError(
             f"The net answers {width} classes, but the labels need at least "
             f"{n_classes}. Change the width of the last layer, or give the classes in "
-            "the order of its columns with classes=[...]."
+            f"the order of its columns with {GIVEN}."
         )
     return None
 

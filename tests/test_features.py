@@ -202,3 +202,12 @@ def test_wrong_rows():
         features.transform(torch.as_tensor(X[:0]))
     with pytest.raises(exceptions.InvalidInputError, match="y must hold one label"):
         transformer().fit(X)
+
+
+def test_names_of_classes_come_from_the_net():
+    names = np.array(["ant", "bee"])[Y % 2]
+    with pytest.raises(exceptions.InvalidInputError) as caught:
+        transformer().fit(X, names)
+    assert "classes=[...] of the ActiveLearner or of the net" in str(caught.value)
+    net = make_net(classes=["ant", "bee", "crow"])
+    assert transformer(net).fit(X, names).transform(X).shape == (60, 6)

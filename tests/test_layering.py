@@ -23,6 +23,7 @@ LAYERS = {
     "_inputs": 5,
     "_labeled": 5,
     "_training": 5,
+    "_trained": 5,
     "_bookkeeping": 5,
     "_learner": 5,
     "_features": 5,

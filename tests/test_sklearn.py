@@ -14,8 +14,10 @@ from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
+    KFold,
     RandomizedSearchCV,
     cross_val_score,
 )
@@ -26,17 +28,27 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 
-from skbadge import ALBL, BADGE, ActiveLearner, CoreSet, MarginSampling, RandomSampling
+from skbadge import (
+    ALBL,
+    BADGE,
+    ActiveLearner,
+    CoreSet,
+    MarginSampling,
+    PenultimateFeatures,
+    RandomSampling,
+)
 from skbadge.exceptions import InvalidInputError, RefitError
 from skbadge.modules import lean_settings
 from tests._learning import (
     Double,
     Tiny,
+    assert_unchanged,
     make_data,
     make_learner,
     make_net,
     make_strategies,
     same_weights,
+    snapshot,
     weights,
 )
 
@@ -325,8 +337,62 @@ def test_weights_that_come_later_or_in_the_wrong_number(weighted):
     with pytest.raises(InvalidInputError, match="Got \\['sample_weight'\\] for 2"):
         learner.teach(POOL[:2], POOL_Y[:2], sample_weight=[1, 2])
     learner.fit(X, Y, sample_weight=W)
-    with pytest.raises(InvalidInputError, match="must carry the same. Got none for 2"):
+    with pytest.raises(InvalidInputError) as caught:
         learner.teach(POOL[:2], POOL_Y[:2], sample_weight=[1, 2, 3])
+    assert str(caught.value) == (
+        "sample_weight must hold one value for each of the 2 rows of X. Got 3 values "
+        "instead."
+    )
+    assert learner.n_labeled_ == 60
+    # One weight for all rows is no weight for each of them.
+    learner.fit(X, Y, sample_weight=2.0)
+    with pytest.raises(InvalidInputError, match="carry the fit parameters none, one"):
+        learner.teach(POOL[:2], POOL_Y[:2], sample_weight=[1, 2])
+    assert learner.teach(POOL[:2], POOL_Y[:2]).n_labeled_ == 62
+
+
+@pytest.mark.parametrize(
+    "make",
+    [list, tuple, np.array, torch.tensor, pd.Series, lambda values: range(len(values))],
+)
+@pytest.mark.parametrize("name", ["sample_weight", "net__sample_weight"])
+def test_weights_that_are_not_one_for_each_row(name, make, weighted):
+    net = Pipeline([("net", weighted)]) if name.startswith("net") else weighted
+    learner = make_learner(net=net)
+    with pytest.raises(InvalidInputError) as caught:
+        learner.fit(X, Y, **{name: make([1.0] * 59)})
+    assert str(caught.value) == (
+        f"{name} must hold one value for each of the 60 rows of X. Got 59 values "
+        "instead."
+    )
+    assert not hasattr(learner, "X_")
+
+
+@pytest.mark.parametrize("make", [range, lambda n: np.arange(n), torch.arange])
+def test_weights_of_every_kind_grow_with_the_rows(make, weighted):
+    learner = make_learner(net=weighted).fit(X, Y, sample_weight=make(60))
+    learner.teach(POOL[:2], POOL_Y[:2], sample_weight=make(2)).forget([0]).refit()
+    kind = torch.Tensor if make is torch.arange else np.ndarray
+    assert type(Weighted.seen) is kind
+    assert Weighted.seen.tolist() == [*range(1, 60), 0, 1]
+
+
+def test_weights_of_another_shape_are_refused(weighted):
+    learner = make_learner(net=weighted).fit(X, Y, sample_weight=torch.ones(60))
+    for new, message in [
+        (
+            torch.ones(2, 1),
+            "sample_weight must have the shape (n,), as in fit. Got (2, 1)",
+        ),
+        (
+            [1.0, 1.0],
+            "sample_weight must be of the same kind as the labelled rows, a to",
+        ),
+    ]:
+        with pytest.raises(InvalidInputError) as caught:
+            learner.teach(POOL[:2], POOL_Y[:2], sample_weight=new)
+        assert message in str(caught.value)
+    assert learner.n_labeled_ == 60
 
 
 def test_fit_parameters_that_are_no_rows():
@@ -362,9 +428,62 @@ def test_searches_route_weights(weighted):
     assert_array_equal(Weighted.seen, W)
 
 
+def test_scores_are_weighted_where_asked_for(weighted):
+    weights_of_rows = np.where(Y == 0, 1.0, 0.0)
+
+    def by_hand(learner, rows):
+        right = learner.predict(X[rows]) == Y[rows]
+        return np.average(right, weights=weights_of_rows[rows])
+
+    with sklearn.config_context(enable_metadata_routing=True):
+        weighted.set_fit_request(sample_weight=True)
+        learner = make_learner(net=weighted).set_score_request(sample_weight=True)
+        params = {"sample_weight": weights_of_rows}
+        folds = KFold(2)
+        found = cross_val_score(learner, X, Y, cv=folds, params=params)
+        search = GridSearchCV(learner, {"estimator__lr": [0.1]}, cv=folds)
+        search.fit(X, Y, **params)
+        expected = []
+        for train, test in folds.split(X):
+            twin = clone(learner)
+            twin.fit(X[train], Y[train], sample_weight=weights_of_rows[train])
+            expected.append(by_hand(twin, test))
+        pipe = make_pipeline(Step(), learner).fit(X, Y, **params)
+        assert pipe.score(X, Y, **params) == by_hand(pipe[-1], np.arange(60))
+    assert found.tolist() == expected
+    assert search.cv_results_["mean_test_score"][0] == np.mean(expected)
+
+
+def test_features_in_a_pipeline_hand_weights_to_their_net(weighted):
+    with sklearn.config_context(enable_metadata_routing=True):
+        weighted.set_fit_request(sample_weight=True)
+        features = PenultimateFeatures(weighted, random_state=0)
+        last = LogisticRegression().set_fit_request(sample_weight=False)
+        make_pipeline(features, last).fit(X, Y, sample_weight=W)
+        assert_array_equal(Weighted.seen, W)
+        Weighted.seen = None
+        clone(features).fit_transform(X, Y, sample_weight=W)
+        assert_array_equal(Weighted.seen, W)
+
+
 def test_parameters_a_net_does_not_take():
     with pytest.raises(TypeError, match="unexpected keyword argument 'nonsense'"):
         make_learner(net=make_net(module=Tiny)).fit(X, Y, nonsense=3)
-    learner = make_learner().fit(X, Y)
-    with pytest.raises(RefitError, match="nonsense"):
-        learner.teach(POOL[:2], POOL_Y[:2], nonsense=3)
+    learner = make_learner()
+    for n in (2, 4):  # the first of these calls is a fit
+        with pytest.raises(RefitError, match=f"nonsense'. The 2 new labels .* = {n}.,"):
+            learner.teach(POOL[:2], POOL_Y[:2], nonsense=3)
+    # The labels stay, the word does not.
+    assert learner.refit().n_labeled_ == 4
+    assert learner.teach(X, Y).n_labeled_ == 64
+
+
+def test_parameters_nobody_asked_for_are_refused_before_anything_is_stored(weighted):
+    with sklearn.config_context(enable_metadata_routing=True):
+        weighted.set_fit_request(sample_weight=True)
+        learner = make_learner(net=weighted).fit(X, Y, sample_weight=W)
+        before = snapshot(learner)
+        with pytest.raises(TypeError, match="nonsense"):
+            learner.teach(POOL[:2], POOL_Y[:2], sample_weight=[1, 1], nonsense=3)
+        assert_unchanged(learner, before)
+        learner.teach(POOL[:2], POOL_Y[:2], sample_weight=[1, 1])

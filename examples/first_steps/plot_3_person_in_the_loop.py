@@ -67,7 +67,8 @@ def ask(rows, patience):
 # %%
 # The campaign. Three kinds of rows come back from a batch: labelled ones, which are
 # closed and taught; skipped ones, which are closed; and rows the person did not get to,
-# which stay open and may be asked again.
+# which stay open and may be asked again. A batch that was skipped whole has nothing to
+# teach.
 
 is_open = np.ones(len(X), dtype=bool)
 is_skipped = np.zeros(len(X), dtype=bool)
@@ -86,7 +87,8 @@ for patience in (20, 20, 7, 20, 12, 20):
     is_skipped[seen[~known]] = True
     answered = seen[known]
     y_new = np.array([answer for answer in answers if answer is not None])
-    learner.teach(X[answered], y_new, indices=answered)
+    if len(answered):
+        learner.teach(X[answered], y_new, indices=answered)
     labeled.extend(answered)
     history.append((len(answered), int((~known).sum()), 20 - len(answers)))
 

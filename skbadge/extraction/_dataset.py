@@ -14,7 +14,13 @@ from torch.utils.data import Dataset as TorchDataset
 from skbadge.exceptions import InvalidInputError
 from skbadge.utils._rows import take
 
-__all__ = ["ModuleDataset", "RelabeledDataset"]
+__all__ = [
+    "ModuleDataset",
+    "RelabeledDataset",
+    "as_numbers",
+    "converts",
+    "nonfinite_row",
+]
 
 
 class ModuleDataset(Dataset):
@@ -36,15 +42,21 @@ class ModuleDataset(Dataset):
     dtype : torch.dtype, default=torch.float32
         Floating type of the module.
     takes_integers : bool, default=False
-        Whether integers and booleans stay what they are; otherwise they become floats.
+        Whether integers (as int64, which embedding layers take) and booleans stay what
+        they are; otherwise they become floats.
     """
 
     def __init__(
         self, X, y=None, length=None, *, dtype=torch.float32, takes_integers=False
     ):
-        X = _without_frames(X)
-        if y is not None:
-            _check_finite(X)
+        X = as_numbers(X)
+        row = None if y is None else nonfinite_row(X)
+        if row is not None:
+            raise InvalidInputError(
+                f"NaN or infinity reached the net in labelled row {row} during "
+                "training. Impute or remove such values before the net, for example "
+                "in a pipeline step."
+            )
         super().__init__(X, y, length)
         self.dtype = dtype
         self.takes_integers = takes_integers
@@ -72,8 +84,10 @@ class ModuleDataset(Dataset):
             X = densify(X)
         if not isinstance(X, torch.Tensor):
             X = _array_to_tensor(np.asarray(X))
-        floating = X.is_floating_point() or not self.takes_integers
-        return X.detach().to(self.dtype if floating else X.dtype, copy=copy)
+        dtype = self.dtype
+        if self.takes_integers and not X.is_floating_point():
+            dtype = torch.bool if X.dtype == torch.bool else torch.int64
+        return X.detach().to(dtype, copy=copy)
 
 
 class RelabeledDataset(TorchDataset):
@@ -124,18 +138,34 @@ def _array_to_tensor(array):
     return torch.from_numpy(array)
 
 
-def _without_frames(X):
-    """Return ``X`` with arrays in the place of DataFrames and Series."""
+def converts(net):
+    """Say whether a net's rows are converted here, not by a user's own data set."""
+    dataset = getattr(net, "dataset", None)
+    return dataset is Dataset or getattr(dataset, "func", dataset) is ModuleDataset
+
+
+def as_numbers(X):
+    """Return ``X`` with arrays of numbers in the place of tables and of objects.
+
+    Raises
+    ------
+    InvalidInputError
+        If a column of a table holds no numbers.
+    """
     if isinstance(X, Mapping):
-        return {key: _without_frames(X[key]) for key in X}
+        return {key: as_numbers(X[key]) for key in X}
     if isinstance(X, (list, tuple)):
-        return [_without_frames(part) for part in X]
+        return [as_numbers(part) for part in X]
     if isinstance(X, pd.Series):
         return _frame_to_array(X.to_frame())[:, 0]
-    return _frame_to_array(X) if isinstance(X, pd.DataFrame) else X
+    if isinstance(X, pd.DataFrame):
+        return _frame_to_array(X)
+    is_object = isinstance(X, np.ndarray) and X.dtype == object
+    return _objects_to_numbers(X) if is_object else X
 
 
 def _frame_to_array(frame):
+    frame = frame.infer_objects()
     strange = [
         str(name)
         for name, dtype in frame.dtypes.items()
@@ -147,28 +177,61 @@ def _frame_to_array(frame):
             "The net takes numbers. Got a DataFrame with the non-numeric columns "
             f"{strange} instead: encode them in a pipeline step before the net."
         )
+    # pandas alone would make objects of booleans beside numbers.
+    common = np.result_type(np.bool_, *map(_numpy_type, frame.dtypes))
     if all(isinstance(dtype, np.dtype) for dtype in frame.dtypes):
-        return frame.to_numpy()
-    # pandas' own types mark missing entries by NA, which no array of numbers can hold.
-    return frame.to_numpy(dtype=np.float64, na_value=np.nan)
+        return frame.to_numpy(dtype=common)
+    # pandas' own types mark missing entries by NA, which only floats can stand for.
+    if common.kind != "f" and frame.isna().any(axis=None):
+        common = np.dtype(np.float64)
+    return frame.to_numpy(dtype=common, na_value=np.nan)
 
 
-def _check_finite(X):
+def _numpy_type(dtype):
+    plain = getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype))
+    return plain if plain.kind in "fiub" else np.dtype(np.float64)
+
+
+def _objects_to_numbers(array):
+    """Convert objects that are all numbers; leave others, for the error they get."""
+    try:
+        found = np.array(array.ravel().tolist())
+    except ValueError:
+        return array
+    are_numbers = found.dtype.kind in "fiub" and found.ndim == 1
+    return found.reshape(array.shape) if are_numbers else array
+
+
+def nonfinite_row(X):
+    """Return the position of a row with NaN or infinity, or None where none has.
+
+    Parameters
+    ----------
+    X : array, Tensor, sparse matrix, or dict, list or tuple of these
+        Rows without tables, as `as_numbers` gives them.
+    """
     if isinstance(X, (Mapping, list, tuple)):
-        for part in X.values() if isinstance(X, Mapping) else X:
-            _check_finite(part)
-        return
-    values = X.data if sparse.issparse(X) else X
+        parts = X.values() if isinstance(X, Mapping) else X
+        found = (nonfinite_row(part) for part in parts)
+        return next((row for row in found if row is not None), None)
+    if sparse.issparse(X):
+        X = X.tocoo()
+    bad = _nonfinite(X.data if sparse.issparse(X) else X)
+    if bad is None or not bad.any():
+        return None
+    return int(X.row[bad][0] if sparse.issparse(X) else np.argwhere(bad)[0][0])
+
+
+def _nonfinite(values):
+    # A sum costs no memory, and where it is finite, so is all that was summed.
     if isinstance(values, torch.Tensor):
-        bad = ~torch.isfinite(values.detach()).cpu().numpy()
-    else:
-        values = np.asarray(values)
-        bad = ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(1, bool)
-    if not bad.any():
-        return
-    row = int(np.argwhere(bad)[0][0])
-    where = "" if sparse.issparse(X) else f" in labelled row {row}"
-    raise InvalidInputError(
-        f"NaN or infinity reached the net{where} during training. Impute or "
-        "remove such values before the net, for example in a pipeline step."
-    )
+        values = values.detach()
+        if not values.is_floating_point() or torch.isfinite(values.sum()):
+            return None
+        return ~torch.isfinite(values).cpu().numpy()
+    values = np.asarray(values)
+    if values.dtype.kind != "f":
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = values.sum()
+    return None if np.isfinite(total) else ~np.isfinite(values)

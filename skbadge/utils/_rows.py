@@ -12,7 +12,15 @@ from torch.utils.data import ConcatDataset, Dataset, IterableDataset, Subset
 
 from skbadge.exceptions import InvalidInputError
 
-__all__ = ["as_rows", "is_dataset", "join", "n_rows", "take"]
+__all__ = [
+    "as_rows",
+    "check_structure",
+    "is_dataset",
+    "join",
+    "n_rows",
+    "stacking_hint",
+    "take",
+]
 
 _KINDS = (
     "a NumPy array, torch tensor, pandas DataFrame or Series, SciPy sparse matrix, "
@@ -64,7 +72,7 @@ def n_rows(X):
         if len(counts) != 1:
             raise InvalidInputError(
                 "All parts of X must have the same number of rows. Got "
-                f"{sorted(counts)} instead."
+                f"{sorted(counts)} instead.{stacking_hint(X)}"
             )
         return counts.pop()
     if isinstance(X, IterableDataset):
@@ -77,6 +85,16 @@ def n_rows(X):
     if getattr(X, "ndim", 0) >= 1 and hasattr(X, "shape"):
         return int(X.shape[0])
     raise InvalidInputError(f"X must be {_KINDS}. Got {type(X).__name__} instead.")
+
+
+def stacking_hint(X):
+    """Return what to say of a list whose arrays may have been meant as rows."""
+    if not _is_sequence_of_arrays(X):
+        return ""
+    return (
+        f" A {type(X).__name__} of arrays is read as several inputs: stack rows with "
+        "numpy.stack."
+    )
 
 
 def take(X, indices):
@@ -148,39 +166,101 @@ def _rebuilt(X, parts):
     return tuple(parts) if isinstance(X, tuple) else list(parts)
 
 
-def join(first, second):
-    """Put the rows of ``second`` below those of ``first``.
+def check_structure(first, second, name="X"):
+    """Refuse rows with other keys, parts, columns or row shapes than ``first``.
+
+    What differs in kind, such as an array and a tensor, is compared by its shape.
+
+    Parameters
+    ----------
+    first, second : rows of any kind
+        The rows of `fit`, and those that came now.
+    name : str, default="X"
+        What messages call ``second``.
 
     Raises
     ------
     InvalidInputError
-        If the two differ in kind, keys, columns or the shape of a row.
+        If they differ.
+    """
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        if set(first) != set(second):
+            raise InvalidInputError(
+                f"{name} must have the keys {list(first)}, as in fit. Got "
+                f"{list(second)} instead."
+            )
+        for key, part in first.items():
+            check_structure(part, second[key], f"{name}[{key!r}]")
+    elif _is_sequence_of_arrays(first) and _is_sequence_of_arrays(second):
+        if len(first) != len(second):
+            raise InvalidInputError(
+                f"{name} must have {len(first)} parts, as in fit. Got {len(second)} "
+                f"instead.{stacking_hint(second)}"
+            )
+        for i, (part, other) in enumerate(zip(first, second, strict=True)):
+            check_structure(part, other, f"{name}[{i}]")
+    elif hasattr(first, "shape") and hasattr(second, "shape"):
+        _check_columns(first, second, name)
+
+
+def _check_columns(first, second, name):
+    frames = isinstance(first, pd.DataFrame) and isinstance(second, pd.DataFrame)
+    if frames and list(first.columns) != list(second.columns):
+        raise InvalidInputError(
+            f"{name} must have the columns {list(first.columns)}, as in fit. Got "
+            f"{list(second.columns)} instead."
+        )
+    expected = tuple(first.shape[1:])
+    if expected != tuple(second.shape[1:]):
+        row = ", ".join(["n", *map(str, expected)]) if expected else "n,"
+        raise InvalidInputError(
+            f"{name} must have the shape ({row}), as in fit. Got "
+            f"{tuple(second.shape)} instead."
+        )
+
+
+def join(first, second, name="X"):
+    """Put the rows of ``second`` below those of ``first``.
+
+    Parameters
+    ----------
+    first, second : rows of any kind
+        The labelled rows, and new ones.
+    name : str, default="X"
+        What messages call the new ones.
+
+    Returns
+    -------
+    rows : same kind as ``first``
+        Categorical columns hold the categories of both.
+
+    Raises
+    ------
+    InvalidInputError
+        If the two differ in kind, keys, columns, the shape of a row, the values of a
+        column, or in ordered categories.
     """
     if _kind(first) != _kind(second):
         raise InvalidInputError(
-            "New rows must be of the same kind as the labelled rows, "
-            f"{_kind(first)}. Got {_kind(second)} instead: convert them first."
+            f"{name} must be of the same kind as the labelled rows, {_kind(first)}. "
+            f"Got {_kind(second)} instead: convert it first."
         )
+    check_structure(first, second, name)
     if isinstance(first, Mapping):
-        if set(first) != set(second):
-            raise InvalidInputError(
-                f"New rows must have the keys {sorted(first)}. Got {sorted(second)} "
-                "instead."
-            )
-        return {key: join(part, second[key]) for key, part in first.items()}
+        return {k: join(v, second[k], f"{name}[{k!r}]") for k, v in first.items()}
     if _is_sequence_of_arrays(first):
-        if len(first) != len(second):
-            raise InvalidInputError(
-                f"New rows must have {len(first)} parts. Got {len(second)} instead."
-            )
-        pairs = zip(first, second, strict=True)
-        return _rebuilt(first, (join(a, b) for a, b in pairs))
+        parts = enumerate(zip(first, second, strict=True))
+        return _rebuilt(first, (join(a, b, f"{name}[{i}]") for i, (a, b) in parts))
     if is_dataset(first):
         # Flat, so that a thousand rounds do not nest a thousand deep.
         return ConcatDataset([*_flat(first), *_flat(second)])
-    _check_same_shape(first, second)
+    if _values(first) != _values(second):
+        raise InvalidInputError(
+            f"{name} must hold {_values(first)}, as the labelled rows do. Got "
+            f"{_values(second)} instead: convert them first."
+        )
     if isinstance(first, (pd.DataFrame, pd.Series)):
-        return pd.concat([first, second])
+        return pd.concat(_with_all_categories(first, second, name))
     if sparse.issparse(first):
         return sparse.vstack([first, second], format="csr")
     if isinstance(first, torch.Tensor):
@@ -192,22 +272,39 @@ def _flat(dataset):
     return dataset.datasets if isinstance(dataset, ConcatDataset) else [dataset]
 
 
-def _check_same_shape(first, second):
-    if isinstance(first, pd.DataFrame) and list(first.columns) != list(second.columns):
+def _with_all_categories(first, second, name):
+    """Give both tables the categories of both; pandas would turn them into text."""
+    if isinstance(first, pd.DataFrame):
+        dtypes = zip(first.dtypes.items(), second.dtypes, strict=True)
+        shared = {
+            column: _all_categories(known, new, f"{name}[{column!r}]")
+            for (column, known), new in dtypes
+            if _differ(known, new)
+        }
+    elif _differ(first.dtype, second.dtype):
+        shared = _all_categories(first.dtype, second.dtype, name)
+    else:
+        return first, second
+    return first.astype(shared), second.astype(shared)
+
+
+def _differ(known, new):
+    return isinstance(known, pd.CategoricalDtype) and known != new
+
+
+def _all_categories(known, new, where):
+    if known.ordered or new.ordered:
         raise InvalidInputError(
-            f"New rows must have the columns {list(first.columns)}. Got "
-            f"{list(second.columns)} instead."
+            f"{where} must hold the {_described(known)}, as the labelled rows do. Got "
+            f"{_described(new)} instead: only you know the order of all of them, so "
+            "give every row the same categories (Series.cat.set_categories)."
         )
-    if tuple(first.shape[1:]) != tuple(second.shape[1:]):
-        raise InvalidInputError(
-            f"New rows must have the shape (n, {', '.join(map(str, first.shape[1:]))}) "
-            f"of the labelled rows. Got {tuple(second.shape)} instead."
-        )
-    if _values(first) != _values(second):
-        raise InvalidInputError(
-            f"New rows must hold {_values(first)}, as the labelled rows do. Got "
-            f"{_values(second)} instead: convert them first."
-        )
+    return pd.CategoricalDtype(known.categories.append(new.categories).unique())
+
+
+def _described(dtype):
+    order = "ordered" if dtype.ordered else "unordered"
+    return f"{order} categories {dtype.categories.tolist()}"
 
 
 def _values(X):
@@ -219,6 +316,8 @@ def _values(X):
 
 
 def _family(dtype):
+    if isinstance(dtype, pd.CategoricalDtype):
+        return "categories"
     if pd.api.types.is_numeric_dtype(dtype):
         return "numbers"
     return "times" if pd.api.types.is_datetime64_any_dtype(dtype) else "text or objects"

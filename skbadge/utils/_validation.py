@@ -67,8 +67,10 @@ def check_option(value, name, options):
     return value
 
 
-def check_n(n, n_candidates):
+def check_n(n, n_candidates, subsample=None):
     """Return the number of rows asked for as an int in ``[1, n_candidates]``.
+
+    ``subsample``, where given, is what left so few candidates.
 
     Raises
     ------
@@ -80,6 +82,12 @@ def check_n(n, n_candidates):
             "The pool has no candidates (0 rows): there is nothing to choose from."
         )
     n = check_integer(n, "n", low=1)
+    if n > n_candidates and subsample is not None:
+        raise InvalidInputError(
+            f"n must be at most the number of candidates that subsample={subsample!r} "
+            f"leaves, {n_candidates}. Got {n} instead: ask for fewer rows or raise "
+            "subsample."
+        )
     if n > n_candidates:
         raise InvalidInputError(
             f"n must be at most the number of candidates, {n_candidates}. Got {n} "

@@ -34,10 +34,46 @@ def test_any_number_becomes_a_float_of_the_module(code, order, dtype):
 
 @pytest.mark.parametrize("code", "bBhHiIlLqQ")
 def test_integers_stay_for_modules_that_look_up(code):
-    rows = both_ways(VALUES.astype(code), takes_integers=True)
-    assert not rows.is_floating_point()
-    assert rows.tolist() == VALUES.tolist()
+    X = VALUES.astype(code)
+    tensor = torch.from_numpy(X) if code in "bBhil" else X
+    for form in (X, tensor, pd.DataFrame(X), pd.DataFrame(X).convert_dtypes()):
+        rows = both_ways(form, takes_integers=True)
+        # What an embedding layer takes, whatever the width was.
+        assert rows.dtype == torch.int64
+        assert rows.tolist() == VALUES.tolist()
+
+
+def test_masks_and_floats_beside_ids_stay_what_they_are():
     assert both_ways(VALUES.astype("d"), takes_integers=True).dtype == torch.float32
+    assert both_ways(VALUES > 1, takes_integers=True).dtype == torch.bool
+    missing = pd.DataFrame({"id": pd.array([1, None], dtype="Int64")})
+    with pytest.raises(exceptions.InvalidInputError, match="NaN or infinity reached"):
+        ModuleDataset(missing, np.arange(2), takes_integers=True)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"a": [0.5, 1.5], "b": [True, False]},
+        {"a": [2, 3], "b": [True, False]},
+        {"a": [True, False], "b": pd.array([1, 2], dtype="Int64")},
+        {"a": [0.5, 1.5], "b": pd.array([True, False], dtype="boolean")},
+        {"a": [0.5, 1.5], "b": pd.arrays.SparseArray([True, False])},
+        {"a": np.array([1, 2.5], dtype=object), "b": np.array([1, 0], dtype=object)},
+    ],
+    ids=["float", "int", "nullable", "boolean", "sparse", "objects"],
+)
+def test_columns_of_numbers_and_booleans(columns):
+    frame = pd.DataFrame(columns)
+    expected = [[float(value) for value in row] for row in frame.to_numpy()]
+    assert both_ways(frame).tolist() == expected
+
+
+def test_objects_that_are_all_numbers():
+    for values in ([[1, 2.5], [True, 0]], [[1, 2], [3, 4]], [[True, False]] * 2):
+        rows = both_ways(np.array(values, dtype=object))
+        assert rows.dtype == torch.float32 and rows.tolist() == values
+    assert len(ModuleDataset(np.zeros((0, 3), dtype=object)).batch(slice(0, 2))) == 0
 
 
 LAYOUTS = {
@@ -126,9 +162,12 @@ def test_columns_that_are_no_numbers(column):
     )
 
 
-@pytest.mark.parametrize("values", [["a", "b"], [1j, 2j], [None, 1]])
+@pytest.mark.parametrize(
+    "values", [["a", "b"], [1j, 2j], [None, 1], [1, "2"], [[1], [1, 2]], [[1], 2]]
+)
 def test_arrays_that_are_no_numbers(values):
-    dataset = ModuleDataset(np.array(values))
+    kind = object if isinstance(values[0], (int, list)) else None
+    dataset = ModuleDataset(np.array(values, dtype=kind))
     with pytest.raises(exceptions.InvalidInputError, match="Got an array of dtype"):
         dataset.batch(slice(0, 2))
 
@@ -160,12 +199,16 @@ def test_nan_in_labelled_rows(X):
 
 
 def test_nan_in_sparse_labelled_rows():
-    with pytest.raises(exceptions.InvalidInputError, match="reached the net during"):
-        ModuleDataset(sparse.csr_array(BAD), np.arange(2))
+    for make in (sparse.csr_array, sparse.csc_matrix):
+        with pytest.raises(exceptions.InvalidInputError, match="net in labelled row 1"):
+            ModuleDataset(make(BAD), np.arange(2))
 
 
 def test_finite_labelled_rows_of_every_kind_pass():
-    for X in (VALUES, torch.as_tensor(VALUES), sparse.csr_array(VALUES), [VALUES]):
+    # Finite, though their sum is none in half precision.
+    large = np.full((4, 3), 6e4, dtype=np.float16)
+    forms = [VALUES, torch.as_tensor(VALUES), sparse.csr_array(VALUES), [VALUES]]
+    for X in [*forms, large, torch.as_tensor(large)]:
         assert len(ModuleDataset(X, np.arange(4))) == 4
 
 

@@ -1,16 +1,22 @@
 """Which class belongs to which column."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_array_equal
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import DataConversionWarning
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import get_scorer, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 
+from skbadge import ALBL
 from skbadge.exceptions import InvalidInputError, RefitError
 from tests._learning import make_binary_net, make_data, make_learner, make_net
 
@@ -32,16 +38,18 @@ def test_order_of_the_parameter_comes_first():
     order = ["crow", "ant", "bee"]
     learner = make_learner(net=accurate(classes=["bee", "ant", "crow"]), classes=order)
     learner.fit(X, NAMES[Y])
-    assert learner.classes_.tolist() == order
-    proba = learner.predict_proba(X)
-    assert_array_equal(learner.predict(X), np.array(order)[proba.argmax(axis=1)])
+    assert learner.classes_.tolist() == ["ant", "bee", "crow"]
+    columns = learner.estimator_.predict_proba(X).argmax(axis=1)
+    assert_array_equal(learner.predict(X), np.array(order)[columns])
     assert learner.score(POOL, NAMES[POOL_Y]) > 0.7
 
 
 def test_order_of_the_net_comes_second():
     learner = make_learner(net=accurate(classes=["bee", "crow", "ant"]))
     learner.fit(X, NAMES[Y])
-    assert learner.classes_.tolist() == ["bee", "crow", "ant"]
+    assert learner.classes_.tolist() == ["ant", "bee", "crow"]
+    columns = learner.estimator_.predict_proba(X).argmax(axis=1)
+    assert_array_equal(learner.predict(X), np.array(["bee", "crow", "ant"])[columns])
     assert learner.score(POOL, NAMES[POOL_Y]) > 0.7
     # Inside, labels are numbers of columns.
     assert_array_equal(learner.estimator_.classes_, [0, 1, 2])
@@ -51,6 +59,90 @@ def test_sorted_labels_come_third():
     learner = make_learner(net=accurate()).fit(X, NAMES[Y])
     assert learner.classes_.tolist() == ["ant", "bee", "crow"]
     assert learner.score(POOL, NAMES[POOL_Y]) > 0.7
+
+
+def class_scores(learner, columns):
+    """Score by the net's own columns: log loss, and the mean area of one class each."""
+    proba = learner.estimator_.predict_proba(POOL.astype(np.float32))
+    position = {name: column for column, name in enumerate(columns)}
+    y = np.array(sorted(columns))[POOL_Y % len(columns)]
+    own = proba[np.arange(len(y)), [position[name] for name in y]]
+    areas = [roc_auc_score(y == name, proba[:, position[name]]) for name in columns]
+    return y, -np.log(own).mean(), np.mean(areas)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1], [1, 2, 0]])
+@pytest.mark.parametrize("source", ["learner", "net", "frozen"])
+def test_probability_scorers_do_not_mind_the_order(source, order):
+    columns = NAMES[order].tolist()
+    net = accurate(classes=columns if source == "net" else None)
+    if source == "frozen":
+        own = np.argsort(order)[Y]
+        net = FrozenEstimator(net.fit(X.astype(np.float32), own))
+    learner = make_learner(net=net, classes=None if source == "net" else columns)
+    learner.fit(X, NAMES[Y])
+
+    def check(learner):
+        y, loss, area = class_scores(learner, columns)
+        fitted = FrozenEstimator(learner)
+        assert get_scorer("neg_log_loss")(fitted, POOL, y) == pytest.approx(-loss)
+        assert get_scorer("roc_auc_ovr")(fitted, POOL, y) == pytest.approx(area)
+        assert learner.score(POOL, y) > 0.7 and area > 0.8
+
+    check(learner)
+    chosen = learner.query(POOL, n=5)
+    learner.teach(POOL[chosen], NAMES[POOL_Y[chosen]]).relabel(0, NAMES[Y[0]]).refit()
+    check(learner)
+    check(pickle.loads(pickle.dumps(learner)))
+
+
+@pytest.mark.parametrize("columns", [["ill", "well"], ["well", "ill"]])
+@pytest.mark.parametrize("kind", ["two", "one", "own"])
+def test_two_classes_in_any_order(kind, columns):
+    if kind == "one":
+        net = make_binary_net(max_epochs=30, lr=0.5)
+    else:
+        net = accurate(module__n_classes=2, classes=columns if kind == "own" else None)
+    learner = make_learner(net=net, classes=None if kind == "own" else columns)
+    names = np.array(["ill", "well"])
+    learner.fit(X, names[Y % 2]).teach(POOL[:3], names[POOL_Y[:3] % 2])
+    learner = pickle.loads(pickle.dumps(learner))
+    assert learner.classes_.tolist() == ["ill", "well"]
+    y, loss, _ = class_scores(learner, columns)
+    column = columns.index("well")
+    proba = learner.estimator_.predict_proba(POOL.astype(np.float32))[:, column]
+    area = roc_auc_score(y == "well", proba)
+    assert get_scorer("roc_auc")(learner, POOL, y) == pytest.approx(area)
+    assert get_scorer("neg_log_loss")(learner, POOL, y) == pytest.approx(-loss)
+    assert_array_equal(learner.predict(POOL) == "well", proba > 0.5)
+
+
+class Swapped(NeuralNetClassifier):
+    """Predicts the first column where the second is likelier, and so on."""
+
+    def predict(self, X):
+        return (super().predict(X) + 1) % 3
+
+
+def test_a_net_that_predicts_in_its_own_way_in_any_order():
+    for order in (["ant", "bee", "crow"], ["crow", "ant", "bee"]):
+        learner = make_learner(net=accurate(kind=Swapped), classes=order)
+        learner.fit(X, NAMES[Y])
+        columns = learner.estimator_.predict_proba(POOL).argmax(axis=1)
+        expected = np.array(order)[(columns + 1) % 3]
+        assert_array_equal(learner.predict(POOL), expected)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]])
+def test_a_strategy_that_learns_hears_the_right_answers_in_any_order(order):
+    learner = make_learner(ALBL(), net=accurate(), classes=NAMES[order])
+    learner.fit(X, NAMES[Y])
+    told = []
+    learner.strategy_.observe = lambda feedback: told.append(feedback.correct)
+    chosen = learner.query(POOL, n=6)
+    learner.teach(POOL[chosen], NAMES[POOL_Y[chosen]])
+    (correct,) = told
+    assert_array_equal(correct, learner.predict(POOL[chosen]) == NAMES[POOL_Y[chosen]])
 
 
 @pytest.mark.parametrize("labels", [[0, 1, 2], [10, 20, 30], [-1, 0, 1], [1, 2, 3]])
@@ -91,8 +183,8 @@ def test_names_that_do_not_fill_the_width(settings):
         learner.fit(X[Y < 2], NAMES[Y[Y < 2]])
     assert str(caught.value) == (
         f"The net answers {width} classes, but there are 2 classes ('ant', 'bee'). "
-        "Give all classes, in the order of the net's columns, with classes=[...], or "
-        "change the width of the last layer."
+        "Give all classes, in the order of the net's columns, with classes=[...] of "
+        "the ActiveLearner or of the net, or change the width of the last layer."
     )
 
 
@@ -103,7 +195,7 @@ def test_labels_beyond_the_width():
     assert str(caught.value) == (
         "The net answers 2 classes, but the labels need at least 3. Change the width "
         "of the last layer, or give the classes in the order of its columns with "
-        "classes=[...]."
+        "classes=[...] of the ActiveLearner or of the net."
     )
     with pytest.raises(InvalidInputError, match=r"answers 4 classes, .* 2 classes"):
         make_learner(net=wide(4)).fit(X, np.where(Y > 0, 4, 0))
@@ -237,8 +329,11 @@ def test_bad_labels(y, message):
 
 def test_mixed_types_work_with_their_order_given():
     names = np.array(["a", 1, 2.5], dtype=object)
-    learner = make_learner(classes=names).fit(X, names[Y])
+    learner = make_learner(net=accurate(), classes=names).fit(X, names[Y])
     assert_array_equal(learner.y_, names[Y])
+    # What cannot be sorted stays in the order given.
+    assert learner.classes_.tolist() == ["a", 1, 2.5]
+    assert (learner.predict(POOL) == names[POOL_Y]).mean() > 0.7
 
 
 def test_binary_nets_have_two_classes():
@@ -308,6 +403,23 @@ def test_unknown_labels_are_refused_before_anything_is_stored():
         learner.teach(POOL[:3], ["ant", "dog", "emu"])
     assert str(caught.value) == (
         "y must hold known classes ('ant', 'bee', 'crow'). Got 'dog', 'emu' instead: "
-        "correct the labels, or give all classes with classes=[...] and fit again."
+        "correct the labels, or give all classes with classes=[...] of the "
+        "ActiveLearner or of the net and fit again."
     )
     assert learner.n_labeled_ == 60
+
+
+def test_numbers_in_the_place_of_names_are_explained():
+    hint = "hand on the numbers 0, 1, ... in the place of names: leave classes away"
+    voting = VotingClassifier([("net", make_learner(classes=NAMES))])
+    with pytest.raises(InvalidInputError, match=hint):
+        voting.fit(X, NAMES[Y])
+    VotingClassifier([("net", make_learner())]).fit(X, NAMES[Y])
+    for classes, labels in [
+        (NAMES, [0, 1, 3]),
+        ([4, 5, 6], Y),
+        (NAMES, NAMES[Y] + "s"),
+    ]:
+        with pytest.raises(InvalidInputError) as caught:
+            make_learner(classes=classes).fit(X[: len(labels)], labels)
+        assert hint not in str(caught.value)

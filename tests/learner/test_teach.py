@@ -425,6 +425,6 @@ def test_warm_start_after_corrections():
 def test_kinds_of_rows_must_not_be_mixed():
     learner = make_learner(net=make_pipeline(StandardScaler(), make_net())).fit(X, Y)
     before = snapshot(learner)
-    with pytest.raises(InvalidInputError, match="New rows must be of the same kind"):
+    with pytest.raises(InvalidInputError, match="X must be of the same kind"):
         learner.teach(torch.from_numpy(POOL[:2]), POOL_Y[:2])
     assert_unchanged(learner, before)

@@ -103,7 +103,7 @@ WRONG_QUERIES = {
     ),
     "n-above-subsample": (
         {"n": 6, "subsample": 5},
-        "n must be at most the number of candidates, 5. Got 6 instead",
+        "candidates that subsample=5 leaves, 5. Got 6 instead: ask for fewer rows or r",
     ),
     "no-candidates": (
         {"candidates": []},

@@ -154,6 +154,11 @@ def test_a_list_becomes_an_array():
             "All parts of X must have the same number of rows. Got [2, 3] instead.",
         ),
         (
+            [torch.ones(3), torch.ones(2)],
+            "All parts of X must have the same number of rows. Got [2, 3] instead. A "
+            "list of arrays is read as several inputs: stack rows with numpy.stack.",
+        ),
+        (
             type("Stream", (IterableDataset,), {"__iter__": lambda self: iter(())})(),
             "A torch Dataset must have a length and rows to index. Got Stream, an "
             "IterableDataset, instead: make a map-style one.",
@@ -235,7 +240,7 @@ def test_mixed_kinds_are_an_error(first, second):
     if {first, second} in ALIKE:
         assert n_rows(join(KINDS[first], KINDS[second])) == 10
         return
-    with pytest.raises(InvalidInputError, match="^New rows must"):
+    with pytest.raises(InvalidInputError, match="^X must"):
         join(KINDS[first], KINDS[second])
 
 
@@ -245,45 +250,81 @@ def test_mixed_kinds_are_an_error(first, second):
         (
             TABLE,
             pd.DataFrame(TABLE),
-            "New rows must be of the same kind as the labelled rows, a NumPy array. "
-            "Got a DataFrame instead: convert them first.",
+            "X must be of the same kind as the labelled rows, a NumPy array. Got a "
+            "DataFrame instead: convert it first.",
         ),
         (
             TABLE,
             TABLE[:, :2],
-            "New rows must have the shape (n, 3) of the labelled rows. Got (5, 2) "
-            "instead.",
+            "X must have the shape (n, 3), as in fit. Got (5, 2) instead.",
         ),
         (
             KINDS["frame"],
             KINDS["frame"][["x", "z", "y"]],
-            "New rows must have the columns ['x', 'y', 'z']. Got ['x', 'z', 'y'] "
+            "X must have the columns ['x', 'y', 'z'], as in fit. Got ['x', 'z', 'y'] "
             "instead.",
         ),
         (
             {"a": TABLE},
             {"b": TABLE},
-            "New rows must have the keys ['a']. Got ['b'] instead.",
+            "X must have the keys ['a'], as in fit. Got ['b'] instead.",
         ),
-        ([TABLE, TABLE], [TABLE] * 3, "New rows must have 2 parts. Got 3 instead."),
+        (
+            [TABLE, TABLE],
+            [TABLE] * 3,
+            "X must have 2 parts, as in fit. Got 3 instead. A list of arrays is read "
+            "as several inputs: stack rows with numpy.stack.",
+        ),
+        (
+            {"a": [TABLE, {"b": TABLE[:, 0]}]},
+            {"a": [TABLE, {"b": TABLE}]},
+            "X['a'][1]['b'] must have the shape (n,), as in fit. Got (5, 3) instead.",
+        ),
+        (
+            {"a": TABLE},
+            {"a": torch.as_tensor(TABLE)},
+            "X['a'] must be of the same kind as the labelled rows, a NumPy array. Got "
+            "a torch tensor instead: convert it first.",
+        ),
         (
             TABLE,
             TABLE.astype(str),
-            "New rows must hold numbers, as the labelled rows do. Got text or objects "
+            "X must hold numbers, as the labelled rows do. Got text or objects "
             "instead: convert them first.",
         ),
         (
             pd.DataFrame({"a": [1], "b": [2]}),
             pd.DataFrame({"a": [1], "b": ["2"]}),
-            "New rows must hold numbers in 'a', numbers in 'b', as the labelled rows "
-            "do. Got numbers in 'a', text or objects in 'b' instead: convert them "
-            "first.",
+            "X must hold numbers in 'a', numbers in 'b', as the labelled rows do. Got "
+            "numbers in 'a', text or objects in 'b' instead: convert them first.",
         ),
         (
             pd.Series([1]),
             pd.Series(pd.to_datetime(["2020"])),
-            "New rows must hold numbers, as the labelled rows do. Got times instead: "
+            "X must hold numbers, as the labelled rows do. Got times instead: "
             "convert them first.",
+        ),
+        (
+            pd.Series(["a", "b"], dtype="category"),
+            pd.Series(["a", "c"]),
+            "X must hold categories, as the labelled rows do. Got text or objects "
+            "instead: convert them first.",
+        ),
+        (
+            pd.DataFrame({"size": pd.Categorical(["S"], ["S", "L"], ordered=True)}),
+            pd.DataFrame({"size": pd.Categorical(["S"], ["S", "M", "L"], True)}),
+            "X['size'] must hold the ordered categories ['S', 'L'], as the labelled "
+            "rows do. Got ordered categories ['S', 'M', 'L'] instead: only you know "
+            "the order of all of them, so give every row the same categories "
+            "(Series.cat.set_categories).",
+        ),
+        (
+            pd.Series(pd.Categorical(["S"], ["S", "L"], ordered=True)),
+            pd.Series(pd.Categorical(["S"], ["S", "L"])),
+            "X must hold the ordered categories ['S', 'L'], as the labelled rows do. "
+            "Got unordered categories ['S', 'L'] instead: only you know the order of "
+            "all of them, so give every row the same categories "
+            "(Series.cat.set_categories).",
         ),
     ],
 )
@@ -291,6 +332,25 @@ def test_rows_that_do_not_join(first, second, message):
     with pytest.raises(InvalidInputError) as caught:
         join(first, second)
     assert str(caught.value) == message
+
+
+def test_categories_of_both_are_kept():
+    first = pd.Categorical(["y", "x", None])
+    second = pd.Categorical(["z", "x"], ["z", "x", "a"])
+    frames = [pd.DataFrame({"k": kind, "v": 1.5}) for kind in (first, second)]
+    joined = join(*frames)
+    assert joined["k"].dtype == pd.CategoricalDtype(["x", "y", "z", "a"])
+    assert joined["k"].cat.categories.tolist() == ["x", "y", "z", "a"]
+    assert joined["k"].tolist()[:2] == ["y", "x"] and pd.isna(joined["k"].iloc[2])
+    assert joined["k"].tolist()[3:] == ["z", "x"]
+    assert joined["v"].tolist() == [1.5] * 5
+    series = join(frames[0]["k"], frames[1]["k"])
+    assert series.dtype == joined["k"].dtype and series.name == "k"
+    # The same categories, ordered alike or in another order without meaning.
+    again = join(joined, joined.astype({"k": pd.CategoricalDtype(list("azyx"))}))
+    assert again["k"].cat.categories.tolist() == ["x", "y", "z", "a"]
+    sizes = pd.Series(pd.Categorical(["S"], ["S", "L"], ordered=True))
+    assert join(sizes, sizes).dtype == sizes.dtype
 
 
 def test_numbers_of_any_type_join():

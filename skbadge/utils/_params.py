@@ -1,0 +1,77 @@
+"""Parameters by their full names, to see what ``set_params`` has changed."""
+
+from __future__ import annotations
+
+from sklearn.pipeline import Pipeline
+
+__all__ = ["changed_names", "flat_params"]
+
+
+def flat_params(value, name):
+    """Return the parameters of an estimator and of all that is nested in it.
+
+    Unlike ``get_params(deep=True)``, it looks into lists (arms of a strategy, callbacks
+    of a net), and leaves out the new callbacks that skorch makes at each call.
+
+    Parameters
+    ----------
+    value : object
+        An estimator; anything else stands for itself.
+    name : str
+        What to call it.
+
+    Returns
+    -------
+    dict of str to object
+        The type of each estimator, the length of each list, and all other values; by
+        names such as ``"estimator__callbacks__stopping__patience"``.
+    """
+    return dict(_walk(value, name))
+
+
+def _walk(value, name):
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        yield name, type(value)
+        parts = value.get_params(deep=False)
+        if isinstance(value, Pipeline):
+            parts = {**parts, **dict(parts.pop("steps"))}
+    elif isinstance(value, (list, tuple)):
+        yield name, len(value)
+        parts = dict(_named(i, part) for i, part in enumerate(value))
+    else:
+        yield name, value
+        return
+    for key, part in parts.items():
+        yield from _walk(part, f"{name}__{key}")
+
+
+def _named(position, part):
+    pair = isinstance(part, tuple) and len(part) == 2 and isinstance(part[0], str)
+    return part if pair else (position, part)
+
+
+def changed_names(before, now):
+    """Return the names whose values differ between two answers of `flat_params`."""
+    missing = object()
+    names = {**before, **now}
+    return [
+        name
+        for name in names
+        if not _equal(before.get(name, missing), now.get(name, missing))
+    ]
+
+
+def _equal(first, second):
+    if first is second:
+        return True
+    if isinstance(first, float) and first != first:
+        # A NaN that was pickled is another object.
+        return isinstance(second, float) and second != second
+    if getattr(first, "shape", None) != getattr(second, "shape", None):
+        return False
+    try:
+        same = first == second
+        return bool(same.all() if hasattr(same, "all") else same)
+    except (RuntimeError, TypeError, ValueError):
+        # Tensors on different devices, and what else cannot be compared.
+        return False

@@ -1,0 +1,55 @@
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from skorch.callbacks import EarlyStopping
+
+from skbadge import ALBL, CoreSet
+from skbadge.utils._params import changed_names, flat_params
+from tests._learning import make_net
+
+
+def test_names():
+    net = make_net(callbacks=[("stop", EarlyStopping(patience=3)), EarlyStopping])
+    pipeline = make_pipeline(SimpleImputer(), net)
+    found = flat_params(pipeline, "estimator")
+    assert found["estimator"] is type(pipeline)
+    prefix = "estimator__neuralnetclassifier__"
+    assert found[prefix + "lr"] == 0.1
+    assert found[prefix + "callbacks"] == 2
+    assert found[prefix + "callbacks__stop__patience"] == 3
+    assert found[prefix + "callbacks__1"] is EarlyStopping
+    assert found["estimator__simpleimputer__strategy"] == "mean"
+    assert flat_params(None, "strategy") == {"strategy": None}
+    arms = flat_params(ALBL(arms=[CoreSet()]), "strategy")
+    assert arms["strategy__arms__0"] is CoreSet
+
+
+VALUES = [
+    1,
+    2.5,
+    "text",
+    None,
+    np.nan,
+    np.ones(3),
+    np.ones(2),
+    np.zeros(3),
+    torch.ones(3),
+    torch.tensor([1.0, np.inf]),
+    len,
+    {"a": 1},
+]
+
+
+@pytest.mark.parametrize("i", range(len(VALUES)))
+def test_changes(i):
+    value = VALUES[i]
+    twin = pickle.loads(pickle.dumps(value))
+    assert changed_names({"a": value}, {"a": twin}) == []
+    assert changed_names({"a": value}, {}) == ["a"]
+    for j, other in enumerate(VALUES):
+        if i != j and {i, j} != {5, 8}:  # the same numbers in an array and in a tensor
+            assert changed_names({"a": value}, {"a": other}) == ["a"], (value, other)
