@@ -32,7 +32,7 @@ from skbadge.extraction._forward import collect_outputs
 from skbadge.extraction._nets import check_estimator_kind, find_net, split_estimator
 from skbadge.utils._random import Purpose, draw_entropy, seed_for, spawn_generator
 from skbadge.utils._rows import as_rows, n_rows
-from skbadge.utils._torch import preserved_generators, seeded_generators
+from skbadge.utils._torch import seeded_generators
 from skbadge.utils._validation import check_n
 
 __all__ = ["ActiveLearner"]
@@ -106,8 +106,9 @@ class ActiveLearner(
     Global generators (NumPy, torch, ``random``) are afterwards as they were. The
     numbers behind a query come from the seed, the purpose and the number of trainings
     so far: the same query twice gives the same answer, and a query cannot change the
-    next training. Trainings of all learners of one process wait for each other, since
-    torch has one generator for all threads.
+    next training. Predictions too are fixed by the seed, where the net draws for them.
+    Trainings of all learners of one process wait for each other, since torch has one
+    generator for all threads.
 
     References
     ----------
@@ -416,7 +417,7 @@ class ActiveLearner(
             self.classes_,
             given=self.classes_ if goes_on else self.classes,
             previous=self.estimator_ if goes_on and self.warm_start else None,
-            seed=seed_for(self._entropy, Purpose.FIT, self._n_trainings),
+            seed=self._seed(Purpose.FIT),
             format=self._format,
             fit_params=self._routed(self._labeled.all_fit_params()),
         )
@@ -424,7 +425,12 @@ class ActiveLearner(
         # One step, so that a Ctrl-C finds either all of the old or all of the new.
         vars(self).update(
             strategy_=told_strategy(
-                self.strategy_, self._pending, self._labeled, fitted, classes
+                self.strategy_,
+                self._pending,
+                self._labeled,
+                fitted,
+                classes,
+                seed=self._seed(Purpose.PREDICTION),
             ),
             estimator_=fitted,
             classes_=classes,
@@ -436,7 +442,7 @@ class ActiveLearner(
     def _predicted(self, method, X):
         self._check_trained(method)
         X = check_rows(self, X)
-        with preserved_generators():
+        with seeded_generators(self._seed(Purpose.PREDICTION)):
             return getattr(self.estimator_, method)(X)
 
     def _check_trained(self, method):
@@ -456,6 +462,9 @@ class ActiveLearner(
             self._check_trained("query")
         return strategy
 
+    def _seed(self, purpose):
+        return seed_for(self._entropy, purpose, self._n_trainings)
+
     def _generator(self, purpose):
         if not hasattr(self, "_entropy"):
             # A copy of the seed: a query must not change what `fit` will draw from it.
@@ -467,8 +476,7 @@ class ActiveLearner(
         if not needs:
             return PoolOutputs(n_candidates)
         transformers, net = split_estimator(self.estimator_)
-        seed = seed_for(self._entropy, Purpose.POOL_PASS, self._n_trainings)
-        with seeded_generators(seed):
+        with seeded_generators(self._seed(Purpose.POOL_PASS)):
             return collect_outputs(
                 net,
                 X_pool,

@@ -128,7 +128,7 @@ def train(estimator, labeled, classes, *, given, previous, seed, format, fit_par
     )
 
 
-def told_strategy(strategy, pending, labeled, fitted, classes):
+def told_strategy(strategy, pending, labeled, fitted, classes, *, seed):
     """Return the strategy after it learned how the last batches turned out.
 
     Parameters
@@ -143,6 +143,8 @@ def told_strategy(strategy, pending, labeled, fitted, classes):
         Trained on them.
     classes : ndarray
         The classes of its columns.
+    seed : int
+        Fixes what a net draws when it predicts.
 
     Returns
     -------
@@ -155,7 +157,7 @@ def told_strategy(strategy, pending, labeled, fitted, classes):
     rows = np.flatnonzero(np.isfinite(labeled.probability))
     correct = np.zeros(0, dtype=bool)
     if len(rows):
-        with preserved_generators():
+        with seeded_generators(seed):
             columns = np.asarray(fitted.predict(take(labeled.X, rows)))
         correct = columns.astype(np.intp) == encode(labeled.y[rows], classes)
     for batch in pending:
