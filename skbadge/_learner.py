@@ -107,8 +107,11 @@ class ActiveLearner(
     numbers behind a query come from the seed, the purpose and the number of trainings
     so far: the same query twice gives the same answer, and a query cannot change the
     next training. Predictions too are fixed by the seed, where the net draws for them.
-    Trainings of all learners of one process wait for each other, since torch has one
-    generator for all threads.
+
+    torch has one generator for all threads, so one thread at a time trains, predicts or
+    runs a net over a pool, whatever learner it uses; the others wait. Never wait, in
+    what such a call runs (a callback, a module, a data set), for another thread that
+    uses a learner: neither would go on. Calling a learner there oneself is fine.
 
     References
     ----------
