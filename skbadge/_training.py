@@ -26,7 +26,7 @@ from skbadge.extraction._nets import (
     is_frozen,
     split_estimator,
 )
-from skbadge.utils._interrupt import noticed_interrupts
+from skbadge.utils._interrupt import lasting_interrupts
 from skbadge.utils._rows import is_dataset, take
 from skbadge.utils._torch import preserved_generators, seeded_generators
 
@@ -202,7 +202,7 @@ def train_from_scratch(estimator, X, y, *, seed, format, n_classes=None, fit_par
     InvalidInputError
         If the labels cannot be split for validation, or do not fit the net's width.
     """
-    with noticed_interrupts() as interrupt, seeded_generators(seed):
+    with lasting_interrupts(), seeded_generators(seed):
         fitted = clone(estimator)
         net = find_net(fitted)
         adapt_dataset(net, format)
@@ -216,8 +216,6 @@ def train_from_scratch(estimator, X, y, *, seed, format, n_classes=None, fit_par
             if problem is None:
                 raise
             raise problem from error
-    if interrupt.seen:
-        raise KeyboardInterrupt
     return fitted
 
 
@@ -227,8 +225,13 @@ def continue_training(estimator, X, y, *, seed, fit_params):
     Returns
     -------
     the copy, trained
+
+    Raises
+    ------
+    KeyboardInterrupt
+        As for `train_from_scratch`.
     """
-    with noticed_interrupts() as interrupt, seeded_generators(seed):
+    with lasting_interrupts(), seeded_generators(seed):
         fitted = duplicate(estimator)
         transformers, net = split_estimator(fitted)
         if transformers is not None:
@@ -236,8 +239,6 @@ def continue_training(estimator, X, y, *, seed, fit_params):
             X = transformers.transform(X)
         rows, labels = _training_data(net, X, y)
         net.partial_fit(rows, labels, **fit_params)
-    if interrupt.seen:
-        raise KeyboardInterrupt
     return fitted
 
 
