@@ -23,7 +23,8 @@ from skbadge.extraction._nets import (
     split_estimator,
 )
 from skbadge.strategies import RandomSampling
-from skbadge.utils._torch import preserved_generators
+from skbadge.utils._random import Purpose, draw_entropy, seed_for
+from skbadge.utils._torch import seeded_generators
 
 __all__ = ["PenultimateFeatures"]
 
@@ -48,7 +49,8 @@ class PenultimateFeatures(
         ``nn.Linear`` executed whose width is that of the module's output.
     random_state : int, RandomState, Generator or None, default=None
         Fixes initialization, shuffling and dropout of the training, as in
-        `ActiveLearner`. None draws once, in `fit`.
+        `ActiveLearner`, and what the net draws in `transform`. None draws once, in
+        `fit`.
 
     Attributes
     ----------
@@ -124,6 +126,7 @@ class PenultimateFeatures(
         """
         check_estimator_kind(self.estimator)
         X = check_rows(self, X, reset=True)
+        self._entropy = draw_entropy(self.random_state)
         if is_frozen(self.estimator):
             self.estimator_ = copy_frozen(self.estimator)
         else:
@@ -132,7 +135,7 @@ class PenultimateFeatures(
                 self.estimator,
                 strategy=RandomSampling(),
                 layer=self.layer,
-                random_state=self.random_state,
+                random_state=self._entropy,
             )
             self.estimator_ = learner.fit(X, y, **fit_params).estimator_
         first = self._features(X, rows=[0])
@@ -167,7 +170,7 @@ class PenultimateFeatures(
 
     def _features(self, X, rows=None):
         transformers, net = split_estimator(self.estimator_)
-        with preserved_generators():
+        with seeded_generators(seed_for(self._entropy, Purpose.PREDICTION, 0)):
             outputs = collect_outputs(
                 net,
                 X,

@@ -26,9 +26,9 @@ from skbadge._trained import TrainedModelMixin
 from skbadge.exceptions import DivergedTrainingError
 from skbadge.extraction._forward import collect_outputs
 from skbadge.extraction._nets import check_estimator_kind, find_net, split_estimator
-from skbadge.utils._random import Purpose, draw_entropy, seed_for, spawn_generator
+from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
 from skbadge.utils._rows import as_rows, n_rows
-from skbadge.utils._torch import preserved_generators, seeded_generators
+from skbadge.utils._torch import seeded_generators
 from skbadge.utils._validation import check_n
 
 __all__ = ["ActiveLearner"]
@@ -110,8 +110,12 @@ class ActiveLearner(
     Global generators (NumPy, torch, ``random``) are afterwards as they were. The
     numbers behind a query come from the seed, the purpose and the number of trainings
     so far: the same query twice gives the same answer, and a query cannot change the
-    next training. Trainings of all learners of one process wait for each other, since
-    torch has one generator for all threads.
+    next training. Predictions too are fixed by the seed, where the net draws for them.
+
+    torch has one generator for all threads, so one thread at a time trains, predicts or
+    runs a net over a pool, whatever learner it uses; the others wait. Never wait, in
+    what such a call runs (a callback, a module, a data set), for another thread that
+    uses a learner: neither would go on. Calling a learner there oneself is fine.
 
     References
     ----------
@@ -401,7 +405,7 @@ class ActiveLearner(
     def _predicted(self, method, X):
         self._check_trained(method)
         X = check_rows(self, X)
-        with preserved_generators():
+        with seeded_generators(self._seed(Purpose.PREDICTION)):
             return getattr(self.estimator_, method)(X)
 
     def _query_strategy(self):
@@ -425,8 +429,7 @@ class ActiveLearner(
         if not needs:
             return PoolOutputs(n_candidates)
         transformers, net = split_estimator(self.estimator_)
-        seed = seed_for(self._entropy, Purpose.POOL_PASS, self._n_trainings)
-        with seeded_generators(seed):
+        with seeded_generators(self._seed(Purpose.POOL_PASS)):
             return collect_outputs(
                 net,
                 X_pool,

@@ -105,7 +105,7 @@ class TrainedModelMixin:
         labeled = replace(labeled, constants={**labeled.constants, **dict(constants)})
         goes_on = self._is_trained()
         previous = self.estimator_ if goes_on and self.warm_start else None
-        seed = seed_for(self._entropy, Purpose.FIT, self._n_trainings)
+        seed = self._seed(Purpose.FIT)
         params, format = flat_params(self.estimator, "estimator"), self._format
         from_scratch = previous is None and not is_frozen(self.estimator)
         if from_scratch and changed_names(self._estimator_params, params):
@@ -124,7 +124,12 @@ class TrainedModelMixin:
         # One step, so that a Ctrl-C finds either all of the old or all of the new.
         vars(self).update(
             strategy_=told_strategy(
-                self.strategy_, self._pending, labeled, fitted, columns
+                self.strategy_,
+                self._pending,
+                labeled,
+                fitted,
+                columns,
+                seed=self._seed(Purpose.PREDICTION),
             ),
             _labeled=labeled,
             estimator_=fitted,
@@ -136,6 +141,9 @@ class TrainedModelMixin:
             _n_trainings=self._n_trainings + 1,
             _pending=(),
         )
+
+    def _seed(self, purpose):
+        return seed_for(self._entropy, purpose, self._n_trainings)
 
     def _routed(self, fit_params):
         if not fit_params or not sklearn.get_config()["enable_metadata_routing"]:

@@ -30,7 +30,7 @@ from skbadge.extraction._nets import (
     is_frozen,
     split_estimator,
 )
-from skbadge.utils._interrupt import noticed_interrupts
+from skbadge.utils._interrupt import lasting_interrupts
 from skbadge.utils._rows import is_dataset, take
 from skbadge.utils._torch import preserved_generators, seeded_generators
 
@@ -145,7 +145,7 @@ def train(estimator, labeled, classes, *, given, previous, seed, format, fit_par
     )
 
 
-def told_strategy(strategy, pending, labeled, fitted, classes):
+def told_strategy(strategy, pending, labeled, fitted, classes, *, seed):
     """Return the strategy after it learned how the last batches turned out.
 
     Parameters
@@ -160,6 +160,8 @@ def told_strategy(strategy, pending, labeled, fitted, classes):
         Trained on them.
     classes : ndarray
         The classes of its columns.
+    seed : int
+        Fixes what a net draws when it predicts.
 
     Returns
     -------
@@ -172,7 +174,7 @@ def told_strategy(strategy, pending, labeled, fitted, classes):
     rows = np.flatnonzero(np.isfinite(labeled.probability))
     correct = np.zeros(0, dtype=bool)
     if len(rows):
-        with preserved_generators():
+        with seeded_generators(seed):
             columns = np.asarray(fitted.predict(take(labeled.X, rows)))
         correct = columns.astype(np.intp) == encode(labeled.y[rows], classes)
     for batch in pending:
@@ -217,7 +219,7 @@ def train_from_scratch(estimator, X, y, *, seed, format, n_classes=None, fit_par
     InvalidInputError
         If the labels cannot be split for validation, or do not fit the net's width.
     """
-    with noticed_interrupts() as interrupt, seeded_generators(seed):
+    with lasting_interrupts(), seeded_generators(seed):
         fitted = clone(estimator)
         net = find_net(fitted)
         adapt_dataset(net, format)
@@ -231,8 +233,6 @@ def train_from_scratch(estimator, X, y, *, seed, format, n_classes=None, fit_par
             if problem is None:
                 raise
             raise problem from error
-    if interrupt.seen:
-        raise KeyboardInterrupt
     return fitted
 
 
@@ -242,8 +242,13 @@ def continue_training(estimator, X, y, *, seed, fit_params):
     Returns
     -------
     the copy, trained
+
+    Raises
+    ------
+    KeyboardInterrupt
+        As for `train_from_scratch`.
     """
-    with noticed_interrupts() as interrupt, seeded_generators(seed):
+    with lasting_interrupts(), seeded_generators(seed):
         fitted = duplicate(estimator)
         transformers, net = split_estimator(fitted)
         if transformers is not None:
@@ -251,8 +256,6 @@ def continue_training(estimator, X, y, *, seed, fit_params):
             X = transformers.transform(X)
         rows, labels = _training_data(net, X, y)
         net.partial_fit(rows, labels, **fit_params)
-    if interrupt.seen:
-        raise KeyboardInterrupt
     return fitted
 
 

@@ -4,6 +4,8 @@ import ast
 import sys
 from pathlib import Path
 
+import pytest
+
 import skbadge
 
 ROOT = Path(skbadge.__file__).parent
@@ -205,16 +207,140 @@ def test_importing_does_nothing_else():
     assert broken_by(rule) == {}
 
 
-def test_no_assert_no_bare_except():
-    def rule(_, tree):
-        return [
-            node.lineno
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Assert)
-            or (isinstance(node, ast.ExceptHandler) and node.type is None)
-        ]
+# Only the command line has a standard output to write results to.
+PRINTS = {"_cli"}
+# To load what these have written runs what is in it. There is no exception so far.
+PICKLES = {"pickle", "marshal", "shelve", "dill", "cloudpickle"}
+UNPICKLERS = {"joblib.load", "pandas.read_pickle"}
+# Loaders that unpickle unless they are told so, or only if they are.
+SAFE_KEYWORDS = {
+    "torch.load": ("weights_only", lambda value: value is True),
+    "numpy.load": ("allow_pickle", lambda value: value in (None, False)),
+}
 
-    assert broken_by(rule) == {}
+
+def calls(tree):
+    """Yield (dotted name of what is called, node), by the names of the imports."""
+    full = {}
+    for module, node, _ in imports(tree):
+        for name in node.names:
+            if isinstance(node, ast.ImportFrom):
+                full[name.asname or name.name] = f"{module}.{name.name}"
+            elif name.asname:
+                full[name.asname] = name.name
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            first, *rest = ast.unparse(node.func).split(".")
+            yield ".".join([full.get(first, first), *rest]), node
+
+
+def keyword_of(node, name):
+    """Return the literal given for a keyword, None without it, else its node."""
+    for keyword in node.keywords:
+        if keyword.arg == name:
+            value = keyword.value
+            return value.value if isinstance(value, ast.Constant) else value
+    return None
+
+
+def unpicklers(tree):
+    found = packages(tree) & PICKLES
+    for name, node in calls(tree):
+        keyword, is_safe = SAFE_KEYWORDS.get(name, (None, lambda _: True))
+        if name in UNPICKLERS or not is_safe(keyword_of(node, keyword)):
+            found.add(name)
+    return found
+
+
+def prints(tree):
+    return {node.lineno for name, node in calls(tree) if name == "print"}
+
+
+def asserts(tree):
+    return {node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)}
+
+
+def does_nothing(node):
+    is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return isinstance(node, (ast.Pass, ast.Continue)) or is_text
+
+
+def swallowed(tree):
+    """Return the lines where an error may vanish unseen."""
+    found = {
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or all(map(does_nothing, node.body)))
+    }
+    anything = {"Exception", "BaseException"}
+    return found | {
+        node.lineno
+        for name, node in calls(tree)
+        if name == "contextlib.suppress" and anything & set(map(ast.unparse, node.args))
+    }
+
+
+def test_nothing_is_unpickled():
+    assert broken_by(lambda _, tree: unpicklers(tree)) == {}
+
+
+def test_only_the_command_line_prints():
+    found = broken_by(lambda path, tree: part_of(path) not in PRINTS and prints(tree))
+    assert found == {}
+
+
+def test_no_assert_and_no_error_swallowed():
+    assert broken_by(lambda _, tree: asserts(tree) | swallowed(tree)) == {}
+
+
+@pytest.mark.parametrize(
+    ("rule", "wrong"),
+    [
+        (unpicklers, "import pickle"),
+        (unpicklers, "import marshal as m"),
+        (unpicklers, "def f():\n    from shelve import open"),
+        (unpicklers, "import dill.source"),
+        (unpicklers, "from cloudpickle import loads"),
+        (unpicklers, "import joblib\njoblib.load(path)"),
+        (unpicklers, "from joblib import load as read\nread(path)"),
+        (unpicklers, "import pandas as pd\npd.read_pickle(path)"),
+        (unpicklers, "import torch\ntorch.load(path)"),
+        (unpicklers, "from torch import load\nload(path, weights_only=False)"),
+        (unpicklers, "import torch\ntorch.load(path, weights_only=safe)"),
+        (unpicklers, "import numpy as np\nnp.load(path, allow_pickle=True)"),
+        (unpicklers, "import numpy\nnumpy.load(path, allow_pickle=safe)"),
+        (prints, "def f():\n    print(1)"),
+        (asserts, "assert x"),
+        (swallowed, "try:\n    f()\nexcept:\n    raise"),
+        (swallowed, "try:\n    f()\nexcept OSError:\n    pass"),
+        (
+            swallowed,
+            "for x in y:\n  try:\n    f()\n  except E:\n    continue",
+        ),
+        (swallowed, "try:\n    f()\nexcept (A, B) as error:\n    'why'\n    ..."),
+        (swallowed, "import contextlib\nwith contextlib.suppress(A, Exception): f()"),
+        (swallowed, "from contextlib import suppress as s\nwith s(BaseException): f()"),
+    ],
+)
+def test_each_rule_can_fail(rule, wrong):
+    assert rule(ast.parse(wrong))
+
+
+@pytest.mark.parametrize(
+    ("rule", "right"),
+    [
+        (unpicklers, "import copy, json\njson.load(file)"),
+        (unpicklers, "import torch\ntorch.load(path, weights_only=True)"),
+        (unpicklers, "import numpy as np\nnp.load(path, allow_pickle=False)"),
+        (unpicklers, "import numpy as np\nnp.load(path)"),
+        (prints, "self.print(1)"),
+        (swallowed, "try:\n    f()\nexcept OSError:\n    return None"),
+        (swallowed, "import contextlib\nwith contextlib.suppress(OSError): f()"),
+    ],
+)
+def test_no_rule_fails_what_is_right(rule, right):
+    assert not rule(ast.parse(right))
 
 
 def test_modules_and_functions_are_short():

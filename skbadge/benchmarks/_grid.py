@@ -171,13 +171,13 @@ def load_grid(out):
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
         shared = settings["shared"]
-        cells = [Cell(**shared, **different) for different in settings["cells"]]
+        cells = _check_cells(Cell(**shared, **other) for other in settings["cells"])
     except OSError as error:
         raise InvalidInputError(
             f"The folder must hold the results of a benchmark. Got {str(out)!r}, which "
             f"has no readable {_SETTINGS}."
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidInputError(
             f"{path} must list the cells of a benchmark. Got something else ({error}): "
             "run the benchmark again with --resume to write it anew."

@@ -31,12 +31,10 @@ def peak_memory_mb():
     Where there is no reset it is the peak since the process began; NaN where the system
     does not tell.
     """
-    try:
-        for line in _STATUS.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return round(int(line.split()[1]) / 1024, 1)
-    except OSError:
-        pass
+    status = _STATUS.read_text() if _STATUS.exists() else ""
+    for line in status.splitlines():
+        if line.startswith("VmHWM:"):
+            return round(int(line.split()[1]) / 1024, 1)
     if resource is None:
         return float("nan")
     # Kilobytes, but for bytes on macOS.

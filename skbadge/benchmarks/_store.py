@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import time
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -25,6 +26,9 @@ __all__ = ["CellStore", "read_json", "write_atomically", "write_json"]
 
 SCHEMA = 1
 RUN_AGAIN = "The cell is run again."
+# Seconds after which a half-written file has no process any more. Asking whether its
+# process lives would be wrong for one on another machine.
+LONGEST_WRITE = 600
 KEY = ("dataset", "model", "batch_size", "strategy", "repeat")
 RESULTS = (
     *KEY,
@@ -102,7 +106,9 @@ def read_json(path):
         envelope = json.loads(Path(path).read_bytes())
         schema, checksum = envelope["schema"], envelope["sha256"]
         content = envelope["content"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        # A ValueError for the numbers that JSON lacks: NaN, and those beyond a float.
+        text = canonical(content)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidInputError(
             f"{path} must be a file written by the benchmark. Got one that cannot be "
             f"read ({type(error).__name__}): it is damaged."
@@ -111,7 +117,7 @@ def read_json(path):
         raise InvalidInputError(
             f"{path} must have version {SCHEMA} of the format. Got version {schema!r}."
         )
-    if digest(canonical(content)) != checksum:
+    if digest(text) != checksum:
         raise InvalidInputError(
             f"{path} must hold what its checksum says. Got other content: it is "
             "damaged."
@@ -149,7 +155,10 @@ class CellStore:
         return self.cells / f"{name}-{cell.fingerprint()[:16]}{kind}.json"
 
     def make(self):
-        """Make the folders.
+        """Make the folders, and clear the way for what will be written there.
+
+        What a killed process left half written goes; a folder that has the name of a
+        cell's file, which no file could replace, gets another name.
 
         Raises
         ------
@@ -163,6 +172,13 @@ class CellStore:
                 "The output folder must be one that can be made and written to. Got "
                 f"{str(self.directory)!r} instead: {error.strerror}."
             ) from error
+        for folder in (self.directory, self.cells):
+            for partial in folder.glob(".*.[0-9]*.partial"):
+                if time.time() - partial.stat().st_mtime > LONGEST_WRITE:
+                    partial.unlink(missing_ok=True)
+        for path in self.cells.glob("*.json"):
+            if path.is_dir():
+                path.rename(path.with_name(f"{path.name}.{os.getpid()}.aside"))
 
     def read(self, cell, kind="", *, damaged=RUN_AGAIN):
         """Return the content of a cell's file; None where there is none to be used.

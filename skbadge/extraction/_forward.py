@@ -20,6 +20,7 @@ from skbadge.extraction._collector import Collector, split_answer
 from skbadge.extraction._hooks import captured_calls, checked_inputs, kept_state
 from skbadge.extraction._nets import is_binary
 from skbadge.extraction._probabilities import to_probabilities
+from skbadge.extraction._storage import ran_out_of_memory
 from skbadge.utils._rows import n_rows, take
 
 __all__ = ["collect_outputs", "output_width"]
@@ -140,15 +141,20 @@ def output_width(net, X, transformers=None):
 def _memory_errors_explained(net):
     try:
         yield
+    except PoolPassError:
+        # Of the tables, which smaller batches would not make any smaller.
+        raise
     except (MemoryError, RuntimeError) as error:
-        known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
-        # What torch says of main memory, on Linux and on Windows.
-        texts = ("can't allocate memory", "not enough memory")
-        if not known and not any(text in str(error) for text in texts):
+        if not ran_out_of_memory(error):
             raise
         size = batch_size_of(net)
+        if size == 1:
+            batches = "single rows. Free some on the net's device, or use another one"
+        else:
+            batches = (
+                f"{'all' if size == -1 else size} rows. Lower "
+                "iterator_valid__batch_size of the net (or its batch_size)"
+            )
         raise PoolPassError(
-            "Memory ran out in the pass over the pool with batches of "
-            f"{'all' if size == -1 else size} rows. Lower iterator_valid__batch_size "
-            "of the net (or its batch_size)."
+            f"Memory ran out in the pass over the pool with batches of {batches}."
         ) from error

@@ -13,9 +13,18 @@ import torch
 
 from skbadge.exceptions import PoolPassError
 
-__all__ = ["empty_tables"]
+__all__ = ["empty_tables", "ran_out_of_memory"]
 
 _GIB = 2**30
+# What torch says in a plain RuntimeError: of main memory on Linux and on Windows, of
+# the memory of a GPU, and of what the libraries below it want for themselves.
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
 
 
 def empty_tables(n_rows, found):
@@ -38,7 +47,7 @@ def empty_tables(n_rows, found):
     Raises
     ------
     PoolPassError
-        If the disk has no room, with the amount needed.
+        If memory or disk have no room, with the amount needed.
     """
     limit = sklearn.get_config()["working_memory"] * 2**20
     plans = {
@@ -58,8 +67,30 @@ def empty_tables(n_rows, found):
             tables[name] = _on_disk((rows, width), dtype, sizes[name], limit)
         else:
             device = "cpu" if on_disk else found[name].device
-            tables[name] = torch.empty((rows, width), dtype=dtype, device=device)
+            tables[name] = _in_memory((rows, width), dtype, device, sizes[name])
     return tables
+
+
+def ran_out_of_memory(error):
+    """Say whether an error tells that memory ran out, here or on a GPU."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    known = any(text in str(error) for text in _OUT_OF_MEMORY)
+    return known and isinstance(error, RuntimeError)
+
+
+def _in_memory(shape, dtype, device, n_bytes):
+    try:
+        return torch.empty(shape, dtype=dtype, device=device)
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        raise PoolPassError(
+            f"Memory ran out for {n_bytes / _GIB:.2f} GiB of what the net answers for "
+            "the pool. Lower scikit-learn's limit with "
+            "sklearn.config_context(working_memory=...) (in MiB), so that they go to a "
+            "temporary file, or query fewer candidates, for example with subsample=..."
+        ) from error
 
 
 def _on_disk(shape, dtype, n_bytes, limit):

@@ -6,48 +6,48 @@ import signal
 import threading
 from contextlib import contextmanager
 
-__all__ = ["InterruptFlag", "noticed_interrupts"]
-
-
-class InterruptFlag:
-    """Says whether a Ctrl-C came; ``seen`` is False until then."""
-
-    def __init__(self):
-        self.seen = False
+__all__ = ["lasting_interrupts"]
 
 
 @contextmanager
-def noticed_interrupts():
-    """Note every Ctrl-C that the handler of SIGINT turns into an interrupt.
+def lasting_interrupts():
+    """Raise ``KeyboardInterrupt`` at the end if a Ctrl-C came and was swallowed.
 
     skorch takes a ``KeyboardInterrupt`` for the wish to stop training early and goes
-    on; the flag lets its caller tell a real Ctrl-C from that. A handler of the user's
-    own that raises nothing keeps its meaning. Outside the main thread, where Python
-    allows no handler, and where SIGINT is ignored or handled outside Python, nothing
-    is changed.
+    on. Here a real one, seen in the handler of SIGINT, comes back at the end; so it
+    does where an error follows it, for example of a callback that finds no last epoch.
+    A handler of the user's own that raises nothing keeps its meaning. Outside the main
+    thread, where Python allows no handler, and where SIGINT is ignored or handled
+    outside Python, nothing is changed.
 
-    Yields
+    Raises
     ------
-    InterruptFlag
+    KeyboardInterrupt
+        From the error that followed, if there was one.
     """
-    flag = InterruptFlag()
-    if threading.current_thread() is not threading.main_thread():
-        yield flag
-        return
-    previous = signal.getsignal(signal.SIGINT)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    previous = signal.getsignal(signal.SIGINT) if in_main_thread else None
     if not callable(previous):
-        yield flag
+        yield
         return
+    seen = False
 
     def note(signum, frame):
+        nonlocal seen
         try:
             previous(signum, frame)
         except KeyboardInterrupt:
-            flag.seen = True
+            seen = True
             raise
 
     signal.signal(signal.SIGINT, note)
     try:
-        yield flag
+        yield
+    except Exception as error:
+        if seen:
+            raise KeyboardInterrupt from error
+        raise
     finally:
         signal.signal(signal.SIGINT, previous)
+    if seen:
+        raise KeyboardInterrupt

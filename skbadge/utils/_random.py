@@ -19,6 +19,7 @@ class Purpose(IntEnum):
     POOL_PASS = 2
     SUBSAMPLE = 3
     SIMULATION = 4
+    PREDICTION = 5
 
 
 def as_generator(random_state=None):

@@ -25,8 +25,10 @@ def preserved_generators():
     """Put torch's, NumPy's and ``random``'s global generators back at the end."""
     with _GENERATOR_LOCK:
         python_state = random.getstate()
-        numpy_state = np.random.get_state()  # noqa: NPY002
-        cpu_state = torch.get_rng_state()
+        # The object too: a user may have set a bit generator of another kind.
+        numpy_bits = np.random.get_bit_generator()
+        numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002
+        cpu_seed, cpu_state = torch.initial_seed(), torch.get_rng_state()
         # Asking an unused GPU for its state would start it, at a cost of seconds.
         cuda_states = (
             torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
@@ -35,10 +37,17 @@ def preserved_generators():
             yield
         finally:
             random.setstate(python_state)
+            # In this order: setting the object forgets a normal draw kept for later.
+            np.random.set_bit_generator(numpy_bits)
             np.random.set_state(numpy_state)  # noqa: NPY002
             torch.set_rng_state(cpu_state)
             if cuda_states is not None:
                 torch.cuda.set_rng_state_all(cuda_states)
+            else:
+                # A GPU takes the last seed given before it starts. Torch does not tell
+                # which one waits: the CPU's, unless torch.cuda.manual_seed came after.
+                # This call lets it wait again, or seeds a GPU that started meanwhile.
+                torch.cuda.manual_seed_all(cpu_seed)
 
 
 @contextmanager
@@ -53,6 +62,7 @@ def seeded_generators(seed):
     with preserved_generators():
         random.setstate(random.Random(seed).getstate())
         state = np.random.RandomState(seed % 2**32).get_state()
+        np.random.set_bit_generator(np.random.MT19937())
         np.random.set_state(state)  # noqa: NPY002
         torch.manual_seed(seed)
         yield

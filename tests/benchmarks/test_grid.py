@@ -220,15 +220,23 @@ def test_a_damaged_checkpoint_is_not_used(tmp_path, expected):
     assert results_bytes(tmp_path) == expected
 
 
-def test_a_damaged_cell_is_run_again(tmp_path, monkeypatch, expected):
+@pytest.mark.parametrize("damage", ["altered", "not a number", "folder"])
+def test_a_damaged_cell_is_run_again(tmp_path, monkeypatch, expected, damage):
     cells = tiny_cells()
     run_grid(cells, tmp_path)
     path = CellStore(tmp_path).path(cells[1])
-    path.write_text(path.read_text().replace('"accuracy":0', '"accuracy":1', 1))
-    with pytest.warns(UserWarning, match="It counts as missing."):
+    text = path.read_text()
+    if damage == "folder":
+        path.unlink()
+        path.mkdir()
+    elif damage == "altered":
+        path.write_text(text.replace('"accuracy":0', '"accuracy":1', 1))
+    else:
+        path.write_text(text.replace('"seconds":', '"seconds":NaN,"x":'))
+    with pytest.warns(UserWarning, match="it is damaged. It counts as missing."):
         assert len(load_grid(tmp_path).missing) == 1
     called = count_cells(monkeypatch)
-    with pytest.warns(UserWarning, match="Got other content: it is damaged. The cell"):
+    with pytest.warns(UserWarning, match="it is damaged. The cell is run again."):
         run_grid(cells, tmp_path, resume=True)
     assert called == [cells[1]]
     assert results_bytes(tmp_path) == expected
@@ -376,7 +384,17 @@ def test_a_value_given_twice():
     )
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"shared": {}, "cells": [{"a": 1}]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        '{"shared": {}, "cells": [{"a": 1}]}',
+        '{"shared": {}, "cells": []}',
+        "[" * 100_000,
+    ],
+    ids=["empty", "nothing", "unknown", "no cells", "deep"],
+)
 def test_a_folder_without_a_benchmark(tmp_path, text):
     with pytest.raises(InvalidInputError, match="has no readable settings.json"):
         load_grid(tmp_path)

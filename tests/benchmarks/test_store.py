@@ -1,7 +1,9 @@
 import json
 import math
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -137,18 +139,71 @@ def test_finishing_a_cell_drops_its_checkpoint_and_failure(tmp_path):
     assert list(store.cells.iterdir()) == [store.path(cell)]
 
 
-def test_a_damaged_cell_is_not_used(tmp_path):
+def replaced_by(new):
+    def damage(path):
+        path.write_text(path.read_text().replace('"accuracy":0.5', f'"accuracy":{new}'))
+
+    return damage
+
+
+def replaced_by_a_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+_CONTENT = "hold what its checksum says. Got other content"
+_NUMBER = "be a file written by the benchmark. Got one that cannot be read (ValueError)"
+_FOLDER = _NUMBER.replace("ValueError", "IsADirectoryError")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (replaced_by("0.6"), _CONTENT),
+        (replaced_by("NaN"), _NUMBER),
+        (replaced_by("-Infinity"), _NUMBER),
+        (replaced_by("1e999"), _NUMBER),
+        (replaced_by_a_folder, _FOLDER),
+    ],
+)
+def test_a_damaged_cell_is_not_used(tmp_path, damage, message):
     store, cell = CellStore(tmp_path), tiny_cell()
     store.make()
     store.write(cell, content_of(cell))
-    path = store.path(cell)
-    path.write_text(path.read_text().replace("0.5", "0.6"))
+    damage(store.path(cell))
     with pytest.warns(UserWarning) as caught:
         assert store.read(cell) is None
     assert str(caught[0].message) == (
-        f"{path} must hold what its checksum says. Got other content: it is damaged. "
-        "The cell is run again."
+        f"{store.path(cell)} must {message}: it is damaged. The cell is run again."
     )
+    # And it can be written again.
+    store.make()
+    store.write(cell, content_of(cell))
+    assert store.read(cell) == content_of(cell)
+
+
+def test_a_folder_in_the_way_is_kept_under_another_name(tmp_path):
+    store, cell = CellStore(tmp_path), tiny_cell()
+    store.path(cell).mkdir(parents=True)
+    (store.path(cell) / "thesis.txt").write_text("mine")
+    store.make()
+    assert not store.path(cell).exists()
+    (kept,) = store.cells.glob("*.aside/thesis.txt")
+    assert kept.read_text() == "mine"
+
+
+def test_what_a_killed_write_left_goes_once_it_is_old(tmp_path):
+    store = CellStore(tmp_path)
+    store.make()
+    for folder in (store.directory, store.cells):
+        for name, age in (("old", 700), ("new", 500)):
+            path = folder / f".{name}.json.123.partial"
+            path.write_text("{")
+            os.utime(path, times=(time.time() - age,) * 2)
+    store.make()
+    for folder in (store.directory, store.cells):
+        left = [path.name for path in folder.glob(".*")]
+        assert left == [".new.json.123.partial"]
 
 
 def test_a_file_of_another_cell_is_not_used(tmp_path):

@@ -16,9 +16,10 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from skbadge import ActiveLearner, LeastConfidence, exceptions
-from skbadge.extraction import _batches
+from skbadge.extraction import _batches, _collector
 from skbadge.extraction._forward import collect_outputs, output_width
 from skbadge.extraction._nets import find_net
+from skbadge.extraction._storage import empty_tables
 from skbadge.modules import InMemoryBatches
 from skbadge.strategies import Needs
 from tests._any_nets import Net, make_net, make_rows
@@ -376,8 +377,12 @@ def test_failures_leave_no_trace(explodes, error, tmp_path, monkeypatch):
         MemoryError(),
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you"),
         RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCrea"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 1.00 GB"),
     ],
-    ids=lambda error: str(error)[:12],
+    ids=lambda error: str(error)[:23],
 )
 def test_out_of_memory_says_what_to_lower(explodes, error):
     with pytest.raises(exceptions.PoolPassError) as caught:
@@ -394,6 +399,29 @@ def test_out_of_memory_with_all_rows_at_once(explodes):
     net.set_params(batch_size=-1)
     net.module_.count = 1
     with pytest.raises(exceptions.PoolPassError, match="with batches of all rows"):
+        collect(net)
+
+
+def test_out_of_memory_with_single_rows(explodes):
+    net = explodes(MemoryError())
+    net.set_params(batch_size=1)
+    with pytest.raises(exceptions.PoolPassError) as caught:
+        collect(net)
+    assert str(caught.value) == (
+        "Memory ran out in the pass over the pool with batches of single rows. Free "
+        "some on the net's device, or use another one."
+    )
+
+
+def test_a_table_too_large_is_not_blamed_on_the_batch(net, monkeypatch):
+    # More than any machine can address.
+    monkeypatch.setattr(
+        _collector, "empty_tables", lambda _, found: empty_tables(2**50, found)
+    )
+    with (
+        sklearn.config_context(working_memory=2**40),
+        pytest.raises(exceptions.PoolPassError, match="GiB of what the net answers"),
+    ):
         collect(net)
 
 

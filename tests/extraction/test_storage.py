@@ -59,6 +59,27 @@ def test_on_disk_above_the_limit_and_no_file_is_left(folder, monkeypatch):
     assert os.listdir(folder) == []
 
 
+def test_too_little_memory_is_said_with_the_amount(folder):
+    # More than any machine can address, and below the limit.
+    with (
+        sklearn.config_context(working_memory=2**40),
+        pytest.raises(exceptions.PoolPassError) as caught,
+    ):
+        empty_tables(2**50, {"features": batch(256)})
+    assert str(caught.value) == (
+        "Memory ran out for 1073741824.00 GiB of what the net answers for the pool. "
+        "Lower scikit-learn's limit with sklearn.config_context(working_memory=...) "
+        "(in MiB), so that they go to a temporary file, or query fewer candidates, for "
+        "example with subsample=..."
+    )
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_other_errors_of_a_table_stay_what_they_are():
+    with pytest.raises(RuntimeError, match="negative dimension"):
+        empty_tables(-1, {"a": batch()})
+
+
 def test_too_little_disk_is_said_with_the_amount(folder, monkeypatch):
     free = SimpleNamespace(total=0, used=0, free=2**28)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: free)

@@ -12,8 +12,8 @@ from sklearn.preprocessing import FunctionTransformer
 from skorch.callbacks import Callback
 from torch import nn
 
-from skbadge.exceptions import LearnerNotFittedError
-from skbadge.utils._interrupt import noticed_interrupts
+from skbadge.exceptions import LearnerNotFittedError, RefitError
+from skbadge.utils._interrupt import lasting_interrupts
 from tests._learning import (
     Tiny,
     global_states,
@@ -33,6 +33,7 @@ class Plan:
 
     where = None
     sent = 0
+    breaks = False
 
 
 def maybe_interrupt(where):
@@ -44,7 +45,7 @@ def maybe_interrupt(where):
 
 @pytest.fixture(autouse=True)
 def plan():
-    Plan.where, Plan.sent = None, 0
+    Plan.where, Plan.sent, Plan.breaks = None, 0, False
     before = signal.getsignal(signal.SIGINT)
     yield Plan
     assert signal.getsignal(signal.SIGINT) is before
@@ -73,6 +74,8 @@ class FromCallback(Callback):
 
     def on_train_end(self, net, **kwargs):
         maybe_interrupt("end")
+        if Plan.breaks:
+            raise KeyError("valid_loss")
 
 
 class WatchedLoss(nn.CrossEntropyLoss):
@@ -118,6 +121,21 @@ def test_interrupted_teach_keeps_labels_and_model(where, warm_start, plan):
     learner.refit()
     smooth = watched(warm_start).fit(X, Y).teach(POOL[:4], POOL_Y[:4])
     assert same_weights(weights(learner), weights(smooth))
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_an_error_that_follows_does_not_hide_the_interrupt(warm_start, plan):
+    """As of a callback that reads the last epoch, which never ended."""
+    learner = watched(warm_start).fit(X, Y)
+    plan.where, plan.breaks = "batch", True
+    with pytest.raises(KeyboardInterrupt, match="The 4 new labels are kept") as caught:
+        learner.teach(POOL[:4], POOL_Y[:4])
+    assert isinstance(caught.value.__cause__.__cause__, KeyError)
+    plan.where = None
+    with pytest.raises(RefitError, match="KeyError: 'valid_loss'"):
+        learner.refit()
+    plan.breaks = False
+    assert learner.refit().n_labeled_ == 64
 
 
 @pytest.mark.parametrize("where", PLACES)
@@ -204,7 +222,7 @@ def test_an_ignored_signal_stays_ignored(plan):
 
 def test_the_handler_comes_back_after_an_error():
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(OSError, match="x"), noticed_interrupts():
+    with pytest.raises(OSError, match="x"), lasting_interrupts():
         assert signal.getsignal(signal.SIGINT) is not before
         raise OSError("x")
     assert signal.getsignal(signal.SIGINT) is before
@@ -214,14 +232,15 @@ def test_other_threads_train_without_a_handler():
     found = {}
 
     def work():
-        with noticed_interrupts() as flag:
-            found["flag"] = flag.seen
+        before = signal.getsignal(signal.SIGINT)
+        with lasting_interrupts():
+            found["same"] = signal.getsignal(signal.SIGINT) is before
         found["learner"] = make_learner().fit(X, Y)
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert found["flag"] is False
+    assert found["same"]
     assert same_weights(weights(found["learner"]), weights(make_learner().fit(X, Y)))
 
 

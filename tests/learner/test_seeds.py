@@ -1,15 +1,20 @@
 """One seed fixes everything, and nothing global is moved."""
 
+import random
+
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skbadge import BADGE, RandomSampling
+from skbadge import ALBL, BADGE, PenultimateFeatures, RandomSampling
+from skbadge.utils._torch import seeded_generators
 from tests._learning import (
     PREFIX_STRATEGIES,
+    Tiny,
     global_states,
     make_data,
     make_learner,
@@ -51,8 +56,6 @@ def test_another_seed_gives_another_net_and_other_rows():
 
 
 def test_global_state_does_not_matter_and_is_not_moved():
-    import torch
-
     learner = make_learner()
     before = global_states()
     first = campaign(learner)
@@ -71,6 +74,86 @@ def test_predictions_and_scores_move_no_generator():
     learner.predict_proba(POOL)
     learner.score(POOL, POOL_Y)
     learner.query(POOL, n=3, subsample=0.5)
+    assert global_states() == before
+
+
+class DrawsToPredict(Tiny):
+    """Dropout that stays on, and numbers of the two other generators."""
+
+    def forward(self, X):
+        noise = random.random() + np.random.random()
+        return self.head(torch.dropout(self.body(X) + noise, 0.5, True))
+
+
+class Remembers(ALBL):
+    """Keeps which of the rows asked for were predicted right."""
+
+    def observe(self, feedback):
+        super().observe(feedback)
+        self.correct_ = feedback.correct
+
+
+def drawing_learner(strategy=None, warm_start=False):
+    return make_learner(
+        strategy, net=make_net(DrawsToPredict), warm_start=warm_start
+    ).fit(X[:20], Y[:20])
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize("strategy", [BADGE(), ALBL(), RandomSampling()])
+def test_a_net_that_draws_to_predict_moves_no_generator(strategy, warm_start):
+    before = global_states()
+    learner = drawing_learner(strategy, warm_start)
+    assert global_states() == before
+    chosen = learner.query(POOL, n=6)
+    assert global_states() == before
+    learner.teach(POOL[chosen], POOL_Y[chosen])
+    assert global_states() == before
+    learner.refit()
+    assert global_states() == before
+    learner.score(POOL, POOL_Y)
+    assert global_states() == before
+
+
+def test_one_seed_fixes_what_a_net_draws_to_predict():
+    """Whatever states the global generators are in at each step."""
+
+    def answers(*states):
+        states = iter(states)
+        with seeded_generators(next(states)):
+            learner = drawing_learner(Remembers())
+        with seeded_generators(next(states)):
+            chosen = learner.query(POOL, n=40)
+        with seeded_generators(next(states)):
+            proba = learner.predict_proba(POOL)
+            labels = learner.predict(POOL)
+        with seeded_generators(next(states)):
+            learner.teach(POOL[chosen], POOL_Y[chosen])
+        return chosen, proba, labels, learner.strategy_.correct_
+
+    first = answers(0, 1, 2, 3)
+    for states in ((9, 1, 2, 3), (0, 9, 2, 3), (0, 1, 9, 3), (0, 1, 2, 9)):
+        for a, b in zip(first, answers(*states), strict=True):
+            assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("strategy", [BADGE(), ALBL()])
+def test_the_same_query_twice_where_a_net_draws_to_predict(strategy):
+    learner = drawing_learner(strategy)
+    first = learner.query(POOL, n=6)
+    scores = learner.last_selection_.scores
+    for state in range(5):
+        with seeded_generators(state):
+            assert_array_equal(learner.query(POOL, n=6), first)
+        assert_array_equal(learner.last_selection_.scores, scores)
+
+
+def test_features_of_a_net_that_draws_to_predict():
+    features = PenultimateFeatures(make_net(DrawsToPredict), random_state=0)
+    first = features.fit_transform(X, Y)
+    before = global_states()
+    with seeded_generators(9):
+        assert_array_equal(features.transform(X), first)
     assert global_states() == before
 
 
