@@ -26,6 +26,7 @@ from skbadge._trained import TrainedModelMixin
 from skbadge.exceptions import DivergedTrainingError
 from skbadge.extraction._forward import collect_outputs
 from skbadge.extraction._nets import check_estimator_kind, find_net, split_estimator
+from skbadge.extraction._probabilities import check_distribution, explained_bfloat16
 from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
 from skbadge.utils._rows import as_rows, n_rows
 from skbadge.utils._torch import seeded_generators
@@ -353,17 +354,12 @@ class ActiveLearner(
         ------
         DivergedTrainingError
             If the net answers NaN.
+        ModuleOutputError
+            If what skorch makes of the module's output are no probabilities.
         """
-        proba = np.asarray(self._predicted("predict_proba", X))
-        proba = proba[:, encode(self.classes_, self._columns)]
-        good = np.isfinite(proba).all(axis=1)
-        if not good.all():
-            raise DivergedTrainingError(
-                f"The net answers NaN or infinity in row {int(good.argmin())} of X. "
-                "Where such values are in the row itself, impute or remove them; else "
-                "the training diverged: lower the learning rate, scale the inputs, or "
-                "clip the gradients, then call refit()."
-            )
+        proba = self._scored(X)
+        eps = np.finfo(proba.dtype).eps
+        check_distribution(find_net(self.estimator_), proba, len(proba), eps)
         return proba
 
     def predict(self, X):
@@ -380,8 +376,8 @@ class ActiveLearner(
             Members of ``classes_``.
         """
         self._check_trained("predict")
-        # Through the probabilities, so that NaN does not pass for the first class.
-        best = self.predict_proba(X).argmax(axis=1)
+        # Through the scores of all classes, so that NaN does not pass for the first.
+        best = self._scored(X).argmax(axis=1)
         if type(find_net(self.estimator_)).predict is NeuralNetClassifier.predict:
             return self.classes_[best]
         columns = np.asarray(self._predicted("predict", X)).astype(np.intp)
@@ -402,10 +398,24 @@ class ActiveLearner(
 
     # ------------------------------------------------------------------ private
 
+    def _scored(self, X):
+        """Return what skorch takes for probabilities, without NaN, by ``classes_``."""
+        scores = np.asarray(self._predicted("predict_proba", X))
+        scores = scores[:, encode(self.classes_, self._columns)]
+        good = np.isfinite(scores).all(axis=1)
+        if not good.all():
+            raise DivergedTrainingError(
+                f"The net answers NaN or infinity in row {int(good.argmin())} of X. "
+                "Where such values are in the row itself, impute or remove them; else "
+                "the training diverged: lower the learning rate, scale the inputs, or "
+                "clip the gradients, then call refit()."
+            )
+        return scores
+
     def _predicted(self, method, X):
         self._check_trained(method)
         X = check_rows(self, X)
-        with seeded_generators(self._seed(Purpose.PREDICTION)):
+        with seeded_generators(self._seed(Purpose.PREDICTION)), explained_bfloat16():
             return getattr(self.estimator_, method)(X)
 
     def _query_strategy(self):

@@ -30,6 +30,7 @@ from skbadge.extraction._nets import (
     is_frozen,
     split_estimator,
 )
+from skbadge.extraction._probabilities import explained_bfloat16
 from skbadge.utils._interrupt import lasting_interrupts
 from skbadge.utils._rows import is_dataset, take
 from skbadge.utils._torch import preserved_generators, seeded_generators
@@ -174,7 +175,7 @@ def told_strategy(strategy, pending, labeled, fitted, classes, *, seed):
     rows = np.flatnonzero(np.isfinite(labeled.probability))
     correct = np.zeros(0, dtype=bool)
     if len(rows):
-        with seeded_generators(seed):
+        with seeded_generators(seed), explained_bfloat16():
             columns = np.asarray(fitted.predict(take(labeled.X, rows)))
         correct = columns.astype(np.intp) == encode(labeled.y[rows], classes)
     for batch in pending:
@@ -227,7 +228,8 @@ def train_from_scratch(estimator, X, y, *, seed, format, n_classes=None, fit_par
             net.set_params(classes=np.arange(n_classes))
         rows, labels = _training_data(net, X, y)
         try:
-            fitted.fit(rows, labels, **fit_params)
+            with explained_bfloat16():
+                fitted.fit(rows, labels, **fit_params)
         except Exception as error:
             problem = _explanation(error, fitted, X, y)
             if problem is None:

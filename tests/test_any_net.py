@@ -7,9 +7,10 @@ import pytest
 import torch
 from sklearn.frozen import FrozenEstimator
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
+from skorch.dataset import ValidSplit
 from torch import nn
 
-from skbadge import ActiveLearner, CoreSet, MarginSampling, exceptions
+from skbadge import ALBL, BADGE, ActiveLearner, CoreSet, MarginSampling, exceptions
 from skbadge.embeddings import GradientEmbedding
 from skbadge.extraction._forward import collect_outputs
 from skbadge.extraction._nets import find_net
@@ -19,9 +20,11 @@ from tests._any_nets import (
     CASES,
     REFUSED,
     FeaturesOverwritten,
+    Focal,
     Net,
     build,
     case,
+    instance,
     make_rows,
 )
 from tests._oracles import last_layer_gradients
@@ -317,6 +320,44 @@ def test_own_probabilities_are_refused_where_they_matter():
         "it does to the module's outputs into predict_nonlinearity, which both follow."
     )
     assert len(fitted_learner(here).query(here.X, n=3)) == 3
+
+
+@pytest.mark.parametrize("strategy", [BADGE(), ALBL()], ids=["badge", "albl"])
+def test_bfloat16_that_skorch_cannot_hand_on(strategy):
+    here = case("bfloat16", instance(lambda: Net().bfloat16()))
+    learner = fitted_learner(here, strategy=strategy)
+    chosen = learner.query(here.X, n=3)
+    with pytest.raises(exceptions.ModuleOutputError) as caught:
+        learner.predict(here.X)
+    assert str(caught.value) == (
+        "The net answers bfloat16, which NumPy lacks, so that skorch cannot give its "
+        "probabilities. Let the module's forward return scores.float(), or set a "
+        "predict_nonlinearity that widens, for example "
+        "lambda scores: torch.softmax(scores.float(), dim=-1)."
+    )
+    if isinstance(strategy, ALBL):
+        with pytest.raises(exceptions.RefitError, match="NumPy lacks"):
+            learner.teach(here.X[chosen], here.y[chosen])
+    else:
+        learner.teach(here.X[chosen], here.y[chosen])
+    assert learner.n_labeled_ == len(here.y) + 3
+
+
+def test_bfloat16_in_the_scoring_of_a_training():
+    here = case("scored", instance(lambda: Net().bfloat16()), train_split=ValidSplit(3))
+    with pytest.raises(exceptions.ModuleOutputError, match="NumPy lacks"):
+        fitted_learner(here)
+
+
+def test_what_is_no_distribution_is_not_given_for_one():
+    here = case("focal-as-it-is", Net, criterion=Focal)
+    learner = fitted_learner(here)
+    with pytest.raises(exceptions.ModuleOutputError, match="predict_nonlinearity"):
+        learner.predict_proba(here.X)
+    # The largest score is the class all the same.
+    net = find_net(learner.estimator_)
+    expected = net.forward(here.X).argmax(dim=1).numpy()
+    np.testing.assert_array_equal(learner.predict(here.X), expected)
 
 
 def test_the_check_on_two_rows_leaves_the_pass_as_it_was():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import torch
 from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 
@@ -10,6 +12,7 @@ from skbadge.exceptions import ModuleOutputError
 __all__ = [
     "check_distribution",
     "check_own_predict_proba",
+    "explained_bfloat16",
     "to_probabilities",
     "unwrapped_criterion",
 ]
@@ -112,3 +115,25 @@ def check_own_predict_proba(net):
             "two could differ. Put what it does to the module's outputs into "
             "predict_nonlinearity, which both follow."
         )
+
+
+@contextmanager
+def explained_bfloat16():
+    """Say what to do where skorch hands bfloat16 to NumPy.
+
+    Raises
+    ------
+    ModuleOutputError
+        From torch's error.
+    """
+    try:
+        yield
+    except TypeError as error:
+        if "BFloat16" not in str(error):
+            raise
+        raise ModuleOutputError(
+            "The net answers bfloat16, which NumPy lacks, so that skorch cannot give "
+            "its probabilities. Let the module's forward return scores.float(), or set "
+            "a predict_nonlinearity that widens, for example "
+            "lambda scores: torch.softmax(scores.float(), dim=-1)."
+        ) from error
