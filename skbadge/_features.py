@@ -166,7 +166,7 @@ class PenultimateFeatures(
             If the net does not answer as a classifier should.
         """
         check_is_fitted(self, "estimator_")
-        return self._features(check_rows(self, X))
+        return self._features(check_rows(self, X, estimator=self.estimator_))
 
     def _features(self, X, rows=None):
         transformers, net = split_estimator(self.estimator_)

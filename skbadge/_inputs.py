@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-def check_rows(learner, X, *, reset=False, finite=True):
+def check_rows(learner, X, *, reset=False, finite=True, estimator=None):
     """Check ``X`` as far as can be done before the transformers saw it.
 
     For a bare net, arrays go through scikit-learn's ``validate_data``; for a pipeline,
@@ -44,6 +44,8 @@ def check_rows(learner, X, *, reset=False, finite=True):
         Set the number of features instead of comparing it.
     finite : bool, default=True
         Refuse no rows at all and, for bare nets, NaN and infinity in ``X`` itself.
+    estimator : estimator or None, default=None
+        What will read the rows; None for the learner's parameter.
 
     Returns
     -------
@@ -55,7 +57,8 @@ def check_rows(learner, X, *, reset=False, finite=True):
     if hasattr(X, "__array__") and not hasattr(X, "shape"):
         X = np.asarray(X)
     X = as_rows(X)
-    transformers, net = split_estimator(learner.estimator)
+    reader = learner.estimator if estimator is None else estimator
+    transformers, net = split_estimator(reader)
     if transformers is None and (isinstance(X, np.ndarray) or sparse.issparse(X)):
         return validate_data(
             learner,

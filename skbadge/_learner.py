@@ -311,7 +311,8 @@ class ActiveLearner(
         if self._labeled is None:
             X_pool = as_rows(X_pool)
         else:
-            X_pool = check_rows(self, X_pool, finite=False)
+            reader = getattr(self, "estimator_", None)
+            X_pool = check_rows(self, X_pool, finite=False, estimator=reader)
         n_pool = n_rows(X_pool)
         rows = check_candidates(candidates, n_pool)
         if subsample is not None:
@@ -414,7 +415,7 @@ class ActiveLearner(
 
     def _predicted(self, method, X):
         self._check_trained(method)
-        X = check_rows(self, X)
+        X = check_rows(self, X, estimator=self.estimator_)
         with seeded_generators(self._seed(Purpose.PREDICTION)), explained_bfloat16():
             return getattr(self.estimator_, method)(X)
 

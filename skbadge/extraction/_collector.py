@@ -18,11 +18,14 @@ from skbadge.extraction._probabilities import (
     check_own_predict_proba,
     to_probabilities,
 )
+from skbadge.extraction._rerun import Rerun
 from skbadge.extraction._residual import (
+    LINKS,
     closed_form,
     find_link,
     has_closed_form,
     hypothetical_labels,
+    needs_rerun,
     residual_by_autograd,
 )
 from skbadge.extraction._storage import empty_tables
@@ -64,6 +67,10 @@ class Collector:
         self.last_count = 0
         self._chosen = None
         self._link = None
+        self._is_flat = False
+        # Whether each batch runs twice; None until the first one tells.
+        self._reruns = None
+        self._rerun = None
         self._surely_proba = False
         self._tables = {}
         # What turns the scores kept in a table into what it is to hold. For the whole
@@ -86,9 +93,16 @@ class Collector:
             "remove such values before the net, for example in a pipeline step."
         )
 
+    def expect(self, X):
+        """Note the batch that the module is about to see."""
+        if self.needs.residual and self._reruns is not False:
+            self._rerun = Rerun(X)
+
     def add(self, answer, X=None):
         """Take the module's answer to the batch ``X``."""
-        output = split_answer(answer)
+        # A net may answer with gradients all the same.
+        output = split_answer(answer).detach()
+        self._is_flat = output.ndim == 1
         scores = output[:, None] if output.ndim == 1 else output
         self._check_scores(scores)
         # Where only the first batch could be wrong, the others need no second look.
@@ -191,7 +205,8 @@ class Collector:
             raise ModuleOutputError(
                 f"The layer {self._chosen!r} must see one row of features for each of "
                 f"the {len(scores)} rows of a batch. Got the shape {tuple(call.shape)} "
-                "instead. Name another one with layer='...'."
+                "instead. Name another one with layer='...', or let forward pick the "
+                "step of a sequence that counts before the layer."
             )
         self._link = find_link(call.logits, scores, self._chosen, self._link)
         found = {"features": call.features} if self.needs.features else {}
@@ -206,39 +221,42 @@ class Collector:
     def _kept_residual(self, call, answer, proba, X, is_first):
         """Return what is kept of the residual of one batch."""
         plain = has_closed_form(self.net, self._link, call.logits.shape[1])
+        self._reruns = not plain and needs_rerun(self.net, answer)
         at_end = plain and not callable(self.net.predict_nonlinearity)
         if is_first or not at_end:
-            residual, _ = self._residual(call, answer, X, proba)
+            residual, _ = self._residual(call, answer, X, self._rerun, proba)
         if is_first and len(residual) > 1:
             # NaN and infinity are refused later, with the rows they stand in.
-            norms = residual.norm(dim=1).nan_to_num(nan=0.0, posinf=0.0)
-            check_gradient(
-                self.net,
-                X,
-                norms.topk(2).indices.tolist(),
-                len(residual),
-                self._chosen,
-                self._residual,
-            )
+            sizes = residual.norm(dim=1).nan_to_num(nan=0.0, posinf=0.0)
+            check_gradient(self.net, X, sizes, self._chosen, self._residual)
         if at_end:
             self._at_end["residual"] = closed_form
             return call.logits
         return residual
 
-    def _residual(self, call, answer, X, proba=None):
+    def _residual(self, call, answer, X, rerun, proba=None):
         """Return the residual of one batch, and the labels it was taken at."""
         net = self.net
         labels = hypothetical_labels(call.logits)
         if callable(net.predict_nonlinearity):
             # Only probabilities tell which class the net then prefers.
             if proba is None:
-                proba = to_probabilities(net, split_answer(answer))[0]
+                output = LINKS[self._link](call.logits)
+                output = output[:, 0] if self._is_flat else output
+                proba, _ = to_probabilities(net, output)
             labels = proba.argmax(dim=1)
         if has_closed_form(net, self._link, call.logits.shape[1]):
             return closed_form(call.logits, labels), labels
         layer = linear_layers(net.module_)[self._chosen]
         residual = residual_by_autograd(
-            net, layer, call.logits, labels, self._link, answer, X
+            net,
+            layer,
+            call.logits,
+            labels,
+            self._link,
+            answer,
+            X,
+            rerun if self._reruns else None,
         )
         return residual, labels
 

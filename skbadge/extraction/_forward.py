@@ -115,17 +115,19 @@ def _run(net, X, positions, transformers, collector, verbose):
                 part = transformers.transform(part)
             with _memory_errors_explained(net):
                 for batch in iterate_batches(net, part):
+                    collector.expect(batch[0])
                     collector.add(net.evaluation_step(batch), batch[0])
                     bar.update(collector.last_count)
     return collector.finish()
 
 
 def output_width(net, X, transformers=None):
-    """Return the number of classes a net answers, seen on the first rows of ``X``.
+    """Return the number of classes a net answers, seen on the first batch of ``X``.
 
-    Two rows, where there are two: a layer that normalizes by its batch refuses one.
+    A whole batch: a module that looks at its batch may refuse less.
     """
-    part = take(X, np.arange(min(2, n_rows(X))))
+    size = batch_size_of(net)
+    part = take(X, slice(0, n_rows(X) if size == -1 else min(size, n_rows(X))))
     if transformers is not None:
         part = transformers.transform(part)
     with kept_state(net):

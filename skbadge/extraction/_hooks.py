@@ -9,7 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-__all__ = ["CallRecord", "LayerCall", "captured_calls", "checked_inputs", "kept_state"]
+__all__ = [
+    "CallRecord",
+    "LayerCall",
+    "captured_calls",
+    "checked_inputs",
+    "kept_state",
+    "tensors_of",
+]
 
 
 @dataclass(frozen=True)
@@ -122,7 +129,7 @@ def checked_inputs(module, check):
 
     def hook(_, args, kwargs):
         for value in (*args, *kwargs.values()):
-            for tensor in _tensors(value):
+            for tensor in tensors_of(value):
                 if tensor.is_floating_point() and tensor.layout is torch.strided:
                     check(tensor)
 
@@ -133,15 +140,16 @@ def checked_inputs(module, check):
         handle.remove()
 
 
-def _tensors(value):
+def tensors_of(value):
+    """Yield the tensors in nested dicts, lists and tuples."""
     if isinstance(value, torch.Tensor):
         yield value
     elif isinstance(value, Mapping):
         for part in value.values():
-            yield from _tensors(part)
+            yield from tensors_of(part)
     elif isinstance(value, (list, tuple)):
         for part in value:
-            yield from _tensors(part)
+            yield from tensors_of(part)
 
 
 @contextmanager
@@ -170,6 +178,11 @@ def kept_state(net):
             part.training = training
         for part, name, buffer, before in buffers:
             setattr(part, name, buffer)
-            if not torch.equal(buffer, before):
-                with torch.no_grad():
-                    buffer.copy_(before)
+            # What is not dense is seldom written to, and cannot be compared.
+            if buffer.layout is torch.strided and not _same(buffer, before):
+                with torch.inference_mode(buffer.is_inference()), torch.no_grad():
+                    buffer.resize_(before.shape).copy_(before)
+
+
+def _same(buffer, before):
+    return buffer.shape == before.shape and torch.equal(buffer, before)

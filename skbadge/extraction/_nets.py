@@ -15,6 +15,7 @@ from torch import nn
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.extraction._dataset import ModuleDataset
+from skbadge.extraction._hooks import tensors_of
 
 __all__ = [
     "InputFormat",
@@ -193,10 +194,10 @@ def duplicate(estimator):
 
 def _detached_results(module):
     """Return copies of the results of a pass that modules keep, by the results' ids."""
-    kept = [value for part in module.modules() for value in vars(part).values()]
-    parts = [part for v in kept for part in (v if isinstance(v, tuple) else (v,))]
     return {
-        id(part): part.detach().clone()
-        for part in parts
-        if isinstance(part, torch.Tensor) and not part.is_leaf
+        id(tensor): tensor.detach().clone()
+        for part in module.modules()
+        for value in vars(part).values()
+        for tensor in tensors_of(value)
+        if not tensor.is_leaf
     }

@@ -23,6 +23,7 @@ __all__ = [
     "find_link",
     "has_closed_form",
     "hypothetical_labels",
+    "needs_rerun",
     "residual_by_autograd",
     "row_losses",
 ]
@@ -185,7 +186,18 @@ def has_closed_form(net, link, width):
     )
 
 
-def residual_by_autograd(net, layer, logits, labels, link, answer, X=None):
+def needs_rerun(net, answer):
+    """Say whether the loss must be computed from a second run of each batch.
+
+    So it must where ``get_loss`` gets more than the class scores: all that the module
+    answers, which may follow from the logits as well.
+    """
+    kinds = (NeuralNet, NeuralNetClassifier, NeuralNetBinaryClassifier)
+    own_step = type(net).evaluation_step not in [k.evaluation_step for k in kinds]
+    return isinstance(answer, (tuple, list)) or own_step
+
+
+def residual_by_autograd(net, layer, logits, labels, link, answer, X=None, rerun=None):
     """Compute the derivative of the net's own ``get_loss`` at the hypothetical label.
 
     Parameters
@@ -204,6 +216,8 @@ def residual_by_autograd(net, layer, logits, labels, link, answer, X=None):
         What the module answered.
     X : what the net's iterator yields, default=None
         The batch itself.
+    rerun : Rerun or None, default=None
+        The batch to be run again, where `needs_rerun` says so.
 
     Returns
     -------
@@ -218,13 +232,12 @@ def residual_by_autograd(net, layer, logits, labels, link, answer, X=None):
     Notes
     -----
     ``get_loss`` is called with ``training=False``, as the net stands in evaluation
-    mode. Where the module answers more than its scores, the loss may read the rest,
-    which may follow from the logits as well: the batch then runs through the module a
-    second time.
+    mode.
     """
     with torch.enable_grad():
-        if isinstance(answer, (tuple, list)):
-            leaf, answer = _answer_from_logits(net, layer, X)
+        if rerun is not None:
+            leaf, answer = rerun.from_logits(net, layer)
+            X = rerun.X
         else:
             leaf = _exact(logits).detach().clone().requires_grad_(True)
             answer = LINKS[link](leaf).reshape(answer.shape)
@@ -278,15 +291,16 @@ def row_losses(net, answer, labels, X=None):
     scores = answer[0] if isinstance(answer, (tuple, list)) else answer
     answer = answer if _has_own_loss(net) else scores
     if is_binary(net):
-        labels = labels.to(scores.dtype)
+        labels = labels.to(getattr(scores, "dtype", torch.float32))
     with _reduction_none(unwrapped_criterion(net)):
         try:
             losses = net.get_loss(answer, labels, X=X, training=False)
-        except (IndexError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise ModuleOutputError(
                 "The loss must take what the module answers in evaluation mode, and "
                 f"one class number a row. {type(net).__name__} with "
-                f"{type(unwrapped_criterion(net)).__name__} failed instead: {error}. "
+                f"{type(unwrapped_criterion(net)).__name__} failed instead "
+                f"({type(error).__name__}: {error}). "
                 "Make other labels of the class numbers in get_loss, or use a strategy "
                 "that needs no residual (for example MarginSampling)."
             ) from error
@@ -305,30 +319,6 @@ def row_losses(net, answer, labels, X=None):
 def _has_own_loss(net):
     kinds = (NeuralNet, NeuralNetClassifier, NeuralNetBinaryClassifier)
     return type(net).get_loss not in [kind.get_loss for kind in kinds]
-
-
-def _answer_from_logits(net, layer, X):
-    """Run a batch again, from the logits on with gradients.
-
-    Returns
-    -------
-    logits : tensor
-        What the layer gave, as a leaf.
-    answer : what the module answered from it
-    """
-    leaves = []
-
-    def cut(_, args, output):
-        leaves.append(_exact(output).detach().clone().requires_grad_(True))
-        # A copy: an operation in place after the layer must not reach the leaf.
-        return leaves[-1].to(output.dtype, copy=True)
-
-    handle = layer.register_forward_hook(cut)
-    try:
-        answer = net.infer(X)
-    finally:
-        handle.remove()
-    return leaves[0], answer
 
 
 def _exact(logits):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from sklearn.pipeline import Pipeline
+from torch import Tensor
+from torch.nn import Module
 
 __all__ = ["changed_names", "flat_params"]
 
@@ -30,7 +32,7 @@ def flat_params(value, name):
 
 
 def _walk(value, name):
-    if hasattr(value, "get_params") and not isinstance(value, type):
+    if hasattr(value, "get_params") and not isinstance(value, (type, Module)):
         yield name, type(value)
         parts = value.get_params(deep=False)
         if isinstance(value, Pipeline):
@@ -69,9 +71,13 @@ def _equal(first, second):
         return isinstance(second, float) and second != second
     if getattr(first, "shape", None) != getattr(second, "shape", None):
         return False
+    if isinstance(first, Tensor) != isinstance(second, Tensor):
+        return False
     try:
         same = first == second
-        return bool(same.all() if hasattr(same, "all") else same)
+        if not hasattr(same, "all"):
+            return bool(same)
+        return bool((same | ((first != first) & (second != second))).all())
     except (RuntimeError, TypeError, ValueError):
         # Tensors on different devices, and what else cannot be compared.
         return False

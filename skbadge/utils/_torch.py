@@ -14,40 +14,50 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-__all__ = ["preserved_generators", "seeded_generators"]
+__all__ = ["noted_generators", "preserved_generators", "seeded_generators"]
 
 # Reentrant: a net that is trained inside another learner's fit must not block itself.
 _GENERATOR_LOCK = threading.RLock()
+
+
+def noted_generators():
+    """Return a function that puts the global generators back as they are now."""
+    python_state = random.getstate()
+    # The object too: a user may have set a bit generator of another kind.
+    numpy_bits = np.random.get_bit_generator()
+    numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002
+    cpu_seed, cpu_state = torch.initial_seed(), torch.get_rng_state()
+    # Asking an unused GPU for its state would start it, at a cost of seconds.
+    cuda_states = (
+        torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+    )
+
+    def put_back():
+        random.setstate(python_state)
+        # In this order: setting the object forgets a normal draw kept for later.
+        np.random.set_bit_generator(numpy_bits)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        torch.set_rng_state(cpu_state)
+        if cuda_states is not None:
+            torch.cuda.set_rng_state_all(cuda_states)
+        else:
+            # A GPU takes the last seed given before it starts. Torch does not tell
+            # which one waits: the CPU's, unless torch.cuda.manual_seed came after.
+            # This call lets it wait again, or seeds a GPU that started meanwhile.
+            torch.cuda.manual_seed_all(cpu_seed)
+
+    return put_back
 
 
 @contextmanager
 def preserved_generators():
     """Put torch's, NumPy's and ``random``'s global generators back at the end."""
     with _GENERATOR_LOCK:
-        python_state = random.getstate()
-        # The object too: a user may have set a bit generator of another kind.
-        numpy_bits = np.random.get_bit_generator()
-        numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002
-        cpu_seed, cpu_state = torch.initial_seed(), torch.get_rng_state()
-        # Asking an unused GPU for its state would start it, at a cost of seconds.
-        cuda_states = (
-            torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
-        )
+        put_back = noted_generators()
         try:
             yield
         finally:
-            random.setstate(python_state)
-            # In this order: setting the object forgets a normal draw kept for later.
-            np.random.set_bit_generator(numpy_bits)
-            np.random.set_state(numpy_state)  # noqa: NPY002
-            torch.set_rng_state(cpu_state)
-            if cuda_states is not None:
-                torch.cuda.set_rng_state_all(cuda_states)
-            else:
-                # A GPU takes the last seed given before it starts. Torch does not tell
-                # which one waits: the CPU's, unless torch.cuda.manual_seed came after.
-                # This call lets it wait again, or seeds a GPU that started meanwhile.
-                torch.cuda.manual_seed_all(cpu_seed)
+            put_back()
 
 
 @contextmanager

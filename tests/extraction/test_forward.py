@@ -306,7 +306,8 @@ def test_the_layer_of_a_sequence_is_refused():
         collect(net, make_rows("sequences"))
     assert str(caught.value) == (
         "The layer 'head' must see one row of features for each of the 5 rows of a "
-        "batch. Got the shape (5, 4, 3) instead. Name another one with layer='...'."
+        "batch. Got the shape (5, 4, 3) instead. Name another one with layer='...', or "
+        "let forward pick the step of a sequence that counts before the layer."
     )
 
 

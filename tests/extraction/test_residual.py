@@ -211,8 +211,8 @@ def test_a_loss_that_wants_other_labels():
     text = str(caught.value)
     assert text.startswith(
         "The loss must take what the module answers in evaluation mode, and one class "
-        "number a row. NeuralNetClassifier with BCEWithLogitsLoss failed instead: "
-        "Target size"
+        "number a row. NeuralNetClassifier with BCEWithLogitsLoss failed instead "
+        "(ValueError: Target size"
     )
     assert isinstance(caught.value.__cause__, ValueError)
 
