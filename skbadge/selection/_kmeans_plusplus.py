@@ -210,23 +210,25 @@ class LazySampler:
         size = self.block_size or self.next_size
         proposals = _inverse(np.cumsum(self.bound), generator.random(size))
         uniform = generator.random(size)
-        rows = self.rows(proposals)
-        distance_sq = self.nearest_new(proposals, rows)
+        # A long row fills a block with copies of itself: measure it once.
+        distinct, which = np.unique(proposals, return_inverse=True)
+        rows = self.rows(distinct)
+        distance_sq = self.nearest_new(distinct, rows)
         accepted, accepted_sq = self.walk(
-            rows, self.bound[proposals], uniform, distance_sq
+            rows, self.bound[distinct], distance_sq, which, uniform
         )
 
         # The block is walked: bounds may fall now, its outcome may steer what comes.
         self._count_waste(np.delete(proposals, accepted))
-        np.minimum.at(self.bound, proposals, distance_sq)
-        self.seen[proposals] = len(self.chosen)
+        self.bound[distinct] = distance_sq
+        self.seen[distinct] = len(self.chosen)
         self._choose(proposals[accepted], accepted_sq)
         grown = 2 * size if len(accepted) < size // 8 else len(self.chosen)
         self.next_size = min(max(grown, _SMALLEST_BLOCK), _LARGEST_BLOCK)
 
-    def nearest_new(self, proposals: np.ndarray, rows: Rows) -> np.ndarray:
-        """Return D^2 of proposals to all centers of earlier blocks."""
-        exact, seen = self.bound[proposals], self.seen[proposals]
+    def nearest_new(self, indices: np.ndarray, rows: Rows) -> np.ndarray:
+        """Return D^2 of rows to all centers of earlier blocks."""
+        exact, seen = self.bound[indices], self.seen[indices]
         order = np.argsort(seen, kind="stable")
         for part in np.array_split(order, max(1, len(order) // 128)):
             new = self.centers[int(seen[part].min()) :]
@@ -240,46 +242,51 @@ class LazySampler:
         self,
         rows: Rows,
         bound: np.ndarray,
-        uniform: np.ndarray,
         distance_sq: np.ndarray,
+        which: np.ndarray,
+        uniform: np.ndarray,
     ) -> tuple[np.ndarray, list[float]]:
         """Accept proposals in their order, each judged with those accepted before.
 
         Parameters
         ----------
         rows : Rows
-            The proposals.
+            The distinct rows proposed.
         bound : ndarray
-            What they were drawn by.
-        uniform : ndarray
-            Numbers in [0, 1) that decide.
+            What each was drawn by.
         distance_sq : ndarray
-            Their D^2 to the centers of earlier blocks.
+            D^2 of each to the centers of earlier blocks.
+        which : ndarray of int
+            The proposals, as positions among the rows.
+        uniform : ndarray
+            Numbers in [0, 1) that decide, one a proposal.
 
         Returns
         -------
         accepted : ndarray of int
-            Positions in the block.
+            Positions among the proposals.
         accepted_sq : list of float
             Their D^2 at the choice.
         """
-        level = uniform * bound
+        level = uniform * bound[which]
         # What the earlier centers reject stays rejected: leave it out of the products.
-        open_ = np.flatnonzero(level < distance_sq)
-        contenders = rows[torch.from_numpy(open_).to(self.embedding.device)]
-        between = pairwise_sq(contenders).cpu().numpy()
-        level, current = level[open_], distance_sq[open_]
+        open_ = np.flatnonzero(level < distance_sq[which])
+        level = level[open_]
+        contenders, which = np.unique(which[open_], return_inverse=True)
+        picked = torch.from_numpy(contenders).to(self.embedding.device)
+        between = pairwise_sq(rows[picked]).cpu().numpy()
+        current = distance_sq[contenders]
         accepted: list[int] = []
         accepted_sq: list[float] = []
         position = 0
         while True:
-            ahead = np.flatnonzero(level[position:] < current[position:])
+            ahead = np.flatnonzero(level[position:] < current[which[position:]])
             if not len(ahead):
                 return open_[accepted], accepted_sq
             position += int(ahead[0])
             accepted.append(position)
-            accepted_sq.append(float(current[position]))
-            np.minimum(current, between[position], out=current)
+            accepted_sq.append(float(current[which[position]]))
+            np.minimum(current, between[which[position]], out=current)
             position += 1
 
     def _count_waste(self, rejected: np.ndarray) -> None:

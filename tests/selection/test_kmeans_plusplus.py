@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skbadge.embeddings import DenseEmbedding, GradientEmbedding
-from skbadge.embeddings._rows import distances_sq
+from skbadge.embeddings._rows import distances_sq, pairwise_sq
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection import _kmeans_plusplus as module
 from skbadge.selection import kmeans_plusplus
@@ -93,36 +93,33 @@ def test_first_row(first):
 class LowersBoundsInsideBlock(LazySampler):
     """Wrong: bounds fall as soon as the block's distances are known."""
 
-    def walk(self, rows, bound, uniform, distance_sq):
-        return super().walk(rows, distance_sq.copy(), uniform, distance_sq)
+    def walk(self, rows, bound, distance_sq, which, uniform):
+        return super().walk(rows, distance_sq, distance_sq, which, uniform)
 
 
 class JudgesLeftoversByNewBounds(LazySampler):
     """Wrong: a flush after the first acceptance, the rest of the block kept."""
 
-    def walk(self, rows, bound, uniform, distance_sq):
-        accepted, scores = super().walk(rows, bound, uniform, distance_sq)
+    def walk(self, rows, bound, distance_sq, which, uniform):
+        accepted, scores = super().walk(rows, bound, distance_sq, which, uniform)
         if not len(accepted):
             return accepted, scores
-        first = int(accepted[0])
-        rest = torch.arange(first + 1, len(uniform))
-        if not len(rest):
-            return accepted[:1], scores[:1]
-        to_first = distances_sq(rows[rest], rows[torch.tensor([first])])
-        renewed = np.minimum(distance_sq[first + 1 :], to_first[:, 0].numpy())
+        first, rest = accepted[:1], slice(int(accepted[0]) + 1, None)
+        to_first = distances_sq(rows, rows[torch.from_numpy(which[first])])
+        renewed = np.minimum(distance_sq, to_first[:, 0].numpy())
         later, later_sq = super().walk(
-            rows[rest], renewed, uniform[first + 1 :], renewed
+            rows, renewed, renewed, which[rest], uniform[rest]
         )
-        return np.concatenate([accepted[:1], later + first + 1]), scores[:1] + later_sq
+        return np.concatenate([first, later + rest.start]), scores[:1] + later_sq
 
 
 class DiscardsBlocksThatLookBad(LazySampler):
     """Wrong: a block is thrown away, its distances having been computed ahead."""
 
-    def walk(self, rows, bound, uniform, distance_sq):
-        if np.mean(distance_sq / np.maximum(bound, 1e-300)) < 0.7:
+    def walk(self, rows, bound, distance_sq, which, uniform):
+        if np.mean((distance_sq / np.maximum(bound, 1e-300))[which]) < 0.7:
             return np.empty(0, dtype=np.intp), []
-        return super().walk(rows, bound, uniform, distance_sq)
+        return super().walk(rows, bound, distance_sq, which, uniform)
 
 
 @pytest.mark.parametrize(
@@ -216,6 +213,22 @@ def test_all_distances_zero_draws_uniformly_from_the_rest():
     triples = draw_triples(embedding, 1200)
     law = dict.fromkeys(kmeans_plusplus_law(np.eye(5), 3), 1 / 60)
     assert chi_square_p_value(triples, law) > 1e-3
+
+
+def test_one_long_row_is_measured_once_a_block(monkeypatch):
+    """Where lengths differ hugely the law sits on one row: a block is copies of it."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3)) * 10.0 ** rng.uniform(-12, 12, size=(60, 1))
+    compared = []
+
+    def counted(rows):
+        compared.append(len(rows))
+        return pairwise_sq(rows)
+
+    monkeypatch.setattr(module, "pairwise_sq", counted)
+    found = kmeans_plusplus(X.astype(np.float32), 60, random_state=0)
+    assert sorted(found) == list(range(60))
+    assert max(compared) <= 60 and sum(compared) < 600 and len(compared) < 120
 
 
 def test_tiny_rows_keep_their_law_once_the_long_ones_are_chosen():
