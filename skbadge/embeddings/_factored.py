@@ -10,9 +10,11 @@ import torch
 from skbadge.embeddings import _rows
 from skbadge.embeddings._rows import Rows
 from skbadge.embeddings._tensors import (
+    LARGEST_UNIT,
     arithmetic_dtype,
     in_unit,
     measure_rows,
+    times_unit,
     unit_for,
 )
 
@@ -62,9 +64,12 @@ class FactoredEmbedding:
 
     @property
     def scale(self) -> float:
-        """Length of the unit in which `rows` and `norms` speak, a power of two."""
+        """Length of the unit in which `rows` and `norms` speak, a power of two.
+
+        Lengths beyond the range of a float64 are given in the largest such unit.
+        """
         self._measure()
-        return self._units[0] * self._units[1]
+        return min(self._units[0] * self._units[1], LARGEST_UNIT)
 
     def __len__(self) -> int:
         return len(self._right)
@@ -75,9 +80,10 @@ class FactoredEmbedding:
         Returns
         -------
         torch.Tensor of shape (n,), dtype float64
+            The largest float64 where it is larger.
         """
         left, right = self._measure()
-        return left * right * self.scale * self.scale
+        return times_unit(left * right, self.scale, self.scale)
 
     def norms(self) -> torch.Tensor:
         """Return the norm of every row in units of `scale`.
@@ -123,10 +129,11 @@ class FactoredEmbedding:
 
         Returns
         -------
-        torch.Tensor of shape (len(rows), len(others))
+        torch.Tensor of shape (len(rows), len(others)), dtype float64
+            The largest float64, with its sign, where it is larger.
         """
         x, y = self.rows(self._positions(rows)), self.rows(self._positions(others))
-        return _rows.inner(x, y) * self.scale * self.scale
+        return times_unit(_rows.inner(x, y), self.scale, self.scale)
 
     def distances_sq(self, rows: Any, others: Any) -> torch.Tensor:
         """Return squared Euclidean distances between some rows and others.
@@ -139,10 +146,10 @@ class FactoredEmbedding:
         Returns
         -------
         torch.Tensor of shape (len(rows), len(others)), dtype float64
-            Exactly 0 between identical rows.
+            Exactly 0 between identical rows; the largest float64 where it is larger.
         """
         x, y = self.rows(self._positions(rows)), self.rows(self._positions(others))
-        return _rows.distances_sq(x, y) * self.scale * self.scale
+        return times_unit(_rows.distances_sq(x, y), self.scale, self.scale)
 
     def _positions(self, indices: Any) -> torch.Tensor:
         return torch.as_tensor(np.asarray(indices), device=self.device).long()
@@ -150,7 +157,7 @@ class FactoredEmbedding:
     def _measure(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the squared norms of the factors, from one pass over them."""
         if self._squares is None:
-            right_unit, right = measure_rows(self._right, self._names[1])
+            right_unit, right = measure_rows(self._right, self._names[1], self.dtype)
             if self._constant:
                 # The constant is a coordinate as well: the unit must suit it too.
                 unit = max(right_unit, unit_for(self._constant))
@@ -158,6 +165,6 @@ class FactoredEmbedding:
                 right_unit = unit
             left_unit, left = 1.0, torch.ones_like(right)
             if self._left is not None:
-                left_unit, left = measure_rows(self._left, self._names[0])
+                left_unit, left = measure_rows(self._left, self._names[0], self.dtype)
             self._units, self._squares = (left_unit, right_unit), (left, right)
         return self._squares

@@ -9,7 +9,7 @@ import torch
 
 from skbadge.embeddings import DenseEmbedding
 from skbadge.embeddings._rows import Rows, nearest_sq, pairwise_sq
-from skbadge.embeddings._tensors import chunk_length
+from skbadge.embeddings._tensors import chunk_length, times_unit
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection._centers import Centers
 from skbadge.utils._validation import check_n
@@ -30,7 +30,8 @@ def k_center_greedy(features: Any, n: int, *, labeled_features: Any = None) -> A
         Rows to choose, in [1, n_pool].
     labeled_features : tensor or array of shape (n_labeled, n_features), default=None
         Rows that cover already. Without any, every row is infinitely far away at first,
-        a tie that the row at position 0 wins.
+        a tie that the row at position 0 wins. Where one table is float64, so is the
+        arithmetic.
 
     Returns
     -------
@@ -109,8 +110,9 @@ def _k_center_greedy(
     indices : ndarray of shape (n,), dtype intp
         In the order of choice.
     scores : ndarray of shape (n,), dtype float64
-        Euclidean distance at the choice; infinity for the first where nothing is
-        labelled (that row is the first by priority).
+        Euclidean distance at the choice, the largest float64 where it is larger;
+        infinity for the first where nothing is labelled (that row is the first by
+        priority).
     """
     labeled = None
     if labeled_features is not None and len(labeled_features):
@@ -127,10 +129,12 @@ def _choose(
 ) -> tuple[np.ndarray, np.ndarray]:
     greedy = LazyGreedy(pool, n, labeled, priority)
     greedy.run(n, block_size)
-    return (
-        np.array(greedy.chosen, dtype=np.intp),
-        np.sqrt(np.array(greedy.scores)) * greedy.unit,
-    )
+    scores = times_unit(
+        torch.tensor(greedy.scores, dtype=torch.float64).sqrt(), greedy.unit
+    ).numpy()
+    if labeled is None:
+        scores[0] = np.inf
+    return np.array(greedy.chosen, dtype=np.intp), scores
 
 
 class LazyGreedy:
@@ -161,7 +165,9 @@ class LazyGreedy:
     ) -> None:
         self.pool = pool
         self.priority = np.arange(len(pool)) if priority is None else priority
-        self.unit = pool.scale if labeled is None else max(pool.scale, labeled.scale)
+        other = pool if labeled is None else labeled
+        self.unit = max(pool.scale, other.scale)
+        self.dtype = torch.promote_types(pool.dtype, other.dtype)
         self.bound = np.full(len(pool), np.inf)
         self.seen = np.zeros(len(pool), dtype=np.int32)
         self.chosen: list[int] = []
@@ -176,16 +182,22 @@ class LazyGreedy:
         else:
             step = chunk_length(pool.n_features)
             for start in range(0, len(labeled), step):
-                part = labeled.rows(slice(start, min(start + step, len(labeled))))
-                self._lower_all(part.scaled(labeled.scale / self.unit))
+                part = slice(start, min(start + step, len(labeled)))
+                self._lower_all(self._in_common(labeled, part))
 
     def rows(self, indices: np.ndarray | slice) -> Rows:
-        """Return some rows of the pool, in the common unit."""
-        if isinstance(indices, np.ndarray):
-            picked = self.pool.rows(torch.from_numpy(indices).to(self.pool.device))
-        else:
-            picked = self.pool.rows(indices)
-        return picked.scaled(self.pool.scale / self.unit)
+        """Return some rows of the pool, in the common unit and arithmetic."""
+        if isinstance(indices, slice):
+            return self._in_common(self.pool, indices)
+        return self._in_common(
+            self.pool, torch.from_numpy(indices).to(self.pool.device)
+        )
+
+    def _in_common(self, table: DenseEmbedding, indices: torch.Tensor | slice) -> Rows:
+        rows = table.rows(indices)
+        if table.dtype != self.dtype:
+            rows = rows.double()
+        return rows.scaled(table.scale / self.unit)
 
     def run(self, n: int, block_size: int = _BLOCK) -> None:
         """Choose until ``n`` rows are chosen."""

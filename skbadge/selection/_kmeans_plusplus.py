@@ -9,7 +9,7 @@ import torch
 
 from skbadge.embeddings import Embedding, as_embedding
 from skbadge.embeddings._rows import Rows, nearest_sq, pairwise_sq
-from skbadge.embeddings._tensors import chunk_length
+from skbadge.embeddings._tensors import chunk_length, times_unit
 from skbadge.selection._centers import Centers
 from skbadge.utils._random import as_generator
 from skbadge.utils._validation import check_n, check_option
@@ -128,7 +128,8 @@ def _kmeans_plusplus(
     indices : ndarray of shape (n,), dtype intp
         In the order of choice.
     scores : ndarray of shape (n,), dtype float64
-        D^2 at the choice; for the first row its squared norm.
+        D^2 at the choice; for the first row its squared norm. The largest float64 where
+        it is larger.
     """
     sampler = LazySampler(embedding, n, block_size=block_size, flush=flush)
     sampler.choose_first(first, generator)
@@ -339,11 +340,10 @@ class LazySampler:
     def result(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Return positions and D^2 of the first n chosen, in the embedding's units."""
         unit = self.embedding.scale
-        with np.errstate(over="ignore"):
-            scores = np.array(self.scores[:n]) * unit * unit
+        scores = torch.tensor(self.scores[:n], dtype=torch.float64)
         return (
             np.array(self.chosen[:n], dtype=np.intp),
-            np.minimum(scores, np.finfo(np.float64).max),
+            times_unit(scores, unit, unit).numpy(),
         )
 
 

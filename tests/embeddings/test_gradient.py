@@ -117,6 +117,19 @@ def test_half_precision_computes_in_float32(dtype):
     )
 
 
+def test_factors_of_two_types_meet_in_the_wider():
+    rng = np.random.default_rng(0)
+    residual, features = rng.normal(size=(30, 3)).astype("f4"), rng.normal(size=(30, 5))
+    for factors in ((residual, features), (features, residual)):
+        found = GradientEmbedding(*factors)
+        wide = GradientEmbedding(*(table.astype("f8") for table in factors))
+        assert found.dtype == torch.float64
+        assert found.squared_norms().equal(wide.squared_norms())
+        between = found.distances_sq(range(30), range(30))
+        assert between.equal(wide.distances_sq(range(30), range(30)))
+        assert (between.diagonal() == 0).all()
+
+
 @pytest.mark.parametrize("bias", [False, True])
 def test_distances_of_near_rows_do_not_cancel(bias):
     rng = np.random.default_rng(0)
@@ -153,6 +166,32 @@ def test_any_magnitude(unit):
     torch.testing.assert_close(
         scaled.squared_norms() / unit / unit, plain.squared_norms()
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_numbers_beyond_float64_are_the_largest_one(dtype):
+    size = torch.finfo(dtype).max ** 0.75
+    table = torch.tensor([[size], [0.0], [-size]], dtype=dtype)
+    embedding = GradientEmbedding(table, table.abs())
+    # 2^768 squared is beyond any float64, 2^96 squared within it.
+    largest = torch.finfo(torch.float64).max
+    square = size**4 if dtype == torch.float32 else largest
+    twice = min(4 * square, largest)
+    every = range(3)
+    expected = {
+        "squared_norms": [square, 0.0, square],
+        "inner": [[square, 0.0, -square], [0.0] * 3, [-square, 0.0, square]],
+        "distances_sq": [
+            [0.0, square, twice],
+            [square, 0.0, square],
+            [twice, square, 0.0],
+        ],
+    }
+    for name, values in expected.items():
+        found = getattr(embedding, name)(
+            *[every, every][: 2 * (name != "squared_norms")]
+        )
+        torch.testing.assert_close(found, torch.tensor(values, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("unit", [1e-30, 1.0, 1e30])

@@ -102,6 +102,31 @@ def test_labeled_rows_of_another_magnitude():
     )
 
 
+def test_distances_beyond_float64_are_the_largest_one():
+    X = torch.tensor([[1.7e308], [-1.7e308], [0.0]], dtype=torch.float64)
+    indices, scores = _k_center_greedy(X, 3, labeled_features=None)
+    np.testing.assert_array_equal(indices, [0, 1, 2])
+    np.testing.assert_array_equal(scores, [np.inf, np.finfo(float).max, 1.7e308])
+    indices, scores = _k_center_greedy(X, 2, labeled_features=X[:1])
+    np.testing.assert_array_equal(indices, [1, 2])
+    np.testing.assert_array_equal(scores, [np.finfo(float).max, 1.7e308])
+
+
+@pytest.mark.parametrize("dtypes", [("f4", "f8"), ("f8", "f4"), ("f2", "f8")])
+@pytest.mark.parametrize("unit", [1.0, 2.0**-200])
+def test_tables_of_two_types_meet_in_the_wider(dtypes, unit):
+    rng = np.random.default_rng(0)
+    tables = [
+        (rng.integers(-9, 9, size=(n, 2)) * (unit if dtype == "f8" else 1)).astype(
+            dtype
+        )
+        for n, dtype in zip((20, 4), dtypes, strict=True)
+    ]
+    expected, _ = k_center_loop(tables[0], 20, tables[1])
+    found = k_center_greedy(tables[0], 20, labeled_features=tables[1])
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_widths_must_agree():
     message = (
         "^labeled_features must have as many columns as features, 3. Got 2 instead.$"

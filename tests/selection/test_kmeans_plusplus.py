@@ -15,6 +15,7 @@ from skbadge.selection._kmeans_plusplus import LazySampler, _kmeans_plusplus
 from tests._oracles import (
     chi_square_p_value,
     greedy_kmeans_plusplus,
+    hostile_tables,
     kmeans_plusplus_law,
     squared_distances,
 )
@@ -246,30 +247,13 @@ def test_tiny_rows_keep_their_law_once_the_long_ones_are_chosen():
     assert chi_square_p_value(last, law) > 1e-3
 
 
-SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 4), st.integers(1, 5))
-
-
 @st.composite
 def hostile_embeddings(draw):
-    n, width, depth = draw(SHAPES)
-    rng = np.random.default_rng(draw(st.integers(0, 1000)))
-    dtype = draw(st.sampled_from([np.float16, np.float32, np.float64]))
-    exponent = draw(st.sampled_from([0, -4, -20, -30, -42, 4, 18, 25, 37]))
-    spread = draw(st.sampled_from([0.0, 1.0, 15.0]))
-    limit = {np.float16: 4, np.float32: 37, np.float64: 300}[dtype]
-    if dtype == np.float64:
-        exponent *= 7
-    features = rng.normal(size=(n, depth))
-    power = np.clip(exponent + rng.normal(size=(n, 1)) * spread, -330, limit)
-    features = features * 10.0**power
-    residual = rng.normal(size=(n, width))
-    if draw(st.booleans()):  # copies, and rows of zeros
-        features, residual = features[rng.integers(n, size=n)], residual.round()
-    top = np.finfo(dtype).max
-    features = np.clip(features, -top, top).astype(dtype)
+    features = draw(hostile_tables())
     if draw(st.booleans()):
         return DenseEmbedding(features)
-    return GradientEmbedding(residual.astype(dtype), features, bias=draw(st.booleans()))
+    residual = draw(hostile_tables(n=len(features)))
+    return GradientEmbedding(residual, features, bias=draw(st.booleans()))
 
 
 @settings(max_examples=60, deadline=None)
@@ -285,6 +269,12 @@ def test_any_pool_gives_distinct_rows(embedding, seed, first, data):
     assert len(set(indices.tolist())) == n == len(scores)
     assert indices.min() >= 0 and indices.max() < len(embedding)
     assert np.isfinite(scores).all() and (scores >= 0).all()
+    norm_sq = embedding.squared_norms()
+    assert norm_sq.isfinite().all() and (norm_sq >= 0).all()
+    between = embedding.distances_sq(indices, indices)
+    assert between.isfinite().all() and (between >= 0).all()
+    assert (between.diagonal() == 0).all()
+    assert embedding.inner(indices, indices).isfinite().all()
 
 
 def test_half_precision_is_storage_only():
