@@ -58,6 +58,10 @@ class Embedding(Protocol):
         """Return inner products, float64 (len(rows), len(others))."""
         ...
 
+    def cosines(self, rows: Any, others: Any) -> torch.Tensor:
+        """Return cosines of angles, float64 (len(rows), len(others))."""
+        ...
+
     def distances_sq(self, rows: Any, others: Any) -> torch.Tensor:
         """Return squared Euclidean distances, float64 (len(rows), len(others))."""
         ...

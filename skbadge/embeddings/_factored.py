@@ -12,6 +12,7 @@ from skbadge.embeddings._rows import Rows
 from skbadge.embeddings._tensors import (
     LARGEST_UNIT,
     arithmetic_dtype,
+    directions,
     in_unit,
     measure_rows,
     times_unit,
@@ -135,6 +136,22 @@ class FactoredEmbedding:
         x, y = self.rows(self._positions(rows)), self.rows(self._positions(others))
         return times_unit(_rows.inner(x, y), self.scale, self.scale)
 
+    def cosines(self, rows: Any, others: Any) -> torch.Tensor:
+        """Return the cosines of the angles between some rows and others.
+
+        Parameters
+        ----------
+        rows, others : array-like of int
+            Positions of rows.
+
+        Returns
+        -------
+        torch.Tensor of shape (len(rows), len(others)), dtype float64
+            Whatever the lengths of the rows; 0 for a row of zeros.
+        """
+        pairs = zip(self._directions(rows), self._directions(others), strict=True)
+        return torch.stack([x @ y.T for x, y in pairs]).prod(dim=0)
+
     def distances_sq(self, rows: Any, others: Any) -> torch.Tensor:
         """Return squared Euclidean distances between some rows and others.
 
@@ -153,6 +170,17 @@ class FactoredEmbedding:
 
     def _positions(self, indices: Any) -> torch.Tensor:
         return torch.as_tensor(np.asarray(indices), device=self.device).long()
+
+    def _directions(self, indices: Any) -> list[torch.Tensor]:
+        """Return the factors of some rows, each scaled to length 1."""
+        positions = self._positions(indices)
+        right = self._right[positions].double()
+        if self._constant:
+            last = torch.full_like(right[:, :1], self._constant)
+            right = torch.cat([right, last], dim=1)
+        if self._left is None:
+            return [directions(right)]
+        return [directions(self._left[positions].double()), directions(right)]
 
     def _measure(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the squared norms of the factors, from one pass over them."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-__all__ = ["Rows", "cosines", "distances_sq", "inner", "nearest_sq", "pairwise_sq"]
+__all__ = ["Rows", "distances_sq", "inner", "nearest_sq", "pairwise_sq"]
 
 # Below this part of |g|^2 + |c|^2 the digits of |g|^2 + |c|^2 - 2 g.c are lost to
 # cancellation (by arithmetic), and a distance is computed from differences instead.
@@ -95,25 +95,6 @@ def inner(x: Rows, y: Rows) -> torch.Tensor:
     if x.left is not None and y.left is not None:
         products *= x.left @ y.left.T
     return products
-
-
-def cosines(x: Rows, y: Rows) -> torch.Tensor:
-    """Return the cosines of the angles between rows, float64 (len(x), len(y)).
-
-    Factor by factor, so that no length under- or overflows; 0 for a row of zeros.
-    """
-
-    def length(squared: torch.Tensor) -> torch.Tensor:
-        return torch.where(squared > 0, squared, 1.0).sqrt()
-
-    cosine = x.right.double() @ y.right.double().T + x.constant * y.constant
-    cosine /= length(x.right_sq)[:, None]
-    cosine /= length(y.right_sq)
-    if x.left is not None and y.left is not None:
-        cosine *= (x.left.double() / length(x.left_sq)[:, None]) @ (
-            y.left.double() / length(y.left_sq)[:, None]
-        ).T
-    return cosine
 
 
 def distances_sq(x: Rows, y: Rows) -> torch.Tensor:

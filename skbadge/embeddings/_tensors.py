@@ -191,3 +191,11 @@ def times_unit(values: torch.Tensor, *units: float) -> torch.Tensor:
         product = product * unit
     largest = torch.finfo(torch.float64).max
     return product.clamp(-largest, largest)
+
+
+def directions(rows: torch.Tensor) -> torch.Tensor:
+    """Return float64 rows scaled to length 1; rows of zeros stay as they are."""
+    # Each in a unit of its own first: squares of the numbers could vanish or overflow.
+    largest = rows.abs().amax(dim=1, keepdim=True)
+    rows = rows / torch.where(largest > 0.0, largest, 1.0)
+    return torch.nn.functional.normalize(rows)

@@ -9,7 +9,6 @@ import torch
 from scipy.linalg import lapack
 
 from skbadge.embeddings import Embedding, as_embedding
-from skbadge.embeddings._rows import cosines
 from skbadge.exceptions import RankError
 from skbadge.utils._random import as_generator
 from skbadge.utils._validation import check_integer, check_n
@@ -48,7 +47,9 @@ def k_dpp_sample(
         If the embedding is not a 2-D table of finite real numbers or a number is out
         of range.
     RankError
-        If n is above the rank of the embedding, where every determinant is 0.
+        If n is above the rank of the embedding, where every determinant is 0. A row
+        counts as spanned by others where no more than the rounding of its numbers sets
+        it apart; its length does not matter.
 
     Notes
     -----
@@ -172,10 +173,7 @@ class SwapChain:
 
     def cosines(self, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Return the cosines between rows and others, float64."""
-        device = self.embedding.device
-        x = self.embedding.rows(torch.from_numpy(rows).to(device))
-        y = self.embedding.rows(torch.from_numpy(others).to(device))
-        return cosines(x, y).cpu().numpy()
+        return self.embedding.cosines(rows, others).cpu().numpy()
 
     def _independent_first(self, order: np.ndarray, n: int) -> np.ndarray:
         """Return the rows with n independent ones in front, or say what the rank is.

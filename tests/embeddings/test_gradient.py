@@ -51,6 +51,9 @@ def test_equal_to_autograd_at_the_hypothetical_label(net, X, bias):
     torch.testing.assert_close(embedding.to_dense(), oracle)
     torch.testing.assert_close(embedding.squared_norms(), (oracle**2).sum(dim=1))
     torch.testing.assert_close(embedding.inner(every, every), oracle @ oracle.T)
+    length = oracle.square().sum(dim=1).sqrt()
+    cosines = oracle @ oracle.T / length[:, None] / length
+    torch.testing.assert_close(embedding.cosines(every, every), cosines)
     expected = torch.cdist(oracle, oracle) ** 2
     torch.testing.assert_close(embedding.distances_sq(every, every), expected)
     # The same oracle at another label must differ.

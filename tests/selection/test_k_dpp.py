@@ -98,6 +98,20 @@ def test_extreme_lengths(unit):
     assert len(set(found)) == 3
 
 
+@pytest.mark.parametrize(
+    ("dtype", "lengths"), [("f4", [1e30, 1e-20, 1]), ("f8", [1e300, 1e-300, 1e-320])]
+)
+def test_rank_does_not_depend_on_lengths(dtype, lengths):
+    directions = np.array([[3.0, 4, 0], [4, -3, 0], [5, 5, 0]])
+    X = (directions * np.array(lengths)[:, None]).astype(dtype)
+    for embedding in (DenseEmbedding(X), GradientEmbedding(X, np.ones((3, 1)))):
+        for pair in ([0, 1], [1, 2], [0, 2]):
+            found = k_dpp_sample(embedding.take(pair), 2, random_state=0)
+            assert sorted(found) == [0, 1]
+        with pytest.raises(RankError, match="rank of the embedding, 2 here. Got n=3"):
+            k_dpp_sample(embedding, 3, random_state=0)
+
+
 def test_rank_is_stated():
     rng = np.random.default_rng(0)
     residual = rng.dirichlet(np.ones(3), size=50)
