@@ -7,7 +7,6 @@ from fractions import Fraction
 import numpy as np
 import scipy.stats
 import torch
-from hypothesis import strategies as st
 
 # --- analysis of experiments, in exact fractions, one comparison at a time ----------
 
@@ -104,27 +103,6 @@ def exact_normalized_errors(records, *, rule="paper"):
 
 
 # --- selection: laws by enumeration, algorithms by the plain loop --------------------
-
-DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
-
-
-@st.composite
-def hostile_tables(draw, n=None, width=None, dtypes=DTYPES):
-    """Draw a finite table, (n, width): any size of numbers, copies, rows of zeros."""
-    n = draw(st.integers(1, 40)) if n is None else n
-    width = draw(st.integers(1, 5)) if width is None else width
-    dtype = draw(st.sampled_from(dtypes))
-    rng = np.random.default_rng(draw(st.integers(0, 1000)))
-    limits = torch.finfo(dtype)
-    # From numbers that underflow to 0 up to the largest there is.
-    low, high = np.log10(limits.tiny) - 20, np.log10(limits.max) - 1e-6
-    power = draw(st.sampled_from([0, low / 8, low / 2, low, high / 8, high / 2, high]))
-    spread = draw(st.sampled_from([0, 1, high]))
-    power = np.clip(power + rng.normal(size=(n, 1)) * spread, -330, high)
-    table = rng.uniform(-1, 1, size=(n, width)) * 10.0**power
-    if draw(st.booleans()):
-        table = table[rng.integers(n, size=n)] * rng.integers(2, size=(n, 1))
-    return torch.from_numpy(table).clamp(limits.min, limits.max).to(dtype)
 
 
 def squared_distances(X):
@@ -230,6 +208,23 @@ def k_dpp_chain_law(X, n, n_steps):
     law = np.full(len(subsets), 1.0 / len(subsets))
     law = law @ np.linalg.matrix_power(step, n_steps)
     return dict(zip(subsets, law, strict=True))
+
+
+def rank_by_elimination(X):
+    """Rank of a table of floats, by elimination in fractions."""
+    rows = [[Fraction(float(value)) for value in row] for row in X]
+    rank = 0
+    for column in range(len(rows[0])):
+        pivot = next((row for row in rows[rank:] if row[column]), None)
+        if pivot is None:
+            continue
+        rows.remove(pivot)
+        rows.insert(rank, pivot)
+        for i in range(rank + 1, len(rows)):
+            ratio = rows[i][column] / pivot[column]
+            rows[i] = [a - ratio * b for a, b in zip(rows[i], pivot, strict=True)]
+        rank += 1
+    return rank
 
 
 def ordered_subsets_law(items, n):

@@ -10,6 +10,7 @@ from skbadge.exceptions import InvalidInputError
 from skbadge.selection import k_center_greedy
 from skbadge.selection._k_center import _k_center_greedy
 from tests._oracles import k_center_loop
+from tests.selection._pools import hostile_tables
 
 
 @settings(max_examples=60, deadline=None)
@@ -39,6 +40,29 @@ def test_whole_numbers_give_the_loops_picks(
     expected, radii = k_center_loop(X, n, labeled if n_labeled else None, priority)
     np.testing.assert_array_equal(indices, expected)
     np.testing.assert_allclose(scores, radii, rtol=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 4), st.booleans(), st.sampled_from([1, 5, 128]), st.data())
+def test_any_pool_is_covered_greedily(width, covered, block_size, data):
+    X = data.draw(hostile_tables(width=width))
+    labeled = data.draw(hostile_tables(width=width)) if covered else X[:0]
+    n = data.draw(st.integers(1, len(X)))
+    indices, scores = _k_center_greedy(
+        X, n, labeled_features=labeled, block_size=block_size
+    )
+    assert len(set(indices.tolist())) == n == len(scores)
+    # In a unit in which no square overflows; its 1e15th part may vanish.
+    unit = float(torch.cat([X.double(), labeled.double()]).abs().max()) or 1.0
+    rows, nearest = X.double().numpy() / unit, np.full(len(X), np.inf)
+    for row in labeled.double().numpy() / unit:
+        nearest = np.minimum(nearest, np.sqrt(((rows - row) ** 2).sum(axis=1)))
+    for index, score in zip(indices, scores, strict=True):
+        top = min(nearest[index] * unit, np.finfo(float).max)
+        top = np.inf if np.isinf(nearest[index]) else top
+        np.testing.assert_allclose(score, top, rtol=1e-4, atol=1e-15 * unit)
+        assert nearest[index] >= nearest.max() * (1 - 1e-4) - 1e-15
+        nearest = np.minimum(nearest, np.sqrt(((rows - rows[index]) ** 2).sum(axis=1)))
 
 
 def test_the_loop_itself_depends_on_the_tie_break():

@@ -1,14 +1,24 @@
 """k-DPP: the exact law at many steps, the chain's own law at few."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from skbadge.embeddings import DenseEmbedding, GradientEmbedding
 from skbadge.exceptions import InvalidInputError, RankError
 from skbadge.selection import k_dpp_sample
 from skbadge.selection._k_dpp import SwapChain, _k_dpp
-from tests._oracles import chi_square_p_value, k_dpp_chain_law, k_dpp_law
+from tests._oracles import (
+    chi_square_p_value,
+    k_dpp_chain_law,
+    k_dpp_law,
+    rank_by_elimination,
+)
+from tests.selection._pools import hostile_embeddings
 
 
 def rows():
@@ -133,6 +143,49 @@ def test_rank_is_stated():
 def test_no_row_of_any_length(n):
     with pytest.raises(RankError, match=f"embedding, 0 here. Got n={n} instead"):
         k_dpp_sample(np.zeros((4, 3)), n)
+
+
+@settings(max_examples=40, deadline=None)
+@given(hostile_embeddings(), st.integers(0, 99), st.data())
+def test_any_pool_gives_distinct_rows_or_its_rank(embedding, seed, data):
+    n = data.draw(st.integers(1, len(embedding)))
+    try:
+        found = k_dpp_sample(embedding, n, n_steps=20, random_state=seed)
+    except RankError as error:
+        rank = int(re.search("embedding, ([0-9]+) here", str(error))[1])
+        assert 0 <= rank < n
+        if rank:
+            found = k_dpp_sample(embedding, rank, n_steps=5, random_state=seed)
+            assert len(set(found)) == rank
+    else:
+        assert len(set(found)) == n and 0 <= min(found) and max(found) < len(embedding)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 20),
+    st.integers(0, 4),
+    st.sampled_from(["f4", "f8"]),
+    st.booleans(),
+    st.integers(0, 999),
+)
+def test_the_rank_is_that_of_elimination(n_pool, rank, dtype, factored, seed):
+    rng = np.random.default_rng(seed)
+    X = rng.integers(-2, 3, size=(n_pool, rank)) @ rng.integers(-2, 3, size=(rank, 5))
+    # Lengths within a type's range leave the rank alone.
+    X = (X * 2.0 ** rng.integers(-60, 60, size=(n_pool, 1))).astype(dtype)
+    embedding = DenseEmbedding(X)
+    if factored:
+        residual = rng.integers(-1, 2, size=(n_pool, 2)).astype(dtype)
+        embedding = GradientEmbedding(residual, X, bias=bool(seed % 2))
+    table = embedding.to_dense().double().numpy()
+    rank = rank_by_elimination(table)
+    if rank < n_pool:
+        with pytest.raises(RankError, match=f"embedding, {rank} here"):
+            k_dpp_sample(embedding, rank + 1, random_state=seed)
+    if rank:
+        found = k_dpp_sample(embedding, rank, random_state=seed)
+        assert rank_by_elimination(table[found]) == rank
 
 
 def test_whole_pool():

@@ -15,10 +15,10 @@ from skbadge.selection._kmeans_plusplus import LazySampler, _kmeans_plusplus
 from tests._oracles import (
     chi_square_p_value,
     greedy_kmeans_plusplus,
-    hostile_tables,
     kmeans_plusplus_law,
     squared_distances,
 )
+from tests.selection._pools import hostile_embeddings
 
 N_DRAWS = 2000
 
@@ -245,15 +245,6 @@ def test_tiny_rows_keep_their_law_once_the_long_ones_are_chosen():
         )
         last.append(tuple(i - 3 for i in indices.tolist() if i >= 3))
     assert chi_square_p_value(last, law) > 1e-3
-
-
-@st.composite
-def hostile_embeddings(draw):
-    features = draw(hostile_tables())
-    if draw(st.booleans()):
-        return DenseEmbedding(features)
-    residual = draw(hostile_tables(n=len(features)))
-    return GradientEmbedding(residual, features, bias=draw(st.booleans()))
 
 
 @settings(max_examples=60, deadline=None)

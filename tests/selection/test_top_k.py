@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skbadge.exceptions import InvalidInputError
@@ -42,6 +42,26 @@ def test_prefixes(scores, seed, data):
     assert sorted(everything) == list(range(len(scores)))
     assert (np.diff(np.array(scores)[everything]) <= 0).all()
     np.testing.assert_array_equal(top_k(scores, m, random_state=seed), everything[:m])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.floats(allow_nan=False, width=16), min_size=1, max_size=40),
+    st.sampled_from([torch.float64, torch.float32, torch.float16, torch.bfloat16]),
+    st.booleans(),
+    st.data(),
+)
+def test_any_floats(scores, dtype, as_array, data):
+    scores = torch.tensor(scores, dtype=dtype)
+    values = scores.double().numpy()
+    if as_array and dtype != torch.bfloat16:
+        scores = scores.numpy()
+    n = data.draw(st.integers(1, len(scores)))
+    found = top_k(scores, n, random_state=0)
+    assert len(set(found.tolist())) == n
+    np.testing.assert_array_equal(values[found], np.sort(values)[::-1][:n])
+    everything = top_k(scores, len(scores), random_state=0)
+    np.testing.assert_array_equal(found, everything[:n])
 
 
 @pytest.mark.parametrize(
