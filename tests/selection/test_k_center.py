@@ -1,5 +1,7 @@
 """k-center: the plain loop's picks, at any block size."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -54,13 +56,13 @@ def test_any_pool_is_covered_greedily(width, covered, block_size, data):
     assert len(set(indices.tolist())) == n == len(scores)
     # In a unit in which no square overflows; its 1e15th part may vanish.
     unit = float(torch.cat([X.double(), labeled.double()]).abs().max()) or 1.0
+    longest = sys.float_info.max / unit
     rows, nearest = X.double().numpy() / unit, np.full(len(X), np.inf)
     for row in labeled.double().numpy() / unit:
         nearest = np.minimum(nearest, np.sqrt(((rows - row) ** 2).sum(axis=1)))
     for index, score in zip(indices, scores, strict=True):
-        top = min(nearest[index] * unit, np.finfo(float).max)
-        top = np.inf if np.isinf(nearest[index]) else top
-        np.testing.assert_allclose(score, top, rtol=1e-4, atol=1e-15 * unit)
+        top = nearest[index] if np.isinf(score) else min(nearest[index], longest)
+        np.testing.assert_allclose(score / unit, top, rtol=1e-4, atol=1e-15)
         assert nearest[index] >= nearest.max() * (1 - 1e-4) - 1e-15
         nearest = np.minimum(nearest, np.sqrt(((rows - rows[index]) ** 2).sum(axis=1)))
 
