@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -170,10 +171,12 @@ def _check_finite(values: torch.Tensor, name: str) -> None:
 
 def unit_for(largest: float) -> float:
     """Return the unit of length for rows whose largest norm is given."""
-    if largest == 0.0 or _SAFE_LOW <= largest <= _SAFE_HIGH:
+    if _SAFE_LOW <= largest <= _SAFE_HIGH:
         return 1.0
-    # Smaller than the smallest normal float64: its reciprocal would overflow.
-    return float(2.0 ** max(np.floor(np.log2(largest)), -1021.0))
+    # Zeros fit any unit: in the smallest they decide nothing where tables meet.
+    exponent = math.frexp(largest)[1] - 1 if largest else -1021
+    # The reciprocal of a smaller one would overflow.
+    return 2.0 ** max(exponent, -1021)
 
 
 def in_unit(chunk: torch.Tensor, unit: float, dtype: torch.dtype) -> torch.Tensor:

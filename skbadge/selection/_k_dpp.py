@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.linalg import lapack
 
 from skbadge.embeddings import Embedding, as_embedding
@@ -15,6 +14,9 @@ from skbadge.utils._validation import check_integer, check_n
 
 __all__ = ["k_dpp_sample"]
 
+# Squared sine of the angle up to which a row counts as spanned by others: 16 times the
+# rounding of a float32, which is more than the updates of an inverse lose.
+_SPANNED = 2.0**-38
 # Steps whose candidates are gathered, and their products formed, at a time.
 _STEPS = 256
 
@@ -48,8 +50,7 @@ def k_dpp_sample(
         of range.
     RankError
         If n is above the rank of the embedding, where every determinant is 0. A row
-        counts as spanned by others where no more than the rounding of its numbers sets
-        it apart; its length does not matter.
+        counts as spanned by others within an angle of 2e-6, whatever its length.
 
     Notes
     -----
@@ -162,9 +163,8 @@ class SwapChain:
     ) -> None:
         self.embedding = embedding
         self.weight = np.square(norms / (norms.max() or 1.0))
-        self.tolerance = _tolerance(embedding, n)
         start = generator.permutation(len(norms)).astype(np.intp)
-        if len(_independent(self.cosines(start[:n], start[:n]), self.tolerance)) < n:
+        if len(_independent(self.cosines(start[:n], start[:n]))) < n:
             start = self._independent_first(start, n)
         self.members, self.outside = start[:n].copy(), start[n:].copy()
         self.gram = self.cosines(self.members, self.members)
@@ -191,7 +191,7 @@ class SwapChain:
                 basis = np.linalg.cholesky(self.cosines(found, found))
                 spanned = np.linalg.solve(basis, across)
                 rest -= spanned.T @ spanned
-            found = np.concatenate([found, chunk[_independent(rest, self.tolerance)]])
+            found = np.concatenate([found, chunk[_independent(rest)]])
             if len(found) >= n:
                 found = found[:n]
                 break
@@ -242,7 +242,7 @@ class SwapChain:
         others[slot] = 0.0
         # projected used the entry of u itself, which its zero row cancels exactly.
         left_over = 1.0 - others @ projected
-        if left_over <= self.tolerance:
+        if left_over <= _SPANNED:
             return False
         if level * self.weight[u] / pivot >= self.weight[v] * left_over:
             return False
@@ -261,15 +261,10 @@ class SwapChain:
         return True
 
 
-def _tolerance(embedding: Embedding, n: int) -> float:
-    """Return the squared sine below which a row counts as spanned by others."""
-    storage = torch.finfo(embedding.dtype).eps
-    return max((16.0 * storage) ** 2, 8.0 * n * float(np.finfo(np.float64).eps))
-
-
-def _independent(gram: np.ndarray, tolerance: float) -> np.ndarray:
+def _independent(gram: np.ndarray) -> np.ndarray:
     """Return the pivots, in order, of a Cholesky factorisation up to the rank."""
-    _, pivots, rank, _ = lapack.dpstrf(gram, tol=tolerance, lower=1)
-    if not np.diagonal(gram).max(initial=0.0) > tolerance:
+    _, pivots, rank, _ = lapack.dpstrf(gram, tol=_SPANNED)
+    # It takes the first pivot whatever its size.
+    if np.diagonal(gram).max() <= _SPANNED:
         return np.empty(0, dtype=np.intp)
     return pivots[:rank].astype(np.intp) - 1

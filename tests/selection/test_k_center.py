@@ -109,11 +109,17 @@ def test_identical_rows_are_chosen_once_each_in_order():
     )
 
 
-@pytest.mark.parametrize("unit", [2.0**-100, 2.0**-149, 2.0**84, 2.0**124])
-def test_extreme_units(unit):
-    X = (np.array([[1.0], [3.0], [-4.0], [2.0]]) * unit).astype(np.float32)
+@pytest.mark.parametrize(
+    ("unit", "dtype"),
+    [
+        *[(2.0**power, torch.float32) for power in (-149, -100, 84, 124)],
+        *[(2.0**power, torch.float64) for power in (-1074, -550, 550, 1020)],
+    ],
+)
+def test_extreme_units(unit, dtype):
+    X = (torch.tensor([[1.0], [3.0], [-4.0], [2.0]]).double() * unit).to(dtype)
     indices, scores = _k_center_greedy(
-        torch.from_numpy(X), 4, labeled_features=torch.zeros(1, 1)
+        X, 4, labeled_features=torch.zeros(1, 1, dtype=dtype)
     )
     np.testing.assert_array_equal(indices, [2, 1, 0, 3])
     np.testing.assert_allclose(scores / unit, [4, 3, 1, 1], rtol=1e-6)
