@@ -6,6 +6,7 @@ written out: ``g . g' = (a . a') (h . h')``. A plain vector is the case without 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -49,12 +50,16 @@ class Rows:
         return len(self.right)
 
     def __getitem__(self, key: slice | torch.Tensor) -> Rows:
+        return self.each(lambda tensor: tensor[key])
+
+    def each(self, function: Callable[[torch.Tensor], torch.Tensor]) -> Rows:
+        """Return rows made of what a function makes of each tensor."""
         return Rows(
-            None if self.left is None else self.left[key],
-            self.right[key],
+            None if self.left is None else function(self.left),
+            function(self.right),
             self.constant,
-            self.left_sq[key],
-            self.right_sq[key],
+            function(self.left_sq),
+            function(self.right_sq),
         )
 
     @property
@@ -102,18 +107,15 @@ def distances_sq(x: Rows, y: Rows) -> torch.Tensor:
 
     Identical rows are exactly 0 apart.
     """
-    blocks = []
+    found = x.left_sq.new_empty((len(x), len(y)))
     for start in range(0, len(y), _COLUMNS):
         part = y[start : start + _COLUMNS]
         distance_sq, close = _gram_distances_sq(x, part)
-        distance_sq = distance_sq.double()
+        block = found[:, start : start + _COLUMNS].copy_(distance_sq)
         if len(close):
             i, j = close.unbind(1)
-            distance_sq[i, j] = _pair_distances_sq(x, i, part, j)
-        blocks.append(distance_sq)
-    if not blocks:
-        return torch.empty((len(x), 0), dtype=torch.float64, device=x.right.device)
-    return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=1)
+            block[i, j] = _pair_distances_sq(x, i, part, j)
+    return found
 
 
 def pairwise_sq(x: Rows) -> torch.Tensor:

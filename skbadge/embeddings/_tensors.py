@@ -74,8 +74,8 @@ def _wrap(table: Any, name: str) -> torch.Tensor:
     if any(stride < 0 for stride in array.strides):
         array = np.ascontiguousarray(array)
     with warnings.catch_warnings():
-        # Read-only memory (a memmap of mode "r") is fine: nothing here writes to it.
-        warnings.filterwarnings("ignore", message="The given NumPy array is not wri")
+        # Of memory that is read-only (a memmap of mode "r"); nothing here writes to it.
+        warnings.simplefilter("ignore")
         return torch.from_numpy(array)
 
 
@@ -139,7 +139,7 @@ def measure_rows(
 def _in_chunks(
     table: torch.Tensor, function: Callable[[torch.Tensor], torch.Tensor]
 ) -> torch.Tensor:
-    found = torch.empty(len(table), dtype=torch.float64, device=table.device)
+    found = table.new_empty(len(table), dtype=torch.float64)
     step = chunk_length(table.shape[1])
     for start in range(0, len(table), step):
         found[start : start + step] = function(table[start : start + step])

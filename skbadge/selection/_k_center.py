@@ -142,7 +142,7 @@ class LazyGreedy:
 
     ``bound[i]`` is at least the squared distance of row ``i`` to what is chosen, and
     was exact when the row had been compared with the first ``seen[i]`` centers. Chosen
-    rows have the bound -1.
+    rows have the bound -inf.
 
     Parameters
     ----------
@@ -172,9 +172,9 @@ class LazyGreedy:
         self.seen = np.zeros(len(pool), dtype=np.int32)
         self.chosen: list[int] = []
         self.scores: list[float] = []
-        self.centers = Centers(n, self.rows(np.zeros(1, dtype=np.intp)))
-        self.wasted = 0  # pairs formed for rows refreshed and not chosen
+        self.centers = Centers(n, self.rows(np.array([], dtype=np.intp)))
         self.flushed = 0  # centers at the last refresh of all rows
+        self.wasted = 0  # pairs formed in blocks since then
         if labeled is None:
             first = int(np.argmin(self.priority))
             self._choose(np.array([first]), [np.inf])
@@ -189,9 +189,7 @@ class LazyGreedy:
         """Return some rows of the pool, in the common unit and arithmetic."""
         if isinstance(indices, slice):
             return self._in_common(self.pool, indices)
-        return self._in_common(
-            self.pool, torch.from_numpy(indices).to(self.pool.device)
-        )
+        return self._in_common(self.pool, torch.from_numpy(indices))
 
     def _in_common(self, table: DenseEmbedding, indices: torch.Tensor | slice) -> Rows:
         rows = table.rows(indices)
@@ -218,7 +216,9 @@ class LazyGreedy:
         """
         block, rival, rival_priority = self._farthest(size)
         rows = self.rows(block)
-        distance_sq = self._refreshed(block, rows)
+        seen = self.seen[block]
+        distance_sq = self.centers.nearest_sq(rows, self.bound[block], seen)
+        self.wasted += int((len(self.chosen) - seen).sum())
         self.bound[block] = distance_sq
         self.seen[block] = len(self.chosen)
 
@@ -226,9 +226,7 @@ class LazyGreedy:
         able = np.flatnonzero(distance_sq >= rival)
         if not len(able):
             return 0
-        device = self.pool.device
-        ahead = rows[torch.from_numpy(able).to(device)]
-        between = pairwise_sq(ahead).cpu().numpy()
+        between = pairwise_sq(rows[torch.from_numpy(able)]).cpu().numpy()
         current, priority = distance_sq[able], self.priority[block[able]]
         accepted: list[int] = []
         scores: list[float] = []
@@ -240,12 +238,10 @@ class LazyGreedy:
                 largest == rival and priority[best] > rival_priority
             ):
                 break
-            if largest < 0:
-                break
             accepted.append(int(best))
             scores.append(float(largest))
             np.minimum(current, between[best], out=current)
-            current[accepted] = -1.0
+            current[accepted] = -np.inf
         self._choose(block[able[accepted]], scores)
         return len(accepted)
 
@@ -270,18 +266,6 @@ class LazyGreedy:
         rival = float(below.max())
         return block, rival, int(priority[bound == rival].min())
 
-    def _refreshed(self, block: np.ndarray, rows: Rows) -> np.ndarray:
-        current, seen = self.bound[block], self.seen[block]
-        order = np.argsort(seen, kind="stable")
-        for part in np.array_split(order, max(1, len(order) // 64)):
-            new = self.centers[int(seen[part].min()) :]
-            if len(new):
-                picked = rows[torch.from_numpy(part).to(self.pool.device)]
-                found = nearest_sq(picked, new).cpu().numpy()
-                current[part] = np.minimum(current[part], found)
-                self.wasted += len(part) * len(new)
-        return current
-
     def refresh_if_due(self) -> None:
         """Refresh all rows where refreshing blocks has cost as much as that."""
         if self.wasted >= len(self.bound) * max(len(self.chosen) - self.flushed, 1):
@@ -290,7 +274,7 @@ class LazyGreedy:
     def refresh(self) -> None:
         """Make every distance exact."""
         self._lower_all(self.centers[self.flushed :])
-        self.bound[self.chosen] = -1.0
+        self.bound[self.chosen] = -np.inf
         self.seen[:] = len(self.chosen)
         self.flushed, self.wasted = len(self.chosen), 0
 
@@ -306,5 +290,5 @@ class LazyGreedy:
             return
         self.chosen.extend(indices.tolist())
         self.scores.extend(scores)
-        self.bound[indices] = -1.0
+        self.bound[indices] = -np.inf
         self.centers.append(self.rows(indices))

@@ -17,6 +17,8 @@ __all__ = ["k_dpp_sample"]
 # Squared sine of the angle up to which a row counts as spanned by others: 16 times the
 # rounding of a float32, which is more than the updates of an inverse lose.
 _SPANNED = 2.0**-38
+# Accepted below this, a row is judged again by an inverse free of earlier rounding.
+_DOUBTFUL = 2.0**-13
 # Steps whose candidates are gathered, and their products formed, at a time.
 _STEPS = 256
 
@@ -121,10 +123,9 @@ def _k_dpp(
 
 
 def _draw_one(norms: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    largest = norms.max()
-    if largest == 0.0:
+    law = np.square(norms)
+    if not law.any():
         raise _rank_error(1, 0)
-    law = np.square(norms / largest)
     return generator.choice(len(norms), size=1, p=law / law.sum()).astype(np.intp)
 
 
@@ -162,14 +163,13 @@ class SwapChain:
         generator: np.random.Generator,
     ) -> None:
         self.embedding = embedding
-        self.weight = np.square(norms / (norms.max() or 1.0))
+        self.weight = np.square(norms)
         start = generator.permutation(len(norms)).astype(np.intp)
         if len(_independent(self.cosines(start[:n], start[:n]))) < n:
             start = self._independent_first(start, n)
         self.members, self.outside = start[:n].copy(), start[n:].copy()
         self.gram = self.cosines(self.members, self.members)
-        self.inverse = np.linalg.inv(self.gram)
-        self.swaps = 0
+        self._invert()
 
     def cosines(self, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Return the cosines between rows and others, float64."""
@@ -237,15 +237,15 @@ class SwapChain:
         pivot = self.inverse[slot, slot]
         without = self.inverse[slot] / pivot
         projected = self.inverse @ column - without * (self.inverse[slot] @ column)
-        projected[slot] = 0.0
-        others = column.copy()
-        others[slot] = 0.0
-        # projected used the entry of u itself, which its zero row cancels exactly.
-        left_over = 1.0 - others @ projected
+        projected[slot] = 0.0  # the products with u itself play no part
+        left_over = 1.0 - column @ projected
         if left_over <= _SPANNED:
             return False
         if level * self.weight[u] / pivot >= self.weight[v] * left_over:
             return False
+        if left_over < _DOUBTFUL and self.updates:
+            self._invert()
+            return self._swap(slot, place, column, level)
         self.inverse -= np.outer(without, self.inverse[slot])
         projected /= -left_over
         self.inverse += np.outer(projected, projected) * left_over
@@ -254,11 +254,15 @@ class SwapChain:
         self.gram[slot], self.gram[:, slot] = column, column
         self.gram[slot, slot] = 1.0
         self.members[slot], self.outside[place] = v, u
-        self.swaps += 1
-        if self.swaps % max(len(self.members), 32) == 0:
-            # Rounding adds up over updates: start over from the products.
-            self.inverse = np.linalg.inv(self.gram)
+        self.updates += 1
+        if self.updates == max(len(self.members), 32):
+            self._invert()
         return True
+
+    def _invert(self) -> None:
+        """Start over from the products: rounding adds up over updates."""
+        self.inverse = np.linalg.inv(self.gram)
+        self.updates = 0
 
 
 def _independent(gram: np.ndarray) -> np.ndarray:

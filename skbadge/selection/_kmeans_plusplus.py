@@ -171,7 +171,7 @@ class LazySampler:
         self.taken = np.zeros(len(embedding), dtype=bool)
         self.chosen: list[int] = []
         self.scores: list[float] = []
-        self.centers = Centers(n, self.rows(np.zeros(1, dtype=np.intp)))
+        self.centers = Centers(n, self.rows(np.array([], dtype=np.intp)))
         self.block_size = block_size
         self.flush = flush
         self.next_size = _SMALLEST_BLOCK
@@ -180,8 +180,8 @@ class LazySampler:
         self.smallest = np.inf  # norm of the shortest center
 
     def rows(self, indices: np.ndarray) -> Rows:
-        """Return some rows of the pool, on its device."""
-        return self.embedding.rows(torch.from_numpy(indices).to(self.embedding.device))
+        """Return some rows of the pool."""
+        return self.embedding.rows(torch.from_numpy(indices))
 
     def choose_first(self, first: str, generator: np.random.Generator) -> None:
         """Choose the first center; bound every distance by the triangle inequality."""
@@ -214,10 +214,9 @@ class LazySampler:
         # A long row fills a block with copies of itself: measure it once.
         distinct, which = np.unique(proposals, return_inverse=True)
         rows = self.rows(distinct)
-        distance_sq = self.nearest_new(distinct, rows)
-        accepted, accepted_sq = self.walk(
-            rows, self.bound[distinct], distance_sq, which, uniform
-        )
+        bound, seen = self.bound[distinct], self.seen[distinct]
+        distance_sq = self.centers.nearest_sq(rows, bound, seen)
+        accepted, accepted_sq = self.walk(rows, bound, distance_sq, which, uniform)
 
         # The block is walked: bounds may fall now, its outcome may steer what comes.
         self._count_waste(np.delete(proposals, accepted))
@@ -226,18 +225,6 @@ class LazySampler:
         self._choose(proposals[accepted], accepted_sq)
         grown = 2 * size if len(accepted) < size // 8 else len(self.chosen)
         self.next_size = min(max(grown, _SMALLEST_BLOCK), _LARGEST_BLOCK)
-
-    def nearest_new(self, indices: np.ndarray, rows: Rows) -> np.ndarray:
-        """Return D^2 of rows to all centers of earlier blocks."""
-        exact, seen = self.bound[indices], self.seen[indices]
-        order = np.argsort(seen, kind="stable")
-        for part in np.array_split(order, max(1, len(order) // 128)):
-            new = self.centers[int(seen[part].min()) :]
-            if len(new):
-                picked = torch.from_numpy(part).to(self.embedding.device)
-                found = nearest_sq(rows[picked], new).cpu().numpy()
-                exact[part] = np.minimum(exact[part], found)
-        return exact
 
     def walk(
         self,
@@ -274,8 +261,7 @@ class LazySampler:
         open_ = np.flatnonzero(level < distance_sq[which])
         level = level[open_]
         contenders, which = np.unique(which[open_], return_inverse=True)
-        picked = torch.from_numpy(contenders).to(self.embedding.device)
-        between = pairwise_sq(rows[picked]).cpu().numpy()
+        between = pairwise_sq(rows[torch.from_numpy(contenders)]).cpu().numpy()
         current = distance_sq[contenders]
         accepted: list[int] = []
         accepted_sq: list[float] = []
@@ -306,9 +292,8 @@ class LazySampler:
     def refresh(self) -> None:
         """Make every bound exact."""
         n, stop = len(self.bound), len(self.centers)
-        width = self.centers[:1].right.shape[1]
-        step = chunk_length(width)
-        new = self.centers[self.flushed : stop]
+        new = self.centers[self.flushed :]
+        step = chunk_length(new.right.shape[1])
         for start in range(0, n, step):
             part = slice(start, min(start + step, n))
             found = nearest_sq(self.embedding.rows(part), new).cpu().numpy()
