@@ -147,6 +147,78 @@ def greedy_kmeans_plusplus(X, n, rng, n_trials=2):
     return tuple(chosen)
 
 
+class CoarseGenerator:
+    """A generator whose uniform numbers are eighths: ties, and zeros, are common."""
+
+    def __init__(self, seed):
+        self._rng = np.random.default_rng(seed)
+        self.integers, self.permutation = self._rng.integers, self._rng.permutation
+
+    def random(self, size=None):
+        return np.floor(8 * self._rng.random(size)) / 8
+
+
+def rejection_loop(X, n, generator, *, first, block_size, flush, costs):
+    """k-means++ by rejection, proposal after proposal: what a seed's picks follow from.
+
+    ``costs`` is what a proposal and a row in a refresh cost, in pairs of a row and a
+    center. Return picks and squared distances at the choice.
+    """
+    X = np.asarray(X, dtype=np.float64)
+    distance_sq, norm = squared_distances(X), np.sqrt((X**2).sum(axis=1))
+
+    def propose(weights, uniform):
+        row, total, level = 0, 0.0, uniform * np.cumsum(weights)[-1]
+        for row in np.flatnonzero(weights):
+            total += weights[row]
+            if total > level:
+                break
+        return row
+
+    if first == "max-norm":
+        longest = np.flatnonzero(norm == norm.max())
+        start = longest[generator.integers(len(longest))]
+    elif first == "norm" and norm.any():
+        start = propose(norm**2, generator.random(1)[0])
+    else:
+        start = generator.integers(len(X))
+    chosen, scores = [int(start)], [norm[start] ** 2]
+    bound, seen = np.full(len(X), np.inf), np.zeros(len(X), dtype=int)
+    wasted, refreshed, size = 0, 0, 16
+    while True:
+        bound = np.minimum(bound, (norm + norm[chosen].min()) ** 2)
+        bound[chosen] = 0.0
+        if len(chosen) >= n or not bound.any():
+            break
+        new = len(chosen) - refreshed
+        due = new and wasted >= len(X) * (new + costs[1])
+        if new and (flush == "always" or (flush == "auto" and due)):
+            bound = np.minimum(bound, distance_sq[:, chosen].min(axis=1))
+            seen[:], refreshed, wasted = len(chosen), len(chosen), 0
+        drawn_by, before, judged = bound.copy(), len(chosen), []
+        count = block_size or size
+        uniforms, levels = generator.random(count), generator.random(count)
+        for uniform, level in zip(uniforms, levels, strict=True):
+            row = propose(drawn_by, uniform)
+            nearest = min(drawn_by[row], distance_sq[row, chosen].min())
+            if level * drawn_by[row] < nearest:
+                chosen.append(int(row))
+                scores.append(nearest)
+            else:
+                wasted += before - seen[row] + costs[0]
+            judged.append(row)
+        nearest = distance_sq[judged][:, chosen[:before]].min(axis=1)
+        bound[judged] = np.minimum(drawn_by[judged], nearest)
+        seen[judged] = before
+        few = len(chosen) - before < count // 8
+        size = int(np.clip(2 * count if few else len(chosen), 16, 1024))
+    rest = np.setdiff1d(np.arange(len(X)), chosen)
+    if len(chosen) < n:
+        chosen += generator.permutation(rest).tolist()
+        scores += [0.0] * len(rest)
+    return np.array(chosen[:n]), np.array(scores[:n])
+
+
 def chi_square_p_value(outcomes, law):
     """p-value of observed outcomes under a law given as a dict; rare cells pooled."""
     n_draws = len(outcomes)
@@ -189,6 +261,19 @@ def k_dpp_law(X, n):
     }
     total = sum(weight.values())
     return {subset: value / total for subset, value in weight.items()}
+
+
+def k_dpp_chain_loop(X, members, outside, slots, places, levels):
+    """The swap chain, swap after swap, by determinants; return the members at last."""
+    gram = np.asarray(X, dtype=np.float64) @ np.asarray(X, dtype=np.float64).T
+    members, outside = list(members), list(outside)
+    for slot, place, level in zip(slots, places, levels, strict=True):
+        proposed = members.copy()
+        proposed[slot] = outside[place]
+        now, then = (np.linalg.det(gram[np.ix_(s, s)]) for s in (members, proposed))
+        if level < then / now and then > 1e-9 * now:
+            members[slot], outside[place] = proposed[slot], members[slot]
+    return members
 
 
 def k_dpp_chain_law(X, n, n_steps):

@@ -13,9 +13,11 @@ from skbadge.selection import _kmeans_plusplus as module
 from skbadge.selection import kmeans_plusplus
 from skbadge.selection._kmeans_plusplus import LazySampler, _kmeans_plusplus
 from tests._oracles import (
+    CoarseGenerator,
     chi_square_p_value,
     greedy_kmeans_plusplus,
     kmeans_plusplus_law,
+    rejection_loop,
     squared_distances,
 )
 from tests.selection._pools import hostile_embeddings
@@ -157,6 +159,96 @@ def test_greedy_local_trials_are_rejected():
 
 
 # --- course and scores ---------------------------------------------------------------
+
+
+def check_against_the_loop(embedding, n, seed, chunk=1 << 16, **knobs):
+    costs = module._PAIRS_PER_PROPOSAL, module._PAIRS_PER_ROW
+    X = embedding.to_dense().double().numpy()
+    knobs = {"first": "uniform", **knobs}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "chunk_length", lambda width: chunk)
+        found = _kmeans_plusplus(embedding, n, generator=CoarseGenerator(seed), **knobs)
+    knobs = {"block_size": None, "flush": "auto", **knobs}
+    expected = rejection_loop(X, n, CoarseGenerator(seed), costs=costs, **knobs)
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_allclose(found[1], expected[1], rtol=1e-14)
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.integers(1, 40),
+    st.integers(1, 3),
+    st.booleans(),
+    st.sampled_from([1, 2**4, 2**10]),
+    st.fixed_dictionaries(
+        {"first": st.sampled_from(module._FIRST)},
+        optional={
+            "block_size": st.integers(1, 9),
+            "flush": st.sampled_from(["always", "never", "auto"]),
+        },
+    ),
+    st.sampled_from([3, 1 << 16]),
+    st.integers(0, 999),
+)
+def test_picks_of_a_seed_are_those_of_the_plain_loop(
+    n_pool, width, factored, spread, knobs, chunk, seed
+):
+    """On whole numbers, where distances are exact in both."""
+    rng = np.random.default_rng(seed)
+    X = rng.integers(-3, 4, size=(n_pool, width)).astype(np.float64)
+    X[rng.random(n_pool) < 0.2] *= spread
+    embedding = DenseEmbedding(X)
+    if factored:
+        residual = rng.integers(-2, 3, size=(n_pool, 2)).astype(np.float64)
+        embedding = GradientEmbedding(residual, X, bias=bool(seed % 2))
+    n = int(rng.integers(1, n_pool + 1))
+    check_against_the_loop(embedding, n, seed, chunk, **knobs)
+
+
+@pytest.mark.parametrize("spread", [1, 40])
+def test_long_runs_keep_to_the_plain_loop(spread):
+    """Hundreds of centers: blocks grow, bounds are refreshed more than once."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(-9, 10, size=(300, 3)) * rng.integers(1, spread + 1, size=(300, 1))
+    check_against_the_loop(DenseEmbedding(X), 250, 0, 64)
+
+
+def test_rows_without_weight_are_never_drawn():
+    law = np.cumsum([0.0, 0.0, 1.0, 0.0, 1.0, 2.0, 0.0])
+    last = np.nextafter(1.0, 0.0)
+    uniform = np.array([0.0, 0.2, 0.25, 0.49, 0.5, 0.99, last, 1.0])
+    found = module._inverse(law, uniform)
+    np.testing.assert_array_equal(found, [2, 2, 4, 4, 5, 5, 5, 5])
+
+
+def test_a_refresh_reads_each_row_once_in_pieces(monkeypatch):
+    monkeypatch.setattr(module, "chunk_length", lambda width: 3)
+    embedding = DenseEmbedding(np.random.default_rng(0).normal(size=(8, 2)))
+    sampler = LazySampler(embedding, 5, block_size=None, flush="auto")
+    sampler.choose_first("uniform", np.random.default_rng(0))
+    read, rows = [], embedding.rows
+    monkeypatch.setattr(embedding, "rows", lambda key: read.append(key) or rows(key))
+    sampler.refresh()
+    assert read == [slice(0, 3), slice(3, 6), slice(6, 8)]
+    exact = embedding.distances_sq(range(8), sampler.chosen)[:, 0]
+    np.testing.assert_allclose(sampler.bound, exact, rtol=1e-12)
+    assert (sampler.seen == 1).all() and sampler.seen.dtype == np.int32
+
+
+@pytest.mark.parametrize("unit", [2.0**-40, 2.0**40])
+def test_scores_are_in_the_units_of_the_embedding(unit):
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    plain, scaled = (
+        _kmeans_plusplus(
+            DenseEmbedding(X * factor),
+            20,
+            first="norm",
+            generator=np.random.default_rng(0),
+        )
+        for factor in (1.0, unit)
+    )
+    np.testing.assert_array_equal(scaled[0], plain[0])
+    np.testing.assert_array_equal(scaled[1], plain[1] * unit**2)
 
 
 def random_embedding(n=400, seed=0, dtype=np.float32):
