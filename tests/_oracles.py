@@ -158,14 +158,14 @@ class CoarseGenerator:
         return np.floor(8 * self._rng.random(size)) / 8
 
 
-def rejection_loop(X, n, generator, *, first, block_size, flush, costs):
+def rejection_loop(X, norm, n, generator, *, first, block_size, flush, costs):
     """k-means++ by rejection, proposal after proposal: what a seed's picks follow from.
 
-    ``costs`` is what a proposal and a row in a refresh cost, in pairs of a row and a
-    center. Return picks and squared distances at the choice.
+    ``norm`` holds the lengths of the rows, rounded as in what is tested; ``costs`` is
+    what a proposal and a row in a refresh cost, in pairs of a row and a center. Return
+    picks and squared distances at the choice.
     """
-    X = np.asarray(X, dtype=np.float64)
-    distance_sq, norm = squared_distances(X), np.sqrt((X**2).sum(axis=1))
+    distance_sq = squared_distances(X)
 
     def propose(weights, uniform):
         row, total, level = 0, 0.0, uniform * np.cumsum(weights)[-1]
@@ -264,7 +264,7 @@ def k_dpp_law(X, n):
 
 
 def k_dpp_chain_loop(X, members, outside, slots, places, levels):
-    """The swap chain, swap after swap, by determinants; return the members at last."""
+    """The swap chain, proposal after proposal, by determinants."""
     gram = np.asarray(X, dtype=np.float64) @ np.asarray(X, dtype=np.float64).T
     members, outside = list(members), list(outside)
     for slot, place, level in zip(slots, places, levels, strict=True):
@@ -273,7 +273,7 @@ def k_dpp_chain_loop(X, members, outside, slots, places, levels):
         now, then = (np.linalg.det(gram[np.ix_(s, s)]) for s in (members, proposed))
         if level < then / now and then > 1e-9 * now:
             members[slot], outside[place] = proposed[slot], members[slot]
-    return members
+    return members, outside
 
 
 def k_dpp_chain_law(X, n, n_steps):

@@ -173,12 +173,11 @@ class LazyGreedy:
         self.chosen: list[int] = []
         self.scores: list[float] = []
         self.centers = Centers(n, self.rows(np.array([], dtype=np.intp)))
-        self.flushed = 0  # centers at the last refresh of all rows
-        self.wasted = 0  # pairs formed in blocks since then
         if labeled is None:
             first = int(np.argmin(self.priority))
             self._choose(np.array([first]), [np.inf])
-            self.refresh()
+            self._lower_all(self.centers[:])
+            self.seen[:] = 1
         else:
             step = chunk_length(pool.n_features)
             for start in range(0, len(labeled), step):
@@ -204,7 +203,6 @@ class LazyGreedy:
             accepted = self.walk_block(size, n)
             # Nothing accepted: many rows compete with stale distances.
             size = block_size if accepted else min(2 * size, _LARGEST_BLOCK)
-            self.refresh_if_due()
 
     def walk_block(self, size: int, n: int) -> int:
         """Refresh the farthest rows and choose from them while none outside competes.
@@ -214,16 +212,15 @@ class LazyGreedy:
         int
             How many were chosen.
         """
-        block, rival, rival_priority = self._farthest(size)
-        rows = self.rows(block)
-        seen = self.seen[block]
+        block, rival = self._farthest(size)
+        rows, seen = self.rows(block), self.seen[block]
         distance_sq = self.centers.nearest_sq(rows, self.bound[block], seen)
-        self.wasted += int((len(self.chosen) - seen).sum())
         self.bound[block] = distance_sq
         self.seen[block] = len(self.chosen)
 
         # Rows already below the best outside cannot be chosen in this block.
-        able = np.flatnonzero(distance_sq >= rival)
+        limit = self.bound[rival].max(initial=-np.inf)
+        able = np.flatnonzero(distance_sq >= limit)
         if not len(able):
             return 0
         between = pairwise_sq(rows[torch.from_numpy(able)]).cpu().numpy()
@@ -234,8 +231,8 @@ class LazyGreedy:
             largest = current.max()
             ties = np.flatnonzero(current == largest)
             best = ties[np.argmin(priority[ties])]
-            if largest < rival or (
-                largest == rival and priority[best] > rival_priority
+            if largest < limit or (
+                largest == limit and priority[best] > self.priority[rival[0]]
             ):
                 break
             accepted.append(int(best))
@@ -245,38 +242,13 @@ class LazyGreedy:
         self._choose(block[able[accepted]], scores)
         return len(accepted)
 
-    def _farthest(self, size: int) -> tuple[np.ndarray, float, int]:
-        """Return the rows first by (bound, priority), and the best row outside."""
-        bound, priority = self.bound, self.priority
-        if size >= len(bound):
-            return np.flatnonzero(bound >= 0), -np.inf, -1
-        threshold = np.partition(bound, len(bound) - size)[len(bound) - size]
-        block = np.flatnonzero(bound > threshold)
-        level = np.flatnonzero(bound == threshold)
-        level = level[np.argsort(priority[level])]
-        room = size - len(block)
-        block = np.concatenate([block, level[:room]])
-        block = block[bound[block] >= 0]
-        if room < len(level):
-            return block, float(threshold), int(priority[level[room]])
-        below = bound[bound < threshold]
-        if not len(below):
-            return block, -np.inf, -1
-        # Which of the rows just below has the lowest priority no longer matters.
-        rival = float(below.max())
-        return block, rival, int(priority[bound == rival].min())
-
-    def refresh_if_due(self) -> None:
-        """Refresh all rows where refreshing blocks has cost as much as that."""
-        if self.wasted >= len(self.bound) * max(len(self.chosen) - self.flushed, 1):
-            self.refresh()
-
-    def refresh(self) -> None:
-        """Make every distance exact."""
-        self._lower_all(self.centers[self.flushed :])
-        self.bound[self.chosen] = -np.inf
-        self.seen[:] = len(self.chosen)
-        self.flushed, self.wasted = len(self.chosen), 0
+    def _farthest(self, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the first rows by (bound, priority), and the next one if any."""
+        place = max(len(self.bound) - size - 1, 0)
+        least = np.partition(self.bound, place)[place]
+        top = np.flatnonzero(self.bound >= max(least, 0.0))
+        top = top[np.lexsort((self.priority[top], -self.bound[top]))]
+        return top[:size], top[size : size + 1]
 
     def _lower_all(self, centers: Rows) -> None:
         n, step = len(self.bound), chunk_length(self.pool.n_features)

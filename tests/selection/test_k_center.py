@@ -1,5 +1,6 @@
 """k-center: the plain loop's picks, at any block size."""
 
+import itertools
 import sys
 
 import numpy as np
@@ -8,10 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skbadge.embeddings import DenseEmbedding
 from skbadge.exceptions import InvalidInputError
+from skbadge.selection import _k_center as module
 from skbadge.selection import k_center_greedy
-from skbadge.selection._k_center import _k_center_greedy
-from tests._oracles import k_center_loop
+from skbadge.selection._k_center import LazyGreedy, _k_center_greedy
+from tests._oracles import k_center_loop, squared_distances
 from tests.selection._pools import hostile_tables
 
 
@@ -82,6 +85,77 @@ def test_radii_agree_on_real_data(dtype, offset):
     _, scores = _k_center_greedy(X, 120, labeled_features=labeled)
     _, radii = k_center_loop(X.double(), 120, labeled.double())
     np.testing.assert_allclose(scores, radii, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("size", "n_labeled"), [(1, 1), (4, 1), (9, 0), (80, 5)])
+def test_bounds_hold_after_every_block(size, n_labeled):
+    rng = np.random.default_rng(0)
+    X = rng.integers(-9, 10, size=(60, 2)).astype(float)
+    labeled = rng.integers(-9, 10, size=(n_labeled, 2)).astype(float)
+    covering = DenseEmbedding(labeled) if n_labeled else None
+    greedy = LazyGreedy(DenseEmbedding(X), 60, covering, None)
+    distance_sq = squared_distances(np.concatenate([X, labeled]))[:60]
+    while len(greedy.chosen) < 60:
+        before, seen = len(greedy.chosen), greedy.seen.copy()
+        accepted = greedy.walk_block(size, 60)
+        assert accepted == len(greedy.chosen) - before
+        read = np.flatnonzero(greedy.seen != seen)
+        assert len(read) <= size and set(greedy.seen[read]) <= {before}
+        covers = [*range(60, 60 + n_labeled), *greedy.chosen]
+        for row in range(60):
+            exact = distance_sq[row, covers[: n_labeled + greedy.seen[row]]].min()
+            chosen = row in greedy.chosen
+            assert greedy.bound[row] == (-np.inf if chosen else exact)
+    assert greedy.seen.dtype == np.int32
+
+
+def test_blocks_grow_while_stale_rows_compete(monkeypatch):
+    """A far cluster is in the way with stale distances once one of it is chosen."""
+    X = np.concatenate([np.full(100, 1000.0), np.arange(100)])[:, None]
+    X[:100, 0] += np.arange(100) * 1e-3
+    blocks, walk_block = [], LazyGreedy.walk_block
+
+    def recorded(self, size, n):
+        blocks.append((size, walk_block(self, size, n)))
+        return blocks[-1][1]
+
+    monkeypatch.setattr(LazyGreedy, "walk_block", recorded)
+    monkeypatch.setattr(module, "_LARGEST_BLOCK", 8)
+    labeled = torch.zeros(1, 1, dtype=torch.float64)
+    _k_center_greedy(torch.from_numpy(X), 9, labeled_features=labeled, block_size=2)
+    assert blocks[0][0] == 2 and (8, 0) in blocks
+    for (size, accepted), (following, _) in itertools.pairwise(blocks):
+        assert following == (2 if accepted else min(2 * size, 8))
+
+
+def test_tables_are_read_once_in_pieces(monkeypatch):
+    monkeypatch.setattr(module, "chunk_length", lambda width: 3)
+    X, labeled = DenseEmbedding(np.eye(4)), DenseEmbedding(2 * np.eye(4)[:, ::-1])
+    read = []
+
+    def reading(table, name):
+        rows = table.rows
+
+        def read_rows(key):
+            if isinstance(key, slice):
+                read.append((name, key.start, key.stop))
+            return rows(key)
+
+        return read_rows
+
+    monkeypatch.setattr(X, "rows", reading(X, "X"))
+    monkeypatch.setattr(labeled, "rows", reading(labeled, "labeled"))
+    pieces = [("X", 0, 3), ("X", 3, 4)]
+    LazyGreedy(X, 2, None, None)
+    assert read == pieces
+    read.clear()
+    LazyGreedy(X, 2, labeled, None)
+    assert read == [("labeled", 0, 3), *pieces, ("labeled", 3, 4), *pieces]
+
+
+def test_results_are_positions_and_distances():
+    indices, scores = _k_center_greedy(torch.eye(3), 2, labeled_features=None)
+    assert indices.dtype == np.intp and scores.dtype == np.float64
 
 
 def test_prefixes():

@@ -15,6 +15,7 @@ from skbadge.selection._k_dpp import SwapChain, _k_dpp
 from tests._oracles import (
     chi_square_p_value,
     k_dpp_chain_law,
+    k_dpp_chain_loop,
     k_dpp_law,
     rank_by_elimination,
 )
@@ -78,6 +79,43 @@ def test_independent_rows_are_found_wherever_they_are(seed):
     assert set(rare) < set(found.tolist())
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_swaps_of_a_seed_are_those_of_determinants(seed):
+    """With a copy, a row of zeros and very different lengths in the pool."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(14, 6)) * 10.0 ** rng.uniform(-1, 1, size=(14, 1))
+    X[3], X[5] = X[8], 0.0
+    generator, twin = np.random.default_rng(seed), np.random.default_rng(seed)
+    start = twin.permutation(14)
+    while np.linalg.matrix_rank(X[start[:4]]) < 4:  # a start that needs no repair
+        generator.permutation(14)
+        start = twin.permutation(14)
+    members, outside = start[:4], start[4:]
+    for count in (256, 256, 88):
+        slots, places = (twin.integers(size, size=count) for size in (4, 10))
+        levels = twin.random(count)
+        members, outside = k_dpp_chain_loop(X, members, outside, slots, places, levels)
+    found = k_dpp_sample(X, 4, n_steps=600, random_state=generator)
+    np.testing.assert_array_equal(found, members)
+    assert generator.random() == twin.random()
+
+
+@pytest.mark.parametrize(("n", "restart"), [(8, 32), (40, 40)])
+def test_the_inverse_starts_over_before_rounding_adds_up(n, restart):
+    rng = np.random.default_rng(0)
+    embedding = DenseEmbedding(rng.normal(size=(90, 80)))
+    chain = SwapChain(embedding, embedding.norms().numpy(), n, rng)
+    for swap in range(1, 2 * restart + 1):
+        place = rng.integers(len(chain.outside))
+        column = chain.cosines(chain.members, chain.outside[[place]])[:, 0]
+        assert chain._swap(rng.integers(n), place, column, 0.0)
+        gram = chain.cosines(chain.members, chain.members)
+        np.testing.assert_allclose(chain.gram, gram, atol=1e-14)
+        inverse = np.linalg.inv(chain.gram)
+        np.testing.assert_allclose(chain.inverse, inverse, atol=1e-12)
+        assert np.array_equal(chain.inverse, inverse) == (swap % restart == 0)
+
+
 def test_inverse_stays_right_over_many_swaps():
     rng = np.random.default_rng(0)
     embedding = DenseEmbedding(rng.normal(size=(200, 40)).astype(np.float32))
@@ -97,6 +135,10 @@ def test_singular_start_is_replaced():
     for seed in range(5):
         found = k_dpp_sample(X, 5, random_state=seed)
         assert {7, 80, 150, 299} < set(found)
+        norms = np.linalg.norm(X, axis=1)
+        chain = SwapChain(DenseEmbedding(X), norms, 5, np.random.default_rng(seed))
+        assert {7, 80, 150, 299} < set(chain.members)
+        assert sorted([*chain.members, *chain.outside]) == list(range(300))
 
 
 @pytest.mark.parametrize("unit", [1e-30, 1e25])

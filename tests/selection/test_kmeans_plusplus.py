@@ -169,7 +169,9 @@ def check_against_the_loop(embedding, n, seed, chunk=1 << 16, **knobs):
         patch.setattr(module, "chunk_length", lambda width: chunk)
         found = _kmeans_plusplus(embedding, n, generator=CoarseGenerator(seed), **knobs)
     knobs = {"block_size": None, "flush": "auto", **knobs}
-    expected = rejection_loop(X, n, CoarseGenerator(seed), costs=costs, **knobs)
+    expected = rejection_loop(
+        X, embedding.norms().numpy(), n, CoarseGenerator(seed), costs=costs, **knobs
+    )
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_allclose(found[1], expected[1], rtol=1e-14)
 
