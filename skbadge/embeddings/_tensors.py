@@ -132,7 +132,7 @@ def measure_rows(
             table, lambda chunk: _squared_norms(chunk.double() / unit, dtype)
         )
     _check_finite(squared, name)
-    unit = unit_for(float(squared.max().sqrt())) if len(squared) else 1.0
+    unit = unit_for(float(squared.max().sqrt()) if len(squared) else 0.0)
     return unit, squared / unit / unit
 
 

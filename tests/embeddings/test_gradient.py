@@ -111,7 +111,8 @@ def test_half_precision_computes_in_float32(dtype):
     features = torch.randn(20, 40, generator=generator).to(dtype) * 300
     embedding = GradientEmbedding(residual, features)
     oracle = GradientEmbedding(residual.double(), features.double())
-    assert embedding.dtype == torch.float32
+    assert embedding.dtype == embedding.to_dense().dtype == torch.float32
+    assert embedding.to_dense().equal(oracle.to_dense().float())
     torch.testing.assert_close(
         embedding.distances_sq(range(20), range(20)),
         oracle.distances_sq(range(20), range(20)),
@@ -197,7 +198,7 @@ def test_numbers_beyond_float64_are_the_largest_one(dtype):
         torch.testing.assert_close(found, torch.tensor(values, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("unit", [1e-30, 1.0, 1e30])
+@pytest.mark.parametrize("unit", [1e-30, 1e-6, 1.0, 2e5, 1e30])
 def test_bias_keeps_its_size_beside_any_other(unit):
     rng = np.random.default_rng(0)
     residual, features = rng.normal(size=(6, 2)), rng.normal(size=(6, 3)) * unit
@@ -210,6 +211,8 @@ def test_bias_keeps_its_size_beside_any_other(unit):
     torch.testing.assert_close(
         embedding.inner(range(6), range(6)) / longest / longest, dense @ dense.T
     )
+    norm_sq = embedding.squared_norms() / longest / longest
+    torch.testing.assert_close(norm_sq, dense.square().sum(dim=1), rtol=1e-14, atol=0)
 
 
 @pytest.mark.parametrize("n_columns", [1, 2, 5])

@@ -100,8 +100,13 @@ def test_nan_is_refused():
 
 @pytest.mark.parametrize("scores", [[[1.0, 2.0]], ["a", "b"], 3.0])
 def test_scores_must_be_one_dimensional_numbers(scores):
-    with pytest.raises(InvalidInputError, match="scores must be a 1-D array of real"):
+    with pytest.raises(InvalidInputError) as caught:
         top_k(scores, 1)
+    shape, dtype = np.shape(scores), np.asarray(scores).dtype
+    assert str(caught.value) == (
+        f"scores must be a 1-D array of real numbers. Got shape {shape} of dtype "
+        f"{dtype} instead."
+    )
 
 
 def test_n_above_the_pool():
