@@ -15,11 +15,13 @@ def embedding(request):
     X, residual = (rng.integers(-9, 10, size=(6, d)).astype(np.float32) for d in (3, 2))
     if request.param == "dense":
         return DenseEmbedding(X)
-    return GradientEmbedding(residual, X, bias=request.param != "factors")
+    if request.param == "factors":
+        return GradientEmbedding(residual, X)
+    return GradientEmbedding(residual, X * 2.0**20, bias=True)  # in a unit of its own
 
 
 def test_scaled_and_double(embedding):
-    rows, dense = embedding.rows(EVERY), embedding.to_dense().double()
+    rows, dense = embedding.rows(EVERY), embedding.to_dense().double() / embedding.scale
     expected = (dense[:, None] - dense).square().sum(dim=-1)
     assert rows.scaled(1.0) is rows
     for made, factor in ((rows.scaled(2.0), 2.0), (rows.scaled(0.5), 0.5)):
@@ -48,7 +50,7 @@ def test_the_three_ways_to_distances_agree(embedding, numbers, monkeypatch):
     """Copies and near rows included, with differences written out a few at a time."""
     monkeypatch.setattr(_rows, "_PAIR_NUMBERS", numbers)
     rows = embedding.rows(torch.tensor([0, 1, 2, 3, 0, 1]))
-    dense = embedding.to_dense().double()[[0, 1, 2, 3, 0, 1]]
+    dense = embedding.to_dense().double()[[0, 1, 2, 3, 0, 1]] / embedding.scale
     expected = (dense[:, None] - dense).square().sum(dim=-1)
     found = _rows.distances_sq(rows, rows)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=0)

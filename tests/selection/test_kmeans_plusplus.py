@@ -22,7 +22,7 @@ from tests._oracles import (
 )
 from tests.selection._pools import hostile_embeddings
 
-N_DRAWS = 2000
+N_DRAWS = 1200
 
 
 def factors(dtype=np.float64):
@@ -68,11 +68,9 @@ def one_thread():
     ("block_size", "flush", "dtype"),
     [
         (1, "always", np.float32),
-        (1, "never", np.float64),
         (2, "never", np.float32),
         (6, "never", np.float64),
         (64, "always", np.float64),
-        (64, "never", np.float32),
         (None, "auto", np.float64),
     ],
 )
@@ -333,7 +331,7 @@ def test_tiny_rows_keep_their_law_once_the_long_ones_are_chosen():
     law = kmeans_plusplus_law(X[3:].astype(float) * 1e17, 3)
     generator = np.random.default_rng(0)
     last = []
-    for _ in range(1500):
+    for _ in range(700):
         indices, _ = _kmeans_plusplus(
             DenseEmbedding(X), 6, first="max-norm", generator=generator
         )
