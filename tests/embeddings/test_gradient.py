@@ -211,6 +211,11 @@ def test_bias_keeps_its_size_beside_any_other(unit):
     torch.testing.assert_close(
         embedding.inner(range(6), range(6)) / longest / longest, dense @ dense.T
     )
+    length = dense.square().sum(dim=1).sqrt()
+    torch.testing.assert_close(
+        embedding.cosines(range(6), range(6)),
+        dense @ dense.T / length[:, None] / length,
+    )
     norm_sq = embedding.squared_norms() / longest / longest
     torch.testing.assert_close(norm_sq, dense.square().sum(dim=1), rtol=1e-14, atol=0)
 

@@ -116,6 +116,24 @@ def test_the_inverse_starts_over_before_rounding_adds_up(n, restart):
         assert np.array_equal(chain.inverse, inverse) == (swap % restart == 0)
 
 
+@pytest.mark.parametrize(("apart", "level"), [(0.0, 0.0), (1e-3, 0.0), (1e-3, 5e-6)])
+def test_a_doubtful_row_is_judged_by_an_inverse_without_rounding(apart, level):
+    """By the inverse as it is, rounded, the row is 1e-5 away from what members span."""
+    X = np.eye(4)
+    X[3, :] = [0.0, 1.0, 0.0, apart]
+    chain = SwapChain(DenseEmbedding(X), np.ones(4), 3, np.random.default_rng(0))
+    chain.members, chain.outside = np.arange(3), np.array([3])
+    chain.gram, chain.inverse, chain.updates = np.eye(3), np.eye(3) * (1 - 1e-5), 1
+    column = chain.cosines(chain.members, chain.outside)[:, 0]
+    accepted = chain._swap(0, 0, column, level)
+    # Alone among the rows it differs from row 1, by a squared sine of apart^2.
+    assert accepted == (level < apart**2)
+    assert chain.members.tolist() == ([3, 1, 2] if accepted else [0, 1, 2])
+    expected = np.linalg.inv(chain.cosines(chain.members, chain.members))
+    np.testing.assert_allclose(chain.inverse, expected, rtol=1e-9, atol=1e-9)
+    assert chain.updates == int(accepted)
+
+
 def test_inverse_stays_right_over_many_swaps():
     rng = np.random.default_rng(0)
     embedding = DenseEmbedding(rng.normal(size=(200, 40)).astype(np.float32))
@@ -163,6 +181,16 @@ def test_rank_does_not_depend_on_lengths(dtype, lengths):
         assert sorted(k_dpp_sample(zeros, 2, n_steps=50, random_state=0)) == [0, 1]
         with pytest.raises(RankError, match="rank of the embedding, 2 here. Got n=3"):
             k_dpp_sample(embedding, 3, random_state=0)
+
+
+def test_rows_within_a_small_angle_are_one_direction():
+    for angle, spanned in ((1e-6, True), (4e-6, False)):
+        X = [[1.0, 0.0], [1.0, angle]]
+        if spanned:
+            with pytest.raises(RankError, match="rank of the embedding, 1 here"):
+                k_dpp_sample(X, 2, random_state=0)
+        else:
+            assert sorted(k_dpp_sample(X, 2, random_state=0)) == [0, 1]
 
 
 def test_rank_is_stated():

@@ -86,7 +86,8 @@ def test_neighboring_integers_are_no_tie(dtype):
     for seed in range(5):
         found = top_k(np.array(scores, dtype=dtype), 5, random_state=seed)
         assert found.tolist() == [2, 0, 4, 3, 1]
-    assert top_k([2**62, 2**62 + 1], 1).tolist() == [1]
+    scores = [2**62, 2**62 + 1]
+    assert top_k(scores, 1).tolist() == top_k(torch.tensor(scores), 1).tolist() == [1]
 
 
 def test_nan_is_refused():
