@@ -278,7 +278,7 @@ def test_whole_pool():
 
 
 def test_one_row_outside():
-    sets = draw_sets(DenseEmbedding(rows()[:4]), 3, 30, 600)
+    sets = draw_sets(DenseEmbedding(rows()[:4]), 3, 30, 300)
     assert chi_square_p_value(sets, k_dpp_law(rows()[:4], 3)) > 1e-3
 
 
