@@ -156,6 +156,8 @@ def test_tables_are_read_once_in_pieces(monkeypatch):
 def test_results_are_positions_and_distances():
     indices, scores = _k_center_greedy(torch.eye(3), 2, labeled_features=None)
     assert indices.dtype == np.intp and scores.dtype == np.float64
+    greedy = LazyGreedy(DenseEmbedding(torch.eye(3)), 2, None, None)
+    assert greedy.centers[:].right.dtype == torch.float32  # no wider than the tables
 
 
 def test_prefixes():

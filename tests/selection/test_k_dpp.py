@@ -47,7 +47,7 @@ def test_exact_law_on_factors():
     embedding = GradientEmbedding(
         rng.normal(size=(5, 2)), rng.normal(size=(5, 3)), bias=True
     )
-    sets = draw_sets(embedding, 2, 40, 600)
+    sets = draw_sets(embedding, 2, 40, 400)
     assert chi_square_p_value(sets, k_dpp_law(embedding.to_dense(), 2)) > 1e-3
 
 
