@@ -147,6 +147,78 @@ def greedy_kmeans_plusplus(X, n, rng, n_trials=2):
     return tuple(chosen)
 
 
+class CoarseGenerator:
+    """A generator whose uniform numbers are eighths: ties, and zeros, are common."""
+
+    def __init__(self, seed):
+        self._rng = np.random.default_rng(seed)
+        self.integers, self.permutation = self._rng.integers, self._rng.permutation
+
+    def random(self, size=None):
+        return np.floor(8 * self._rng.random(size)) / 8
+
+
+def rejection_loop(X, norm, n, generator, *, first, block_size, flush, costs):
+    """k-means++ by rejection, proposal after proposal: what a seed's picks follow from.
+
+    ``norm`` holds the lengths of the rows, rounded as in what is tested; ``costs`` is
+    what a proposal and a row in a refresh cost, in pairs of a row and a center. Return
+    picks and squared distances at the choice.
+    """
+    distance_sq = squared_distances(X)
+
+    def propose(weights, uniform):
+        row, total, level = 0, 0.0, uniform * np.cumsum(weights)[-1]
+        for row in np.flatnonzero(weights):
+            total += weights[row]
+            if total > level:
+                break
+        return row
+
+    if first == "max-norm":
+        longest = np.flatnonzero(norm == norm.max())
+        start = longest[generator.integers(len(longest))]
+    elif first == "norm" and norm.any():
+        start = propose(norm**2, generator.random(1)[0])
+    else:
+        start = generator.integers(len(X))
+    chosen, scores = [int(start)], [norm[start] ** 2]
+    bound, seen = np.full(len(X), np.inf), np.zeros(len(X), dtype=int)
+    wasted, refreshed, size = 0, 0, 16
+    while True:
+        bound = np.minimum(bound, (norm + norm[chosen].min()) ** 2)
+        bound[chosen] = 0.0
+        if len(chosen) >= n or not bound.any():
+            break
+        new = len(chosen) - refreshed
+        due = new and wasted >= len(X) * (new + costs[1])
+        if new and (flush == "always" or (flush == "auto" and due)):
+            bound = np.minimum(bound, distance_sq[:, chosen].min(axis=1))
+            seen[:], refreshed, wasted = len(chosen), len(chosen), 0
+        drawn_by, before, judged = bound.copy(), len(chosen), []
+        count = block_size or size
+        uniforms, levels = generator.random(count), generator.random(count)
+        for uniform, level in zip(uniforms, levels, strict=True):
+            row = propose(drawn_by, uniform)
+            nearest = min(drawn_by[row], distance_sq[row, chosen].min())
+            if level * drawn_by[row] < nearest:
+                chosen.append(int(row))
+                scores.append(nearest)
+            else:
+                wasted += before - seen[row] + costs[0]
+            judged.append(row)
+        nearest = distance_sq[judged][:, chosen[:before]].min(axis=1)
+        bound[judged] = np.minimum(drawn_by[judged], nearest)
+        seen[judged] = before
+        few = len(chosen) - before < count // 8
+        size = int(np.clip(2 * count if few else len(chosen), 16, 1024))
+    rest = np.setdiff1d(np.arange(len(X)), chosen)
+    if len(chosen) < n:
+        chosen += generator.permutation(rest).tolist()
+        scores += [0.0] * len(rest)
+    return np.array(chosen[:n]), np.array(scores[:n])
+
+
 def chi_square_p_value(outcomes, law):
     """p-value of observed outcomes under a law given as a dict; rare cells pooled."""
     n_draws = len(outcomes)
@@ -191,6 +263,19 @@ def k_dpp_law(X, n):
     return {subset: value / total for subset, value in weight.items()}
 
 
+def k_dpp_chain_loop(X, members, outside, slots, places, levels):
+    """The swap chain, proposal after proposal, by determinants."""
+    gram = np.asarray(X, dtype=np.float64) @ np.asarray(X, dtype=np.float64).T
+    members, outside = list(members), list(outside)
+    for slot, place, level in zip(slots, places, levels, strict=True):
+        proposed = members.copy()
+        proposed[slot] = outside[place]
+        now, then = (np.linalg.det(gram[np.ix_(s, s)]) for s in (members, proposed))
+        if level < then / now and then > 1e-9 * now:
+            members[slot], outside[place] = proposed[slot], members[slot]
+    return members, outside
+
+
 def k_dpp_chain_law(X, n, n_steps):
     """Law of the swap chain after n_steps from a uniform subset, by its matrix."""
     gram = np.asarray(X, dtype=np.float64) @ np.asarray(X, dtype=np.float64).T
@@ -208,6 +293,23 @@ def k_dpp_chain_law(X, n, n_steps):
     law = np.full(len(subsets), 1.0 / len(subsets))
     law = law @ np.linalg.matrix_power(step, n_steps)
     return dict(zip(subsets, law, strict=True))
+
+
+def rank_by_elimination(X):
+    """Rank of a table of floats, by elimination in fractions."""
+    rows = [[Fraction(float(value)) for value in row] for row in X]
+    rank = 0
+    for column in range(len(rows[0])):
+        pivot = next((row for row in rows[rank:] if row[column]), None)
+        if pivot is None:
+            continue
+        rows.remove(pivot)
+        rows.insert(rank, pivot)
+        for i in range(rank + 1, len(rows)):
+            ratio = rows[i][column] / pivot[column]
+            rows[i] = [a - ratio * b for a, b in zip(rows[i], pivot, strict=True)]
+        rank += 1
+    return rank
 
 
 def ordered_subsets_law(items, n):

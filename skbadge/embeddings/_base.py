@@ -55,7 +55,11 @@ class Embedding(Protocol):
         ...
 
     def inner(self, rows: Any, others: Any) -> torch.Tensor:
-        """Return inner products, shape (len(rows), len(others))."""
+        """Return inner products, float64 (len(rows), len(others))."""
+        ...
+
+    def cosines(self, rows: Any, others: Any) -> torch.Tensor:
+        """Return cosines of angles, float64 (len(rows), len(others))."""
         ...
 
     def distances_sq(self, rows: Any, others: Any) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,12 @@ import torch
 from skbadge.embeddings import _rows
 from skbadge.embeddings._rows import Rows
 from skbadge.embeddings._tensors import (
+    LARGEST_UNIT,
     arithmetic_dtype,
+    directions,
     in_unit,
     measure_rows,
+    times_unit,
     unit_for,
 )
 
@@ -45,8 +49,6 @@ class FactoredEmbedding:
         self._right = right
         self._constant = constant
         self._names = names
-        self._squares: tuple[torch.Tensor, torch.Tensor] | None = None
-        self._units = (1.0, 1.0)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -62,9 +64,12 @@ class FactoredEmbedding:
 
     @property
     def scale(self) -> float:
-        """Length of the unit in which `rows` and `norms` speak, a power of two."""
-        self._measure()
-        return self._units[0] * self._units[1]
+        """Length of the unit in which `rows` and `norms` speak, a power of two.
+
+        Lengths beyond the range of a float64 are given in the largest such unit.
+        """
+        left_unit, right_unit = self._measured[0]
+        return min(left_unit * right_unit, LARGEST_UNIT)
 
     def __len__(self) -> int:
         return len(self._right)
@@ -75,9 +80,10 @@ class FactoredEmbedding:
         Returns
         -------
         torch.Tensor of shape (n,), dtype float64
+            The largest float64 where it is larger.
         """
-        left, right = self._measure()
-        return left * right * self.scale * self.scale
+        left, right = self._measured[1]
+        return times_unit(left * right, self.scale, self.scale)
 
     def norms(self) -> torch.Tensor:
         """Return the norm of every row in units of `scale`.
@@ -86,7 +92,7 @@ class FactoredEmbedding:
         -------
         torch.Tensor of shape (n,), dtype float64
         """
-        left, right = self._measure()
+        left, right = self._measured[1]
         return (left * right).sqrt()
 
     def rows(self, indices: torch.Tensor | slice) -> Rows:
@@ -101,14 +107,14 @@ class FactoredEmbedding:
         -------
         Rows
         """
-        left_sq, right_sq = self._measure()
+        (left_unit, right_unit), (left_sq, right_sq) = self._measured
         left = None
         if self._left is not None:
-            left = in_unit(self._left[indices], self._units[0], self.dtype)
+            left = in_unit(self._left[indices], left_unit, self.dtype)
         return Rows(
             left,
-            in_unit(self._right[indices], self._units[1], self.dtype),
-            self._constant / self._units[1],
+            in_unit(self._right[indices], right_unit, self.dtype),
+            self._constant / right_unit,
             left_sq[indices],
             right_sq[indices],
         )
@@ -123,10 +129,27 @@ class FactoredEmbedding:
 
         Returns
         -------
-        torch.Tensor of shape (len(rows), len(others))
+        torch.Tensor of shape (len(rows), len(others)), dtype float64
+            The largest float64, with its sign, where it is larger.
         """
         x, y = self.rows(self._positions(rows)), self.rows(self._positions(others))
-        return _rows.inner(x, y) * self.scale * self.scale
+        return times_unit(_rows.inner(x, y), self.scale, self.scale)
+
+    def cosines(self, rows: Any, others: Any) -> torch.Tensor:
+        """Return the cosines of the angles between some rows and others.
+
+        Parameters
+        ----------
+        rows, others : array-like of int
+            Positions of rows.
+
+        Returns
+        -------
+        torch.Tensor of shape (len(rows), len(others)), dtype float64
+            Whatever the lengths of the rows; 0 for a row of zeros.
+        """
+        pairs = zip(self._directions(rows), self._directions(others), strict=True)
+        return torch.stack([x @ y.T for x, y in pairs]).prod(dim=0)
 
     def distances_sq(self, rows: Any, others: Any) -> torch.Tensor:
         """Return squared Euclidean distances between some rows and others.
@@ -139,25 +162,35 @@ class FactoredEmbedding:
         Returns
         -------
         torch.Tensor of shape (len(rows), len(others)), dtype float64
-            Exactly 0 between identical rows.
+            Exactly 0 between identical rows; the largest float64 where it is larger.
         """
         x, y = self.rows(self._positions(rows)), self.rows(self._positions(others))
-        return _rows.distances_sq(x, y) * self.scale * self.scale
+        return times_unit(_rows.distances_sq(x, y), self.scale, self.scale)
 
     def _positions(self, indices: Any) -> torch.Tensor:
-        return torch.as_tensor(np.asarray(indices), device=self.device).long()
+        return torch.as_tensor(np.asarray(indices)).long()
 
-    def _measure(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the squared norms of the factors, from one pass over them."""
-        if self._squares is None:
-            right_unit, right = measure_rows(self._right, self._names[1])
-            if self._constant:
-                # The constant is a coordinate as well: the unit must suit it too.
-                unit = max(right_unit, unit_for(self._constant))
-                right = right * (right_unit / unit) ** 2 + (self._constant / unit) ** 2
-                right_unit = unit
-            left_unit, left = 1.0, torch.ones_like(right)
-            if self._left is not None:
-                left_unit, left = measure_rows(self._left, self._names[0])
-            self._units, self._squares = (left_unit, right_unit), (left, right)
-        return self._squares
+    def _directions(self, indices: Any) -> list[torch.Tensor]:
+        """Return the factors of some rows, each scaled to length 1."""
+        positions = self._positions(indices)
+        right = self._right[positions].double()
+        if self._constant:
+            last = torch.full_like(right[:, :1], self._constant)
+            right = torch.cat([right, last], dim=1)
+        if self._left is None:
+            return [directions(right)]
+        return [directions(self._left[positions].double()), directions(right)]
+
+    @cached_property
+    def _measured(self) -> tuple[tuple[float, float], tuple[torch.Tensor, ...]]:
+        """Units and squared norms of the two factors, from one pass over them."""
+        right_unit, right = measure_rows(self._right, self._names[1], self.dtype)
+        if self._constant:
+            # The constant is a coordinate as well: the unit must suit it too.
+            unit = max(right_unit, unit_for(self._constant))
+            right = right * (right_unit / unit) ** 2 + (self._constant / unit) ** 2
+            right_unit = unit
+        left_unit, left = 1.0, torch.ones_like(right)
+        if self._left is not None:
+            left_unit, left = measure_rows(self._left, self._names[0], self.dtype)
+        return (left_unit, right_unit), (left, right)

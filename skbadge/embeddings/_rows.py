@@ -6,11 +6,12 @@ written out: ``g . g' = (a . a') (h . h')``. A plain vector is the case without 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
-__all__ = ["Rows", "cosines", "distances_sq", "inner", "nearest_sq", "pairwise_sq"]
+__all__ = ["Rows", "distances_sq", "inner", "nearest_sq", "pairwise_sq"]
 
 # Below this part of |g|^2 + |c|^2 the digits of |g|^2 + |c|^2 - 2 g.c are lost to
 # cancellation (by arithmetic), and a distance is computed from differences instead.
@@ -49,12 +50,16 @@ class Rows:
         return len(self.right)
 
     def __getitem__(self, key: slice | torch.Tensor) -> Rows:
+        return self.each(lambda tensor: tensor[key])
+
+    def each(self, function: Callable[[torch.Tensor], torch.Tensor]) -> Rows:
+        """Return rows made of what a function makes of each tensor."""
         return Rows(
-            None if self.left is None else self.left[key],
-            self.right[key],
+            None if self.left is None else function(self.left),
+            function(self.right),
             self.constant,
-            self.left_sq[key],
-            self.right_sq[key],
+            function(self.left_sq),
+            function(self.right_sq),
         )
 
     @property
@@ -97,42 +102,20 @@ def inner(x: Rows, y: Rows) -> torch.Tensor:
     return products
 
 
-def cosines(x: Rows, y: Rows) -> torch.Tensor:
-    """Return the cosines of the angles between rows, float64 (len(x), len(y)).
-
-    Factor by factor, so that no length under- or overflows; 0 for a row of zeros.
-    """
-
-    def length(squared: torch.Tensor) -> torch.Tensor:
-        return torch.where(squared > 0, squared, 1.0).sqrt()
-
-    cosine = x.right.double() @ y.right.double().T + x.constant * y.constant
-    cosine /= length(x.right_sq)[:, None]
-    cosine /= length(y.right_sq)
-    if x.left is not None and y.left is not None:
-        cosine *= (x.left.double() / length(x.left_sq)[:, None]) @ (
-            y.left.double() / length(y.left_sq)[:, None]
-        ).T
-    return cosine
-
-
 def distances_sq(x: Rows, y: Rows) -> torch.Tensor:
     """Return squared distances free of cancellation, float64 (len(x), len(y)).
 
     Identical rows are exactly 0 apart.
     """
-    blocks = []
+    found = x.left_sq.new_empty((len(x), len(y)))
     for start in range(0, len(y), _COLUMNS):
         part = y[start : start + _COLUMNS]
         distance_sq, close = _gram_distances_sq(x, part)
-        distance_sq = distance_sq.double()
+        block = found[:, start : start + _COLUMNS].copy_(distance_sq)
         if len(close):
             i, j = close.unbind(1)
-            distance_sq[i, j] = _pair_distances_sq(x, i, part, j)
-        blocks.append(distance_sq)
-    if not blocks:
-        return torch.empty((len(x), 0), dtype=torch.float64, device=x.right.device)
-    return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=1)
+            block[i, j] = _pair_distances_sq(x, i, part, j)
+    return found
 
 
 def pairwise_sq(x: Rows) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,8 @@ from skbadge.exceptions import InvalidInputError
 CHUNK_BYTES = 1 << 22
 # Norms in between are safe to square and multiply in float32; others are rescaled.
 _SAFE_LOW, _SAFE_HIGH = 2.0**-16, 2.0**16
+# The largest power of two among the float64.
+LARGEST_UNIT = 2.0**1023
 # Between these, squares neither vanish nor overflow beside each other.
 _FLOAT32_NORMS = (1e-12, 1e15)
 _FLOAT64_SQUARES = (1e-200, 1e300)
@@ -71,8 +74,8 @@ def _wrap(table: Any, name: str) -> torch.Tensor:
     if any(stride < 0 for stride in array.strides):
         array = np.ascontiguousarray(array)
     with warnings.catch_warnings():
-        # Read-only memory (a memmap of mode "r") is fine: nothing here writes to it.
-        warnings.filterwarnings("ignore", message="The given NumPy array is not wri")
+        # Of memory that is read-only (a memmap of mode "r"); nothing here writes to it.
+        warnings.simplefilter("ignore")
         return torch.from_numpy(array)
 
 
@@ -91,7 +94,9 @@ def chunk_length(width: int) -> int:
     return max(64, min(1 << 16, CHUNK_BYTES // (4 * width)))
 
 
-def measure_rows(table: torch.Tensor, name: str) -> tuple[float, torch.Tensor]:
+def measure_rows(
+    table: torch.Tensor, name: str, dtype: torch.dtype
+) -> tuple[float, torch.Tensor]:
     """Return a unit of length, and the squared norm of each row in it.
 
     Parameters
@@ -101,6 +106,8 @@ def measure_rows(table: torch.Tensor, name: str) -> tuple[float, torch.Tensor]:
         extreme.
     name : str
         What to call it in an error.
+    dtype : torch.dtype
+        Arithmetic whose products the norms will stand beside.
 
     Returns
     -------
@@ -108,38 +115,40 @@ def measure_rows(table: torch.Tensor, name: str) -> tuple[float, torch.Tensor]:
         A power of two, so that dividing by it rounds nothing; 1 where the norms are
         safe to multiply in float32 as they are.
     squared_norms : torch.Tensor of shape (n,), dtype float64
-        Exact for whole numbers stored in float64.
+        Exact for whole numbers in float64.
 
     Raises
     ------
     InvalidInputError
         If a row holds NaN or infinity.
     """
-    squared = _in_chunks(table, _squared_norms)
-    if table.dtype == torch.float64 and not _between(squared, *_FLOAT64_SQUARES):
+    squared = _in_chunks(table, lambda chunk: _squared_norms(chunk, dtype))
+    if dtype == torch.float64 and not _between(squared, *_FLOAT64_SQUARES):
         # The squares themselves have vanished or overflown: first find the unit.
         largest = _in_chunks(table, lambda chunk: chunk.abs().amax(dim=1))
         _check_finite(largest, name)
         unit = unit_for(float(largest.max()))
-        return unit, _in_chunks(table, lambda chunk: _squared_norms(chunk / unit))
+        return unit, _in_chunks(
+            table, lambda chunk: _squared_norms(chunk.double() / unit, dtype)
+        )
     _check_finite(squared, name)
-    unit = unit_for(float(squared.max().sqrt())) if len(squared) else 1.0
+    unit = unit_for(float(squared.max().sqrt()) if len(squared) else 0.0)
     return unit, squared / unit / unit
 
 
 def _in_chunks(
     table: torch.Tensor, function: Callable[[torch.Tensor], torch.Tensor]
 ) -> torch.Tensor:
-    found = torch.empty(len(table), dtype=torch.float64, device=table.device)
+    found = table.new_empty(len(table), dtype=torch.float64)
     step = chunk_length(table.shape[1])
     for start in range(0, len(table), step):
         found[start : start + step] = function(table[start : start + step])
     return found
 
 
-def _squared_norms(chunk: torch.Tensor) -> torch.Tensor:
-    if chunk.dtype == torch.float64:
-        return chunk.square().sum(dim=1)
+def _squared_norms(chunk: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    if dtype == torch.float64:
+        return chunk.double().square().sum(dim=1)
     norms = torch.linalg.vector_norm(chunk, dim=1, dtype=torch.float32)
     if _between(norms, *_FLOAT32_NORMS):
         return norms.double().square()
@@ -162,10 +171,12 @@ def _check_finite(values: torch.Tensor, name: str) -> None:
 
 def unit_for(largest: float) -> float:
     """Return the unit of length for rows whose largest norm is given."""
-    if largest == 0.0 or _SAFE_LOW <= largest <= _SAFE_HIGH:
+    if _SAFE_LOW <= largest <= _SAFE_HIGH:
         return 1.0
-    # Smaller than the smallest normal float64: its reciprocal would overflow.
-    return float(2.0 ** max(np.floor(np.log2(largest)), -1021.0))
+    # Zeros fit any unit: in the smallest they decide nothing where tables meet.
+    exponent = math.frexp(largest)[1] - 1 if largest else -1021
+    # The reciprocal of a smaller one would overflow.
+    return 2.0 ** max(exponent, -1021)
 
 
 def in_unit(chunk: torch.Tensor, unit: float, dtype: torch.dtype) -> torch.Tensor:
@@ -174,3 +185,20 @@ def in_unit(chunk: torch.Tensor, unit: float, dtype: torch.dtype) -> torch.Tenso
         return chunk.to(dtype)
     # Through float64: the unit of a float32 table may lie outside float32.
     return (chunk.double() / unit).to(dtype)
+
+
+def times_unit(values: torch.Tensor, *units: float) -> torch.Tensor:
+    """Return ``values`` times the units in float64, at most the largest float64."""
+    product = values.double()
+    for unit in units:
+        product = product * unit
+    largest = torch.finfo(torch.float64).max
+    return product.clamp(-largest, largest)
+
+
+def directions(rows: torch.Tensor) -> torch.Tensor:
+    """Return float64 rows scaled to length 1; rows of zeros stay as they are."""
+    # Each in a unit of its own first: squares of the numbers could vanish or overflow.
+    largest = rows.abs().amax(dim=1, keepdim=True)
+    rows = rows / torch.where(largest > 0.0, largest, 1.0)
+    return torch.nn.functional.normalize(rows)

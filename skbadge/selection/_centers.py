@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
-from skbadge.embeddings._rows import Rows
+from skbadge.embeddings._rows import Rows, nearest_sq
 
 __all__ = ["Centers"]
+
+# Rows that are compared with the same new centers at a time.
+_SHARED = 128
 
 
 class Centers:
@@ -21,16 +25,9 @@ class Centers:
     """
 
     def __init__(self, capacity: int, like: Rows) -> None:
-        def buffer(tensor: torch.Tensor) -> torch.Tensor:
-            return tensor.new_empty((capacity, *tensor.shape[1:]))
-
         self._filled = 0
-        self._rows = Rows(
-            None if like.left is None else buffer(like.left),
-            buffer(like.right),
-            like.constant,
-            buffer(like.left_sq),
-            buffer(like.right_sq),
+        self._rows = like.each(
+            lambda tensor: tensor.new_empty((capacity, *tensor.shape[1:]))
         )
 
     def __len__(self) -> int:
@@ -54,3 +51,30 @@ class Centers:
         target.left_sq.copy_(rows.left_sq)
         target.right_sq.copy_(rows.right_sq)
         self._filled = stop
+
+    def nearest_sq(
+        self, rows: Rows, distance_sq: np.ndarray, seen: np.ndarray
+    ) -> np.ndarray:
+        """Return squared distances of rows to the nearest of all centers.
+
+        Parameters
+        ----------
+        rows : Rows
+            The rows.
+        distance_sq : ndarray of shape (len(rows),)
+            What they were with the first ``seen`` centers, or a bound of what they are.
+        seen : ndarray of int of shape (len(rows),)
+            How many centers each row was compared with.
+
+        Returns
+        -------
+        ndarray of shape (len(rows),)
+        """
+        nearest = distance_sq.copy()
+        # Rows that have seen about as many share a product.
+        order = np.argsort(seen, kind="stable")
+        for part in np.array_split(order, 1 + len(order) // _SHARED):
+            new = self[int(seen[part].min()) :]
+            found = nearest_sq(rows[torch.from_numpy(part)], new).cpu().numpy()
+            nearest[part] = np.minimum(nearest[part], found)
+        return nearest

@@ -58,9 +58,8 @@ def arm_probabilities(log_weights: np.ndarray, p_min: float) -> np.ndarray:
     ndarray of shape (n_arms,)
         :math:`(1 - N p_{min}) w_k / \sum w + p_{min}`; sums to 1.
     """
-    weights = softmax(np.asarray(log_weights, dtype=np.float64))
-    probabilities = (1.0 - len(weights) * p_min) * weights + p_min
-    return probabilities / probabilities.sum()
+    weights = softmax(log_weights)
+    return (1.0 - len(weights) * p_min) * weights + p_min
 
 
 def inclusion_probability(
@@ -81,7 +80,7 @@ def inclusion_probability(
     ndarray of shape (n,)
         :math:`q(x) = \sum_k p_k q_k(x)`.
     """
-    return np.asarray(arm_probability) @ np.asarray(arm_inclusion)
+    return arm_probability @ arm_inclusion
 
 
 def importance_weighted_accuracy(
@@ -108,8 +107,7 @@ def importance_weighted_accuracy(
     float
         :math:`\sum_x 1[\mathrm{correct}] / q(x) / (n_{rows} T)`; 0 without rows.
     """
-    weights = np.asarray(correct, dtype=np.float64) / np.asarray(probability)
-    return float(weights.sum() / (n_rows * n_rounds))
+    return float((correct / probability).sum() / (n_rows * n_rounds))
 
 
 def updated_log_weights(
@@ -161,13 +159,11 @@ def updated_log_weights(
 
     the bar being the mean over the rows of the batch.
     """
-    probability = np.asarray(arm_probability, dtype=np.float64)
-    inclusion = np.asarray(arm_inclusion, dtype=np.float64)
-    n_arms = len(probability)
-    share = inclusion / inclusion_probability(probability, inclusion)
+    n_arms = len(arm_probability)
+    share = arm_inclusion / inclusion_probability(arm_probability, arm_inclusion)
     confidence = np.sqrt(np.log(n_arms / delta) / (n_arms * n_rounds))
-    step = 0.5 * p_min * (reward * share.mean(axis=1) + confidence / probability)
+    step = 0.5 * p_min * (reward * share.mean(axis=1) + confidence / arm_probability)
     if update == "chosen":
         step = np.where(np.arange(n_arms) == arm, step, 0.0)
-    updated = np.asarray(log_weights, dtype=np.float64) + step
+    updated = log_weights + step
     return updated - updated.max()

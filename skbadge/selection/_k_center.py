@@ -9,7 +9,7 @@ import torch
 
 from skbadge.embeddings import DenseEmbedding
 from skbadge.embeddings._rows import Rows, nearest_sq, pairwise_sq
-from skbadge.embeddings._tensors import chunk_length
+from skbadge.embeddings._tensors import chunk_length, times_unit
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection._centers import Centers
 from skbadge.utils._validation import check_n
@@ -30,7 +30,8 @@ def k_center_greedy(features: Any, n: int, *, labeled_features: Any = None) -> A
         Rows to choose, in [1, n_pool].
     labeled_features : tensor or array of shape (n_labeled, n_features), default=None
         Rows that cover already. Without any, every row is infinitely far away at first,
-        a tie that the row at position 0 wins.
+        a tie that the row at position 0 wins. Where one table is float64, so is the
+        arithmetic.
 
     Returns
     -------
@@ -109,8 +110,9 @@ def _k_center_greedy(
     indices : ndarray of shape (n,), dtype intp
         In the order of choice.
     scores : ndarray of shape (n,), dtype float64
-        Euclidean distance at the choice; infinity for the first where nothing is
-        labelled (that row is the first by priority).
+        Euclidean distance at the choice, the largest float64 where it is larger;
+        infinity for the first where nothing is labelled (that row is the first by
+        priority).
     """
     labeled = None
     if labeled_features is not None and len(labeled_features):
@@ -127,10 +129,12 @@ def _choose(
 ) -> tuple[np.ndarray, np.ndarray]:
     greedy = LazyGreedy(pool, n, labeled, priority)
     greedy.run(n, block_size)
-    return (
-        np.array(greedy.chosen, dtype=np.intp),
-        np.sqrt(np.array(greedy.scores)) * greedy.unit,
-    )
+    scores = times_unit(
+        torch.tensor(greedy.scores, dtype=torch.float64).sqrt(), greedy.unit
+    ).numpy()
+    if labeled is None:
+        scores[0] = np.inf
+    return np.array(greedy.chosen, dtype=np.intp), scores
 
 
 class LazyGreedy:
@@ -138,7 +142,7 @@ class LazyGreedy:
 
     ``bound[i]`` is at least the squared distance of row ``i`` to what is chosen, and
     was exact when the row had been compared with the first ``seen[i]`` centers. Chosen
-    rows have the bound -1.
+    rows have the bound -inf.
 
     Parameters
     ----------
@@ -161,31 +165,36 @@ class LazyGreedy:
     ) -> None:
         self.pool = pool
         self.priority = np.arange(len(pool)) if priority is None else priority
-        self.unit = pool.scale if labeled is None else max(pool.scale, labeled.scale)
+        other = pool if labeled is None else labeled
+        self.unit = max(pool.scale, other.scale)
+        self.dtype = torch.promote_types(pool.dtype, other.dtype)
         self.bound = np.full(len(pool), np.inf)
         self.seen = np.zeros(len(pool), dtype=np.int32)
         self.chosen: list[int] = []
         self.scores: list[float] = []
-        self.centers = Centers(n, self.rows(np.zeros(1, dtype=np.intp)))
-        self.wasted = 0  # pairs formed for rows refreshed and not chosen
-        self.flushed = 0  # centers at the last refresh of all rows
+        self.centers = Centers(n, self.rows(np.array([], dtype=np.intp)))
         if labeled is None:
             first = int(np.argmin(self.priority))
             self._choose(np.array([first]), [np.inf])
-            self.refresh()
+            self._lower_all(self.centers[:])
+            self.seen[:] = 1
         else:
             step = chunk_length(pool.n_features)
             for start in range(0, len(labeled), step):
-                part = labeled.rows(slice(start, min(start + step, len(labeled))))
-                self._lower_all(part.scaled(labeled.scale / self.unit))
+                part = slice(start, min(start + step, len(labeled)))
+                self._lower_all(self._in_common(labeled, part))
 
     def rows(self, indices: np.ndarray | slice) -> Rows:
-        """Return some rows of the pool, in the common unit."""
-        if isinstance(indices, np.ndarray):
-            picked = self.pool.rows(torch.from_numpy(indices).to(self.pool.device))
-        else:
-            picked = self.pool.rows(indices)
-        return picked.scaled(self.pool.scale / self.unit)
+        """Return some rows of the pool, in the common unit and arithmetic."""
+        if isinstance(indices, slice):
+            return self._in_common(self.pool, indices)
+        return self._in_common(self.pool, torch.from_numpy(indices))
+
+    def _in_common(self, table: DenseEmbedding, indices: torch.Tensor | slice) -> Rows:
+        rows = table.rows(indices)
+        if table.dtype != self.dtype:
+            rows = rows.double()
+        return rows.scaled(table.scale / self.unit)
 
     def run(self, n: int, block_size: int = _BLOCK) -> None:
         """Choose until ``n`` rows are chosen."""
@@ -194,7 +203,6 @@ class LazyGreedy:
             accepted = self.walk_block(size, n)
             # Nothing accepted: many rows compete with stale distances.
             size = block_size if accepted else min(2 * size, _LARGEST_BLOCK)
-            self.refresh_if_due()
 
     def walk_block(self, size: int, n: int) -> int:
         """Refresh the farthest rows and choose from them while none outside competes.
@@ -204,19 +212,18 @@ class LazyGreedy:
         int
             How many were chosen.
         """
-        block, rival, rival_priority = self._farthest(size)
-        rows = self.rows(block)
-        distance_sq = self._refreshed(block, rows)
+        block, rival = self._farthest(size)
+        rows, seen = self.rows(block), self.seen[block]
+        distance_sq = self.centers.nearest_sq(rows, self.bound[block], seen)
         self.bound[block] = distance_sq
         self.seen[block] = len(self.chosen)
 
         # Rows already below the best outside cannot be chosen in this block.
-        able = np.flatnonzero(distance_sq >= rival)
+        limit = self.bound[rival].max(initial=-np.inf)
+        able = np.flatnonzero(distance_sq >= limit)
         if not len(able):
             return 0
-        device = self.pool.device
-        ahead = rows[torch.from_numpy(able).to(device)]
-        between = pairwise_sq(ahead).cpu().numpy()
+        between = pairwise_sq(rows[torch.from_numpy(able)]).cpu().numpy()
         current, priority = distance_sq[able], self.priority[block[able]]
         accepted: list[int] = []
         scores: list[float] = []
@@ -224,63 +231,24 @@ class LazyGreedy:
             largest = current.max()
             ties = np.flatnonzero(current == largest)
             best = ties[np.argmin(priority[ties])]
-            if largest < rival or (
-                largest == rival and priority[best] > rival_priority
+            if largest < limit or (
+                largest == limit and priority[best] > self.priority[rival[0]]
             ):
-                break
-            if largest < 0:
                 break
             accepted.append(int(best))
             scores.append(float(largest))
             np.minimum(current, between[best], out=current)
-            current[accepted] = -1.0
+            current[accepted] = -np.inf
         self._choose(block[able[accepted]], scores)
         return len(accepted)
 
-    def _farthest(self, size: int) -> tuple[np.ndarray, float, int]:
-        """Return the rows first by (bound, priority), and the best row outside."""
-        bound, priority = self.bound, self.priority
-        if size >= len(bound):
-            return np.flatnonzero(bound >= 0), -np.inf, -1
-        threshold = np.partition(bound, len(bound) - size)[len(bound) - size]
-        block = np.flatnonzero(bound > threshold)
-        level = np.flatnonzero(bound == threshold)
-        level = level[np.argsort(priority[level])]
-        room = size - len(block)
-        block = np.concatenate([block, level[:room]])
-        block = block[bound[block] >= 0]
-        if room < len(level):
-            return block, float(threshold), int(priority[level[room]])
-        below = bound[bound < threshold]
-        if not len(below):
-            return block, -np.inf, -1
-        # Which of the rows just below has the lowest priority no longer matters.
-        rival = float(below.max())
-        return block, rival, int(priority[bound == rival].min())
-
-    def _refreshed(self, block: np.ndarray, rows: Rows) -> np.ndarray:
-        current, seen = self.bound[block], self.seen[block]
-        order = np.argsort(seen, kind="stable")
-        for part in np.array_split(order, max(1, len(order) // 64)):
-            new = self.centers[int(seen[part].min()) :]
-            if len(new):
-                picked = rows[torch.from_numpy(part).to(self.pool.device)]
-                found = nearest_sq(picked, new).cpu().numpy()
-                current[part] = np.minimum(current[part], found)
-                self.wasted += len(part) * len(new)
-        return current
-
-    def refresh_if_due(self) -> None:
-        """Refresh all rows where refreshing blocks has cost as much as that."""
-        if self.wasted >= len(self.bound) * max(len(self.chosen) - self.flushed, 1):
-            self.refresh()
-
-    def refresh(self) -> None:
-        """Make every distance exact."""
-        self._lower_all(self.centers[self.flushed :])
-        self.bound[self.chosen] = -1.0
-        self.seen[:] = len(self.chosen)
-        self.flushed, self.wasted = len(self.chosen), 0
+    def _farthest(self, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the first rows by (bound, priority), and the next one if any."""
+        place = max(len(self.bound) - size - 1, 0)
+        least = np.partition(self.bound, place)[place]
+        top = np.flatnonzero(self.bound >= max(least, 0.0))
+        top = top[np.lexsort((self.priority[top], -self.bound[top]))]
+        return top[:size], top[size : size + 1]
 
     def _lower_all(self, centers: Rows) -> None:
         n, step = len(self.bound), chunk_length(self.pool.n_features)
@@ -294,5 +262,5 @@ class LazyGreedy:
             return
         self.chosen.extend(indices.tolist())
         self.scores.extend(scores)
-        self.bound[indices] = -1.0
+        self.bound[indices] = -np.inf
         self.centers.append(self.rows(indices))

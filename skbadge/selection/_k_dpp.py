@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.linalg import lapack
 
 from skbadge.embeddings import Embedding, as_embedding
-from skbadge.embeddings._rows import cosines
 from skbadge.exceptions import RankError
 from skbadge.utils._random import as_generator
 from skbadge.utils._validation import check_integer, check_n
 
 __all__ = ["k_dpp_sample"]
 
+# Squared sine of the angle up to which a row counts as spanned by others: 16 times the
+# rounding of a float32, which is more than the updates of an inverse lose.
+_SPANNED = 2.0**-38
+# Accepted below this, a row is judged again by an inverse free of earlier rounding.
+_DOUBTFUL = 2.0**-13
 # Steps whose candidates are gathered, and their products formed, at a time.
 _STEPS = 256
 
@@ -48,7 +51,8 @@ def k_dpp_sample(
         If the embedding is not a 2-D table of finite real numbers or a number is out
         of range.
     RankError
-        If n is above the rank of the embedding, where every determinant is 0.
+        If n is above the rank of the embedding, where every determinant is 0. A row
+        counts as spanned by others within an angle of 2e-6, whatever its length.
 
     Notes
     -----
@@ -119,10 +123,9 @@ def _k_dpp(
 
 
 def _draw_one(norms: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    largest = norms.max()
-    if largest == 0.0:
+    law = np.square(norms)
+    if not law.any():
         raise _rank_error(1, 0)
-    law = np.square(norms / largest)
     return generator.choice(len(norms), size=1, p=law / law.sum()).astype(np.intp)
 
 
@@ -160,22 +163,17 @@ class SwapChain:
         generator: np.random.Generator,
     ) -> None:
         self.embedding = embedding
-        self.weight = np.square(norms / (norms.max() or 1.0))
-        self.tolerance = _tolerance(embedding, n)
+        self.weight = np.square(norms)
         start = generator.permutation(len(norms)).astype(np.intp)
-        if len(_independent(self.cosines(start[:n], start[:n]), self.tolerance)) < n:
+        if len(_independent(self.cosines(start[:n], start[:n]))) < n:
             start = self._independent_first(start, n)
         self.members, self.outside = start[:n].copy(), start[n:].copy()
         self.gram = self.cosines(self.members, self.members)
-        self.inverse = np.linalg.inv(self.gram)
-        self.swaps = 0
+        self._invert()
 
     def cosines(self, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Return the cosines between rows and others, float64."""
-        device = self.embedding.device
-        x = self.embedding.rows(torch.from_numpy(rows).to(device))
-        y = self.embedding.rows(torch.from_numpy(others).to(device))
-        return cosines(x, y).cpu().numpy()
+        return self.embedding.cosines(rows, others).cpu().numpy()
 
     def _independent_first(self, order: np.ndarray, n: int) -> np.ndarray:
         """Return the rows with n independent ones in front, or say what the rank is.
@@ -193,7 +191,7 @@ class SwapChain:
                 basis = np.linalg.cholesky(self.cosines(found, found))
                 spanned = np.linalg.solve(basis, across)
                 rest -= spanned.T @ spanned
-            found = np.concatenate([found, chunk[_independent(rest, self.tolerance)]])
+            found = np.concatenate([found, chunk[_independent(rest)]])
             if len(found) >= n:
                 found = found[:n]
                 break
@@ -239,15 +237,15 @@ class SwapChain:
         pivot = self.inverse[slot, slot]
         without = self.inverse[slot] / pivot
         projected = self.inverse @ column - without * (self.inverse[slot] @ column)
-        projected[slot] = 0.0
-        others = column.copy()
-        others[slot] = 0.0
-        # projected used the entry of u itself, which its zero row cancels exactly.
-        left_over = 1.0 - others @ projected
-        if left_over <= self.tolerance:
+        projected[slot] = 0.0  # the products with u itself play no part
+        left_over = 1.0 - column @ projected
+        if left_over <= _SPANNED:
             return False
         if level * self.weight[u] / pivot >= self.weight[v] * left_over:
             return False
+        if left_over < _DOUBTFUL and self.updates:
+            self._invert()
+            return self._swap(slot, place, column, level)
         self.inverse -= np.outer(without, self.inverse[slot])
         projected /= -left_over
         self.inverse += np.outer(projected, projected) * left_over
@@ -256,22 +254,21 @@ class SwapChain:
         self.gram[slot], self.gram[:, slot] = column, column
         self.gram[slot, slot] = 1.0
         self.members[slot], self.outside[place] = v, u
-        self.swaps += 1
-        if self.swaps % max(len(self.members), 32) == 0:
-            # Rounding adds up over updates: start over from the products.
-            self.inverse = np.linalg.inv(self.gram)
+        self.updates += 1
+        if self.updates == max(len(self.members), 32):
+            self._invert()
         return True
 
+    def _invert(self) -> None:
+        """Start over from the products: rounding adds up over updates."""
+        self.inverse = np.linalg.inv(self.gram)
+        self.updates = 0
 
-def _tolerance(embedding: Embedding, n: int) -> float:
-    """Return the squared sine below which a row counts as spanned by others."""
-    storage = torch.finfo(embedding.dtype).eps
-    return max((16.0 * storage) ** 2, 8.0 * n * float(np.finfo(np.float64).eps))
 
-
-def _independent(gram: np.ndarray, tolerance: float) -> np.ndarray:
+def _independent(gram: np.ndarray) -> np.ndarray:
     """Return the pivots, in order, of a Cholesky factorisation up to the rank."""
-    _, pivots, rank, _ = lapack.dpstrf(gram, tol=tolerance, lower=1)
-    if not np.diagonal(gram).max(initial=0.0) > tolerance:
+    _, pivots, rank, _ = lapack.dpstrf(gram, tol=_SPANNED)
+    # It takes the first pivot whatever its size.
+    if np.diagonal(gram).max() <= _SPANNED:
         return np.empty(0, dtype=np.intp)
     return pivots[:rank].astype(np.intp) - 1

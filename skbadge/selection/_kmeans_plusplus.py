@@ -9,7 +9,7 @@ import torch
 
 from skbadge.embeddings import Embedding, as_embedding
 from skbadge.embeddings._rows import Rows, nearest_sq, pairwise_sq
-from skbadge.embeddings._tensors import chunk_length
+from skbadge.embeddings._tensors import chunk_length, times_unit
 from skbadge.selection._centers import Centers
 from skbadge.utils._random import as_generator
 from skbadge.utils._validation import check_n, check_option
@@ -128,7 +128,8 @@ def _kmeans_plusplus(
     indices : ndarray of shape (n,), dtype intp
         In the order of choice.
     scores : ndarray of shape (n,), dtype float64
-        D^2 at the choice; for the first row its squared norm.
+        D^2 at the choice; for the first row its squared norm. The largest float64 where
+        it is larger.
     """
     sampler = LazySampler(embedding, n, block_size=block_size, flush=flush)
     sampler.choose_first(first, generator)
@@ -170,7 +171,7 @@ class LazySampler:
         self.taken = np.zeros(len(embedding), dtype=bool)
         self.chosen: list[int] = []
         self.scores: list[float] = []
-        self.centers = Centers(n, self.rows(np.zeros(1, dtype=np.intp)))
+        self.centers = Centers(n, self.rows(np.array([], dtype=np.intp)))
         self.block_size = block_size
         self.flush = flush
         self.next_size = _SMALLEST_BLOCK
@@ -179,8 +180,8 @@ class LazySampler:
         self.smallest = np.inf  # norm of the shortest center
 
     def rows(self, indices: np.ndarray) -> Rows:
-        """Return some rows of the pool, on its device."""
-        return self.embedding.rows(torch.from_numpy(indices).to(self.embedding.device))
+        """Return some rows of the pool."""
+        return self.embedding.rows(torch.from_numpy(indices))
 
     def choose_first(self, first: str, generator: np.random.Generator) -> None:
         """Choose the first center; bound every distance by the triangle inequality."""
@@ -210,76 +211,69 @@ class LazySampler:
         size = self.block_size or self.next_size
         proposals = _inverse(np.cumsum(self.bound), generator.random(size))
         uniform = generator.random(size)
-        rows = self.rows(proposals)
-        distance_sq = self.nearest_new(proposals, rows)
-        accepted, accepted_sq = self.walk(
-            rows, self.bound[proposals], uniform, distance_sq
-        )
+        # A long row fills a block with copies of itself: measure it once.
+        distinct, which = np.unique(proposals, return_inverse=True)
+        rows = self.rows(distinct)
+        bound, seen = self.bound[distinct], self.seen[distinct]
+        distance_sq = self.centers.nearest_sq(rows, bound, seen)
+        accepted, accepted_sq = self.walk(rows, bound, distance_sq, which, uniform)
 
         # The block is walked: bounds may fall now, its outcome may steer what comes.
         self._count_waste(np.delete(proposals, accepted))
-        np.minimum.at(self.bound, proposals, distance_sq)
-        self.seen[proposals] = len(self.chosen)
+        self.bound[distinct] = distance_sq
+        self.seen[distinct] = len(self.chosen)
         self._choose(proposals[accepted], accepted_sq)
         grown = 2 * size if len(accepted) < size // 8 else len(self.chosen)
         self.next_size = min(max(grown, _SMALLEST_BLOCK), _LARGEST_BLOCK)
-
-    def nearest_new(self, proposals: np.ndarray, rows: Rows) -> np.ndarray:
-        """Return D^2 of proposals to all centers of earlier blocks."""
-        exact, seen = self.bound[proposals], self.seen[proposals]
-        order = np.argsort(seen, kind="stable")
-        for part in np.array_split(order, max(1, len(order) // 128)):
-            new = self.centers[int(seen[part].min()) :]
-            if len(new):
-                picked = torch.from_numpy(part).to(self.embedding.device)
-                found = nearest_sq(rows[picked], new).cpu().numpy()
-                exact[part] = np.minimum(exact[part], found)
-        return exact
 
     def walk(
         self,
         rows: Rows,
         bound: np.ndarray,
-        uniform: np.ndarray,
         distance_sq: np.ndarray,
+        which: np.ndarray,
+        uniform: np.ndarray,
     ) -> tuple[np.ndarray, list[float]]:
         """Accept proposals in their order, each judged with those accepted before.
 
         Parameters
         ----------
         rows : Rows
-            The proposals.
+            The distinct rows proposed.
         bound : ndarray
-            What they were drawn by.
-        uniform : ndarray
-            Numbers in [0, 1) that decide.
+            What each was drawn by.
         distance_sq : ndarray
-            Their D^2 to the centers of earlier blocks.
+            D^2 of each to the centers of earlier blocks.
+        which : ndarray of int
+            The proposals, as positions among the rows.
+        uniform : ndarray
+            Numbers in [0, 1) that decide, one a proposal.
 
         Returns
         -------
         accepted : ndarray of int
-            Positions in the block.
+            Positions among the proposals.
         accepted_sq : list of float
             Their D^2 at the choice.
         """
-        level = uniform * bound
+        level = uniform * bound[which]
         # What the earlier centers reject stays rejected: leave it out of the products.
-        open_ = np.flatnonzero(level < distance_sq)
-        contenders = rows[torch.from_numpy(open_).to(self.embedding.device)]
-        between = pairwise_sq(contenders).cpu().numpy()
-        level, current = level[open_], distance_sq[open_]
+        open_ = np.flatnonzero(level < distance_sq[which])
+        level = level[open_]
+        contenders, which = np.unique(which[open_], return_inverse=True)
+        between = pairwise_sq(rows[torch.from_numpy(contenders)]).cpu().numpy()
+        current = distance_sq[contenders]
         accepted: list[int] = []
         accepted_sq: list[float] = []
         position = 0
         while True:
-            ahead = np.flatnonzero(level[position:] < current[position:])
+            ahead = np.flatnonzero(level[position:] < current[which[position:]])
             if not len(ahead):
                 return open_[accepted], accepted_sq
             position += int(ahead[0])
             accepted.append(position)
-            accepted_sq.append(float(current[position]))
-            np.minimum(current, between[position], out=current)
+            accepted_sq.append(float(current[which[position]]))
+            np.minimum(current, between[which[position]], out=current)
             position += 1
 
     def _count_waste(self, rejected: np.ndarray) -> None:
@@ -298,9 +292,8 @@ class LazySampler:
     def refresh(self) -> None:
         """Make every bound exact."""
         n, stop = len(self.bound), len(self.centers)
-        width = self.centers[:1].right.shape[1]
-        step = chunk_length(width)
-        new = self.centers[self.flushed : stop]
+        new = self.centers[self.flushed :]
+        step = chunk_length(new.right.shape[1])
         for start in range(0, n, step):
             part = slice(start, min(start + step, n))
             found = nearest_sq(self.embedding.rows(part), new).cpu().numpy()
@@ -332,11 +325,10 @@ class LazySampler:
     def result(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Return positions and D^2 of the first n chosen, in the embedding's units."""
         unit = self.embedding.scale
-        with np.errstate(over="ignore"):
-            scores = np.array(self.scores[:n]) * unit * unit
+        scores = torch.tensor(self.scores[:n], dtype=torch.float64)
         return (
             np.array(self.chosen[:n], dtype=np.intp),
-            np.minimum(scores, np.finfo(np.float64).max),
+            times_unit(scores, unit, unit).numpy(),
         )
 
 

@@ -19,7 +19,7 @@ def top_k(scores: Any, n: int, *, random_state: Any = None) -> np.ndarray:
 
     Parameters
     ----------
-    scores : array-like of shape (n_pool,)
+    scores : tensor or array-like of shape (n_pool,)
         Higher = more wanted; infinite values are allowed.
     n : int
         Rows to choose, in [1, n_pool].
@@ -48,6 +48,10 @@ def top_k(scores: Any, n: int, *, random_state: Any = None) -> np.ndarray:
     >>> top_k([0.1, 0.9, 0.5], 2, random_state=0)
     array([1, 2])
     """
+    if isinstance(scores, torch.Tensor):
+        scores = scores.detach().cpu()
+        # NumPy has no bfloat16.
+        scores = scores.float() if scores.dtype == torch.bfloat16 else scores
     values = np.asarray(scores)
     if values.ndim != 1 or values.dtype.kind not in "fiub":
         raise InvalidInputError(
@@ -69,8 +73,8 @@ def _top_k(scores: np.ndarray, n: int, *, generator: np.random.Generator) -> np.
 
     Parameters
     ----------
-    scores : ndarray or torch.Tensor of shape (n_pool,)
-        Without NaN.
+    scores : ndarray of shape (n_pool,)
+        Real numbers without NaN.
     n : int
         In [1, n_pool].
     generator : numpy.random.Generator
@@ -80,14 +84,12 @@ def _top_k(scores: np.ndarray, n: int, *, generator: np.random.Generator) -> np.
     -------
     ndarray of shape (n,), dtype intp
     """
-    if isinstance(scores, torch.Tensor):
-        scores = scores.cpu().double().numpy()
-    elif scores.dtype.kind != "f":
-        scores = scores.astype(np.float64)
     # A random order of the rows, sorted stably, breaks ties alike for every n.
     order = generator.permutation(len(scores))
     shuffled = scores[order]
     threshold = np.partition(shuffled, len(scores) - n)[len(scores) - n]
     candidates = np.flatnonzero(shuffled >= threshold)
-    ranked = candidates[np.argsort(-shuffled[candidates], kind="stable")]
+    # Of integers, which may have no negative, the complement reverses the order.
+    reverse = np.negative if scores.dtype.kind == "f" else np.invert
+    ranked = candidates[np.argsort(reverse(shuffled[candidates]), kind="stable")]
     return order[ranked[:n]].astype(np.intp)

@@ -50,7 +50,7 @@ def test_embeddings_pass_through():
 )
 def test_tables_of_any_kind(X, dtype):
     embedding = as_embedding(X)
-    assert embedding.dtype == dtype
+    assert embedding.dtype == embedding.to_dense().dtype == dtype
     assert not embedding.to_dense().requires_grad
 
 

@@ -51,6 +51,9 @@ def test_equal_to_autograd_at_the_hypothetical_label(net, X, bias):
     torch.testing.assert_close(embedding.to_dense(), oracle)
     torch.testing.assert_close(embedding.squared_norms(), (oracle**2).sum(dim=1))
     torch.testing.assert_close(embedding.inner(every, every), oracle @ oracle.T)
+    length = oracle.square().sum(dim=1).sqrt()
+    cosines = oracle @ oracle.T / length[:, None] / length
+    torch.testing.assert_close(embedding.cosines(every, every), cosines)
     expected = torch.cdist(oracle, oracle) ** 2
     torch.testing.assert_close(embedding.distances_sq(every, every), expected)
     # The same oracle at another label must differ.
@@ -108,13 +111,27 @@ def test_half_precision_computes_in_float32(dtype):
     features = torch.randn(20, 40, generator=generator).to(dtype) * 300
     embedding = GradientEmbedding(residual, features)
     oracle = GradientEmbedding(residual.double(), features.double())
-    assert embedding.dtype == torch.float32
+    assert embedding.dtype == embedding.to_dense().dtype == torch.float32
+    assert embedding.to_dense().equal(oracle.to_dense().float())
     torch.testing.assert_close(
         embedding.distances_sq(range(20), range(20)),
         oracle.distances_sq(range(20), range(20)),
         rtol=1e-5,
         atol=0,
     )
+
+
+def test_factors_of_two_types_meet_in_the_wider():
+    rng = np.random.default_rng(0)
+    residual, features = rng.normal(size=(30, 3)).astype("f4"), rng.normal(size=(30, 5))
+    for factors in ((residual, features), (features, residual)):
+        found = GradientEmbedding(*factors)
+        wide = GradientEmbedding(*(table.astype("f8") for table in factors))
+        assert found.dtype == torch.float64
+        assert found.squared_norms().equal(wide.squared_norms())
+        between = found.distances_sq(range(30), range(30))
+        assert between.equal(wide.distances_sq(range(30), range(30)))
+        assert (between.diagonal() == 0).all()
 
 
 @pytest.mark.parametrize("bias", [False, True])
@@ -155,7 +172,33 @@ def test_any_magnitude(unit):
     )
 
 
-@pytest.mark.parametrize("unit", [1e-30, 1.0, 1e30])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_numbers_beyond_float64_are_the_largest_one(dtype):
+    size = torch.finfo(dtype).max ** 0.75
+    table = torch.tensor([[size], [0.0], [-size]], dtype=dtype)
+    embedding = GradientEmbedding(table, table.abs())
+    # 2^768 squared is beyond any float64, 2^96 squared within it.
+    largest = torch.finfo(torch.float64).max
+    square = size**4 if dtype == torch.float32 else largest
+    twice = min(4 * square, largest)
+    every = range(3)
+    expected = {
+        "squared_norms": [square, 0.0, square],
+        "inner": [[square, 0.0, -square], [0.0] * 3, [-square, 0.0, square]],
+        "distances_sq": [
+            [0.0, square, twice],
+            [square, 0.0, square],
+            [twice, square, 0.0],
+        ],
+    }
+    for name, values in expected.items():
+        found = getattr(embedding, name)(
+            *[every, every][: 2 * (name != "squared_norms")]
+        )
+        torch.testing.assert_close(found, torch.tensor(values, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e-6, 1.0, 2e5, 1e30])
 def test_bias_keeps_its_size_beside_any_other(unit):
     rng = np.random.default_rng(0)
     residual, features = rng.normal(size=(6, 2)), rng.normal(size=(6, 3)) * unit
@@ -168,6 +211,13 @@ def test_bias_keeps_its_size_beside_any_other(unit):
     torch.testing.assert_close(
         embedding.inner(range(6), range(6)) / longest / longest, dense @ dense.T
     )
+    length = dense.square().sum(dim=1).sqrt()
+    torch.testing.assert_close(
+        embedding.cosines(range(6), range(6)),
+        dense @ dense.T / length[:, None] / length,
+    )
+    norm_sq = embedding.squared_norms() / longest / longest
+    torch.testing.assert_close(norm_sq, dense.square().sum(dim=1), rtol=1e-14, atol=0)
 
 
 @pytest.mark.parametrize("n_columns", [1, 2, 5])

@@ -6,14 +6,23 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
 import skbadge
 import skbadge.strategies
 from skbadge._contracts import Needs, PoolOutputs, Selection
-from skbadge.exceptions import InvalidInputError, SkbadgeError, UndeclaredNeedError
+from skbadge.exceptions import (
+    InvalidInputError,
+    RankError,
+    SkbadgeError,
+    UndeclaredNeedError,
+)
+from skbadge.extraction._residual import closed_form
 from skbadge.strategies import BADGE, QueryStrategy
+from tests.selection._pools import hostile_tables
 
 FLAGS = ("proba", "residual", "features", "labeled_features")
 OPTIONS = {
@@ -92,6 +101,41 @@ def test_selections_are_distinct_positions(strategy, global_random_seed):
             assert selection.probability.shape == (n,)
             assert (selection.probability > 0).all()
             assert (selection.probability <= 1 + 1e-12).all()
+
+
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    hostile_tables(width=3),
+    hostile_tables(width=3),
+    st.sampled_from([torch.float64, torch.float32, torch.float16, torch.bfloat16]),
+    st.sampled_from([0.0, 1.0, 40.0, 1e4]),
+    st.data(),
+)
+def test_any_outputs_give_distinct_rows(strategy, features, labeled, dtype, size, data):
+    n_pool = len(features)
+    generator = torch.Generator().manual_seed(n_pool)
+    logits = torch.randn(n_pool, 4, generator=generator, dtype=torch.float64) * size
+    values = {
+        "proba": logits.softmax(dim=1).to(dtype),
+        "residual": closed_form(logits).to(dtype),
+        "features": features,
+        "labeled_features": labeled,
+    }
+    values = {name: v for name, v in values.items() if getattr(strategy.needs, name)}
+    outputs = PoolOutputs(n_pool, strategy.needs, values)
+    n = data.draw(st.integers(1, n_pool))
+    try:
+        selection = strategy.select(outputs, n, random_state=0)
+    except RankError:
+        assert getattr(strategy, "sampler", None) == "k-dpp"
+        return
+    assert len(set(selection.indices.tolist())) == n
+    if selection.scores is not None:
+        assert np.isfinite(selection.scores).all()
 
 
 @pytest.mark.parametrize("strategy", PREFIX)
