@@ -231,3 +231,17 @@ def test_the_seed_holds_until_the_next_fit():
     assert same_weights(weights(learner.refit()), weights(same.refit()))
     other = make_learner(random_state=7).fit(X, Y)
     assert same_weights(weights(same.fit(X, Y)), weights(other))
+
+
+def test_rows_are_checked_for_the_estimator_that_reads_them():
+    rows = X.copy()
+    rows[::7, 0] = np.nan
+    learner = make_learner(net=make_pipeline(SimpleImputer(), make_net())).fit(rows, Y)
+    before, asked = learner.predict(rows), learner.query(rows, 3)
+    learner.set_params(estimator=make_net())
+    assert_array_equal(learner.predict(rows), before)
+    assert_array_equal(learner.query(rows, 3), asked)
+    # The next training is with the new one, which cannot take such rows.
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        learner.teach(rows[:7], Y[:7])
+    assert learner.n_labeled_ == len(Y)
