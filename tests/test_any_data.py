@@ -16,7 +16,8 @@ from skbadge import ActiveLearner, LeastConfidence, take
 from skbadge.exceptions import InvalidInputError
 from skbadge.extraction._nets import find_net
 from skbadge.utils._rows import n_rows
-from tests._any_nets import Net, Transformer, TwoInputs, make_net, make_rows
+from tests._any_modules import Net, Transformer, TwoInputs
+from tests._any_nets import make_net, make_rows
 
 TABLE = np.round(make_rows("table") * 20)  # whole numbers, which every type can hold
 Y = np.arange(len(TABLE)) % 3

@@ -16,17 +16,8 @@ from skbadge.extraction._forward import collect_outputs
 from skbadge.extraction._nets import find_net
 from skbadge.strategies import Needs
 from skbadge.utils._rows import n_rows, take
-from tests._any_nets import (
-    CASES,
-    REFUSED,
-    FeaturesOverwritten,
-    Focal,
-    Net,
-    build,
-    case,
-    instance,
-    make_rows,
-)
+from tests._any_modules import FeaturesOverwritten, Focal, Net
+from tests._any_nets import CASES, REFUSED, build, case, instance, make_rows
 from tests._oracles import last_layer_gradients
 
 pytestmark = [

@@ -11,7 +11,8 @@ from torch import nn
 
 from skbadge import ActiveLearner, LeastConfidence, PenultimateFeatures, take
 from skbadge.exceptions import InvalidInputError
-from tests._any_nets import Net, Transformer, TwoInputs, make_net, make_rows
+from tests._any_modules import Net, Transformer, TwoInputs
+from tests._any_nets import make_net, make_rows
 from tests._learning import assert_unchanged, snapshot
 from tests.test_sklearn import Step
 

@@ -11,7 +11,8 @@ from skbadge.embeddings import GradientEmbedding
 from skbadge.extraction._forward import collect_outputs
 from skbadge.extraction._nets import find_net
 from skbadge.strategies import Needs
-from tests._any_nets import FirstOfTuple, Net, case, make_rows
+from tests._any_modules import FirstOfTuple, Net, PenaltyInEvaluation
+from tests._any_nets import case, make_rows
 from tests.test_any_net import fitted_learner
 
 N_CLASSES = 40
@@ -144,6 +145,7 @@ CASES = [
     case("writes-to-input", WritesToInput, kind=FirstOfTuple),
     case("neighbors", Neighbors, batch_size=-1),
     case("second-argument", SecondArgument),
+    case("penalty-in-evaluation", Net, kind=PenaltyInEvaluation),
     case("unwraps", AnswersDict, kind=Unwraps),
 ]
 

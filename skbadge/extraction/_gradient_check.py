@@ -58,7 +58,7 @@ def check_gradient(net, X, sizes, name, residual_of):
     """
     layer = linear_layers(net.module_)[name]
     # In the order of the batch, which may mean something to the module.
-    rows, _ = sizes.topk(min(_N_ROWS, len(sizes))).indices.sort()
+    rows = sizes.topk(min(_N_ROWS, len(sizes))).indices.sort().values.cpu()
     part = _cut(X, rows, len(sizes))
     if part is not None:
         X, sizes = part, sizes[rows]
@@ -87,13 +87,7 @@ def check_gradient(net, X, sizes, name, residual_of):
     expected = torch.outer(residual[i], features[i])
     expected -= torch.outer(residual[j], features[j])
     eps = max(torch.finfo(t.dtype).eps for t in (call.logits, call.features, losses))
-    largest = float(residual.abs().max())
-    # Rounding of probabilities near 1; skorch adds a machine epsilon to those that
-    # NLLLoss takes, which are 1 / K and more at the hypothetical label. A GPU may
-    # multiply with fewer digits than it stores.
-    digits = max(16, 4 * len(residual.T)) if _adds_epsilon(net) else 16
-    allowed = digits * eps * max(1.0, largest) + 4e-3 * largest
-    allowed *= float(features.abs().max())
+    allowed = _allowed(net, eps, residual) * float(features.abs().max())
     if torch.allclose(found.to(expected.dtype), expected, rtol=0, atol=allowed):
         return
     raise LayerError(
@@ -120,8 +114,17 @@ def _cut(X, rows, n_rows):
     return None
 
 
-def _adds_epsilon(net):
-    return isinstance(unwrapped_criterion(net), nn.NLLLoss)
+def _allowed(net, eps, residual):
+    """Return how far off a residual may be, by rounding alone."""
+    largest = float(residual.abs().max())
+    digits = 16
+    if isinstance(unwrapped_criterion(net), nn.NLLLoss):
+        # skorch adds a machine epsilon to the probabilities before the logarithm; at
+        # the hypothetical label they are 1 / K or more.
+        digits = max(digits, 4 * residual.shape[1])
+    # Probabilities near 1 are rounded; a GPU may multiply with fewer digits than it
+    # stores.
+    return digits * eps * max(1.0, largest) + 4e-3 * largest
 
 
 @contextmanager

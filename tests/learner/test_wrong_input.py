@@ -12,23 +12,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier, NeuralNetRegressor
-from torch import nn
 
 from skbadge import (
     ALBL,
     BADGE,
     ActiveLearner,
     CoreSet,
-    LeastConfidence,
     RandomSampling,
     take,
 )
 from skbadge.exceptions import (
     DivergedTrainingError,
     InvalidInputError,
-    LayerError,
     LearnerNotFittedError,
-    ModuleOutputError,
     RankError,
 )
 from tests._learning import (
@@ -383,113 +379,6 @@ def test_wrong_estimator(estimator, got):
     learner = ActiveLearner(estimator, strategy=RandomSampling())
     refused(learner, lambda it: it.fit(X, Y), InvalidInputError, message)
     refused(learner, lambda it: it.query(POOL), InvalidInputError, message)
-
-
-class TwoHeads(nn.Module):
-    """Has an auxiliary head that runs last, and a layer that runs twice."""
-
-    def __init__(self, answer="head"):
-        super().__init__()
-        self.answer = answer
-        self.body = nn.Linear(3, 3)
-        self.head = nn.Linear(3, 3)
-        self.auxiliary = nn.Linear(3, 3)
-
-    def forward(self, X):
-        hidden = torch.relu(self.body(X))
-        if self.answer == "twice":
-            return self.head(self.head(hidden))
-        logits = self.head(hidden)
-        self.auxiliary(hidden)
-        if self.answer == "temperature":
-            return logits / 1.1
-        return logits
-
-
-def test_layer_that_does_not_exist():
-    for name in ("hed", 3):
-        refused(
-            make_learner(layer=name),
-            lambda it: it.fit(X, Y),
-            LayerError,
-            f"layer must be the dotted name of an nn.Linear layer. Got {name!r} "
-            "instead. Linear layers of the module: 'body.0' (3 -> 6), 'head' (6 -> 3).",
-        )
-    learner = make_learner().fit(X, Y).set_params(layer="hed")
-    refused(learner, lambda it: it.query(POOL), LayerError, "Linear layers of the mod")
-
-
-def test_layer_of_the_wrong_width():
-    learner = make_learner(layer="body.0", classes=[0, 1, 2]).fit(X, Y)
-    refused(
-        learner,
-        lambda it: it.query(POOL),
-        LayerError,
-        "The layer 'body.0' has width 6, but the module's output has 3 columns. Linear",
-    )
-
-
-def test_layer_that_cannot_be_found():
-    learner = make_learner(net=make_net(NoLinear)).fit(X, Y)
-    refused(
-        learner,
-        lambda it: it.query(POOL),
-        LayerError,
-        "The module has no nn.Linear layer at all. Name the right one with layer=",
-    )
-
-
-class NoLinear(nn.Module):
-    """Ends in a convolution."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv1d(1, 3, 3)
-
-    def forward(self, X):
-        return self.conv(X[:, None]).squeeze(2)
-
-
-def test_layer_that_fires_twice():
-    learner = make_learner(net=make_net(TwoHeads, module__answer="twice")).fit(X, Y)
-    refused(
-        learner,
-        lambda it: it.query(POOL),
-        LayerError,
-        "The layer 'head' ran 2 times in one batch",
-    )
-
-
-@pytest.mark.parametrize("answer", ["head", "temperature"])
-def test_output_that_is_not_the_layers(answer):
-    learner = make_learner(net=make_net(TwoHeads, module__answer=answer)).fit(X, Y)
-    refused(
-        learner,
-        lambda it: it.query(POOL),
-        ModuleOutputError,
-        "The module's output must follow from the layer 'auxiliary', but it is neither "
-        "its logits nor their softmax",
-    )
-    if answer == "head":
-        assert len(learner.set_params(layer="head").query(POOL, n=3)) == 3
-
-
-def test_probabilities_that_are_none():
-    net = make_net(criterion=Untold)
-    learner = make_learner(LeastConfidence(), net=net).fit(X, Y)
-    before = snapshot(learner)
-    with pytest.raises(ModuleOutputError) as caught:
-        learner.query(POOL, n=2)
-    assert "with the criterion Untold they do not" in str(caught.value)
-    assert "set predict_nonlinearity on the net" in str(caught.value)
-    assert_unchanged(learner, before)
-
-
-class Untold(nn.Module):
-    """A cross-entropy that skorch does not know as one."""
-
-    def forward(self, logits, y):
-        return nn.functional.cross_entropy(logits, y)
 
 
 def test_kdpp_above_the_rank():
