@@ -58,6 +58,23 @@ class KeepsGradients(Net):
             return super().forward(X)
 
 
+class WithoutGradients(Net):
+    """Computes without gradients in evaluation mode."""
+
+    def forward(self, X):
+        with torch.set_grad_enabled(self.training):
+            return super().forward(X)
+
+
+class ComputedWeight(Net):
+    """Has a head whose weight is computed from others, which are frozen."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.utils.parametrizations.weight_norm(self.head)
+        self.head.requires_grad_(False)
+
+
 class ClippedGradients(Net):
     """Has every weight's gradient clipped on its way, by hooks."""
 
@@ -140,6 +157,8 @@ CASES = [
     case("sparse-buffer", SparseBuffer),
     case("resized-buffer", ResizedBuffer),
     case("keeps-gradients", KeepsGradients),
+    case("without-gradients", WithoutGradients),
+    case("computed-weight", ComputedWeight),
     case("clipped-gradients", ClippedGradients),
     case("random", Random, kind=FirstOfTuple),
     case("writes-to-input", WritesToInput, kind=FirstOfTuple),
@@ -189,6 +208,18 @@ def test_batches_keep_their_order():
     X = {"X": make_rows("sequences"), "lengths": lengths.astype(np.float32)}
     net = case("packed", Packed).make()
     learner = ActiveLearner(net, random_state=0).fit(X, np.arange(18) % 3)
+    assert len(learner.query(X, n=3)) == 3
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_several_inputs_in_a_list(kind):
+    class Two(Net):
+        def forward(self, pair):
+            return super().forward(pair[0] + pair[1])
+
+    X = kind([make_rows("table"), make_rows("table")[::-1].copy()])
+    learner = ActiveLearner(case("two", Two).make(), random_state=0)
+    learner.fit(X, np.arange(18) % 3)
     assert len(learner.query(X, n=3)) == 3
 
 
