@@ -15,15 +15,18 @@ from skbadge._contracts import Needs
 from skbadge._inputs import check_rows
 from skbadge._learner import ActiveLearner
 from skbadge._training import fit_router
+from skbadge.extraction._batches import first_batch
 from skbadge.extraction._forward import collect_outputs
 from skbadge.extraction._nets import (
     check_estimator_kind,
     copy_frozen,
+    find_net,
     is_frozen,
     split_estimator,
 )
 from skbadge.strategies import RandomSampling
 from skbadge.utils._random import Purpose, draw_entropy, seed_for
+from skbadge.utils._rows import n_rows, take
 from skbadge.utils._torch import seeded_generators
 
 __all__ = ["PenultimateFeatures"]
@@ -138,8 +141,9 @@ class PenultimateFeatures(
                 random_state=self._entropy,
             )
             self.estimator_ = learner.fit(X, y, **fit_params).estimator_
-        first = self._features(X, rows=[0])
-        self._n_features_out = first.shape[1]
+        # A whole batch: a module that looks at its batch may refuse less.
+        first = first_batch(find_net(self.estimator_), n_rows(X))
+        self._n_features_out = self._features(take(X, first)).shape[1]
         return self
 
     def transform(self, X):
@@ -168,14 +172,13 @@ class PenultimateFeatures(
         check_is_fitted(self, "estimator_")
         return self._features(check_rows(self, X, estimator=self.estimator_))
 
-    def _features(self, X, rows=None):
+    def _features(self, X):
         transformers, net = split_estimator(self.estimator_)
         with seeded_generators(seed_for(self._entropy, Purpose.PREDICTION, 0)):
             outputs = collect_outputs(
                 net,
                 X,
                 Needs(features=True),
-                rows=rows,
                 transformers=transformers,
                 layer=self.layer,
             )

@@ -6,7 +6,7 @@ import torch
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from skbadge import BADGE, ActiveLearner, MarginSampling
+from skbadge import BADGE, ActiveLearner, MarginSampling, PenultimateFeatures
 from skbadge.embeddings import GradientEmbedding
 from skbadge.extraction._forward import collect_outputs
 from skbadge.extraction._nets import find_net
@@ -177,6 +177,12 @@ def test_is_queried_like_any_other(here, strategy):
     np.testing.assert_array_equal(learner.query(here.X, n=4), first)
     learner.teach(here.X[first], here.y[first])
     assert learner.predict(here.X).shape == here.y.shape
+
+
+@pytest.mark.parametrize("here", CASES, ids=lambda case: case.id)
+def test_gives_its_features(here):
+    features = PenultimateFeatures(here.make(), random_state=0).fit(here.X, here.y)
+    assert features.transform(here.X).shape == (len(here.y), 4)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

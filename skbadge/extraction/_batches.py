@@ -13,7 +13,7 @@ from skbadge.extraction._dataset import ModuleDataset
 from skbadge.extraction._nets import input_format
 from skbadge.utils._rows import is_dataset, n_rows, take
 
-__all__ = ["batch_size_of", "iterate_batches", "iterate_chunks"]
+__all__ = ["batch_size_of", "first_batch", "iterate_batches", "iterate_chunks"]
 
 # Rows are taken from the pool, and sent through the transformers, so many bytes at a
 # time: large enough that the calls cost nothing, small beside any pool that matters.
@@ -23,6 +23,12 @@ _CHUNK_BYTES = 1 << 26
 def batch_size_of(net):
     """Return the batch size of a net's predictions; -1 stands for all rows at once."""
     return net.get_params_for("iterator_valid").get("batch_size", net.batch_size)
+
+
+def first_batch(net, n_rows):
+    """Return the slice of the rows that a net's first batch holds."""
+    size = batch_size_of(net)
+    return slice(0, n_rows if size == -1 else min(size, n_rows))
 
 
 def iterate_chunks(X, positions, batch_size):

@@ -13,6 +13,7 @@ from skbadge._contracts import Needs, PoolOutputs
 from skbadge.exceptions import PoolPassError
 from skbadge.extraction._batches import (
     batch_size_of,
+    first_batch,
     iterate_batches,
     iterate_chunks,
 )
@@ -126,8 +127,7 @@ def output_width(net, X, transformers=None):
 
     A whole batch: a module that looks at its batch may refuse less.
     """
-    size = batch_size_of(net)
-    part = take(X, slice(0, n_rows(X) if size == -1 else min(size, n_rows(X))))
+    part = take(X, first_batch(net, n_rows(X)))
     if transformers is not None:
         part = transformers.transform(part)
     with kept_state(net):
