@@ -9,7 +9,7 @@ from time import perf_counter
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import get_tags
-from skorch import NeuralNetClassifier
+from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 
 from skbadge._bookkeeping import LabeledRowsMixin
 from skbadge._classes import check_labels, encode
@@ -378,10 +378,14 @@ class ActiveLearner(
         """
         self._check_trained("predict")
         # Through the scores of all classes, so that NaN does not pass for the first.
-        best = self._scored(X).argmax(axis=1)
-        if type(find_net(self.estimator_)).predict is NeuralNetClassifier.predict:
-            return self.classes_[best]
-        columns = np.asarray(self._predicted("predict", X)).astype(np.intp)
+        scores, net = self._scored(X), find_net(self.estimator_)
+        if type(net).predict is NeuralNetClassifier.predict:
+            return self.classes_[scores.argmax(axis=1)]
+        if type(net).predict is NeuralNetBinaryClassifier.predict:
+            (second,) = encode(self._columns[1:], self.classes_)
+            columns = (scores[:, second] > net.threshold).astype(np.intp)
+        else:
+            columns = np.asarray(self._predicted("predict", X)).astype(np.intp)
         return self._columns[columns]
 
     # ------------------------------------------------------------- scikit-learn

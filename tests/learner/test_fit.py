@@ -14,6 +14,7 @@ from skorch.callbacks import Callback, EarlyStopping
 
 from skbadge import CoreSet, RandomSampling
 from skbadge.exceptions import InvalidInputError
+from skbadge.extraction._nets import find_net
 from skbadge.modules import lean_settings
 from tests._learning import (
     Normed,
@@ -318,6 +319,16 @@ def test_binary_net():
     # Its own threshold is respected.
     learner.estimator_.set_params(threshold=0.999)
     assert not learner.predict(POOL).any()
+
+
+@pytest.mark.parametrize("net", [make_net(), make_binary_net()], ids=["many", "one"])
+def test_a_prediction_runs_the_net_once(net):
+    learner = make_learner(net=net).fit(X, Y % 2)
+    rows = []
+    module = find_net(learner.estimator_).module_
+    with module.register_forward_hook(lambda *call: rows.append(len(call[2]))):
+        learner.predict(X)
+    assert sum(rows) == len(X)
 
 
 def test_timings_and_selection_of_an_earlier_fit_do_not_stay():
