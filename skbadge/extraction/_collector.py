@@ -220,6 +220,8 @@ class Collector:
 
     def _kept_residual(self, call, answer, proba, X, is_first):
         """Return what is kept of the residual of one batch."""
+        if "residual" in self._at_end:
+            return call.logits  # as the first batch settled
         plain = has_closed_form(self.net, self._link, call.logits.shape[1])
         self._reruns = not plain and needs_rerun(self.net, answer)
         at_end = plain and not callable(self.net.predict_nonlinearity)
