@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from skorch import NeuralNet
 from skorch.dataset import Dataset
 from torch.utils.data import DataLoader
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.extraction._dataset import ModuleDataset
-from skbadge.extraction._nets import input_format
+from skbadge.extraction._nets import input_format, overrides
 from skbadge.utils._rows import is_dataset, n_rows, take
 
 __all__ = ["batch_size_of", "first_batch", "iterate_batches", "iterate_chunks"]
@@ -118,6 +117,6 @@ def _may_slice(net, X):
         and not net.get_params_for("dataset")
         and net.iterator_valid is DataLoader
         and set(net.get_params_for("iterator_valid")) <= plain
-        and type(net).get_dataset is NeuralNet.get_dataset
-        and type(net).get_iterator is NeuralNet.get_iterator
+        and not overrides(net, "get_dataset")
+        and not overrides(net, "get_iterator")
     )

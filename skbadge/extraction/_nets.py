@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
+from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.dataset import Dataset
 from torch import nn
 
@@ -27,6 +27,7 @@ __all__ = [
     "input_format",
     "is_binary",
     "is_frozen",
+    "overrides",
     "split_estimator",
     "unwrap",
 ]
@@ -86,6 +87,12 @@ def is_frozen(estimator):
 def is_binary(net):
     """Say whether a net has one logit for two classes."""
     return isinstance(net, NeuralNetBinaryClassifier)
+
+
+def overrides(net, method):
+    """Say whether a net's class has a method of its own in the place of skorch's."""
+    kinds = (NeuralNet, NeuralNetClassifier, NeuralNetBinaryClassifier)
+    return getattr(type(net), method) not in [getattr(kind, method) for kind in kinds]
 
 
 def check_estimator_kind(estimator):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import torch
-from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 
 from skbadge.exceptions import ModuleOutputError
+from skbadge.extraction._nets import overrides
 
 __all__ = [
     "check_distribution",
@@ -107,8 +107,7 @@ def check_own_predict_proba(net):
     ModuleOutputError
         If the net's class has a ``predict_proba`` of its own.
     """
-    known = (NeuralNet, NeuralNetClassifier, NeuralNetBinaryClassifier)
-    if type(net).predict_proba not in [kind.predict_proba for kind in known]:
+    if overrides(net, "predict_proba"):
         raise ModuleOutputError(
             f"The strategy reads probabilities, and {type(net).__name__} has a "
             "predict_proba of its own, which a pass over the pool does not call: the "

@@ -11,10 +11,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import torch
-from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 
 from skbadge.exceptions import ModuleOutputError
-from skbadge.extraction._nets import is_binary
+from skbadge.extraction._nets import is_binary, overrides
 from skbadge.extraction._probabilities import unwrapped_criterion
 
 __all__ = [
@@ -147,9 +146,9 @@ def has_closed_form(net, link, width):
     """Say whether `closed_form` is the derivative of the net's loss in its logits.
 
     So it is for ``CrossEntropyLoss`` on logits, ``NLLLoss`` on softmax outputs, and,
-    for one logit, ``BCEWithLogitsLoss`` and ``BCELoss`` on a sigmoid (no subclass,
-    weight or smoothing). skorch's ``NLLLoss`` adds a machine epsilon inside the
-    logarithm, which the closed form leaves out.
+    for one logit, ``BCEWithLogitsLoss`` (no subclass, weight or smoothing). skorch's
+    ``NLLLoss`` adds a machine epsilon inside the logarithm, which the closed form
+    leaves out.
 
     Parameters
     ----------
@@ -164,7 +163,7 @@ def has_closed_form(net, link, width):
     -------
     bool
     """
-    if _has_own_loss(net):
+    if overrides(net, "get_loss"):
         return False
     criterion = unwrapped_criterion(net)
     if getattr(criterion, "weight", None) is not None:
@@ -175,8 +174,6 @@ def has_closed_form(net, link, width):
         return plain and link in ("identity", "log-softmax")
     if type(criterion) is torch.nn.NLLLoss:
         return criterion.ignore_index < 0 and link == "softmax"
-    if type(criterion) is torch.nn.BCELoss:
-        return link == "sigmoid"
     # With more logits it is a loss of one class against the rest, for each class.
     return (
         type(criterion) is torch.nn.BCEWithLogitsLoss
@@ -192,9 +189,7 @@ def needs_rerun(net, answer):
     So it must where ``get_loss`` gets more than the class scores: all that the module
     answers, which may follow from the logits as well.
     """
-    kinds = (NeuralNet, NeuralNetClassifier, NeuralNetBinaryClassifier)
-    own_step = type(net).evaluation_step not in [k.evaluation_step for k in kinds]
-    return isinstance(answer, (tuple, list)) or own_step
+    return isinstance(answer, (tuple, list)) or overrides(net, "evaluation_step")
 
 
 def residual_by_autograd(net, layer, logits, labels, link, answer, X=None, rerun=None):
@@ -289,7 +284,7 @@ def row_losses(net, answer, labels, X=None):
         If the loss is not one number a row.
     """
     scores = answer[0] if isinstance(answer, (tuple, list)) else answer
-    answer = answer if _has_own_loss(net) else scores
+    answer = answer if overrides(net, "get_loss") else scores
     if is_binary(net):
         labels = labels.to(getattr(scores, "dtype", torch.float32))
     with _reduction_none(unwrapped_criterion(net)):
@@ -314,11 +309,6 @@ def row_losses(net, answer, labels, X=None):
         "your own reduce as it says, or use a strategy that needs no residual (for "
         "example MarginSampling)."
     )
-
-
-def _has_own_loss(net):
-    kinds = (NeuralNet, NeuralNetClassifier, NeuralNetBinaryClassifier)
-    return type(net).get_loss not in [kind.get_loss for kind in kinds]
 
 
 def _exact(logits):

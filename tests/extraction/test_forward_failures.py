@@ -4,7 +4,6 @@ import gc
 import os
 import tempfile
 
-import numpy as np
 import pytest
 import sklearn
 import torch
@@ -12,25 +11,17 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skbadge import exceptions
 from skbadge.extraction import _collector
-from skbadge.extraction._forward import collect_outputs
 from skbadge.extraction._storage import empty_tables
-from skbadge.strategies import Needs
 from tests._any_modules import Net
-from tests._any_nets import make_net, make_rows
+from tests._any_nets import make_net
+from tests.extraction.test_forward import X, Y, collect
 from tests.test_any_net import assert_same_state, state_of
-
-ALL = Needs(proba=True, residual=True, features=True)
-X, Y = make_rows("table"), np.arange(18) % 3
 
 
 @pytest.fixture
 def net():
     torch.manual_seed(0)
     return make_net(Net).fit(X, Y)
-
-
-def collect(net, pool=X, needs=ALL, **settings):
-    return collect_outputs(net, pool, needs, **settings)
 
 
 class Explodes(Net):

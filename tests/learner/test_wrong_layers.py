@@ -4,24 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from skbadge import (
-    LeastConfidence,
-)
-from skbadge.exceptions import (
-    LayerError,
-    ModuleOutputError,
-)
-from tests._learning import (
-    assert_unchanged,
-    make_data,
-    make_learner,
-    make_net,
-    snapshot,
-)
-from tests.learner.test_wrong_input import refused
-
-X, Y = make_data()
-POOL, POOL_Y = make_data(30, seed=1)
+from skbadge import LeastConfidence
+from skbadge.exceptions import LayerError, ModuleOutputError
+from tests._learning import assert_unchanged, make_learner, make_net, snapshot
+from tests.learner.test_wrong_input import POOL, X, Y, refused
 
 
 class TwoHeads(nn.Module):
