@@ -63,9 +63,9 @@ class ActiveLearner(
         ``nn.Linear`` executed whose width is that of the module's output.
     classes : array-like of shape (n_classes,) or None, default=None
         All classes. Their order is that of the net's columns, which matters for a
-        trained net only: ``classes_`` is sorted anyhow. None takes the net's own
-        ``classes``, else the sorted labels of `fit`; integer labels below the width of
-        the last layer count as column numbers.
+        trained net and for class weights of a criterion; ``classes_`` is sorted
+        anyhow. None takes the net's own ``classes``, else the sorted labels of `fit`;
+        integer labels below the width of the last layer count as column numbers.
     warm_start : bool, default=False
         Whether `teach` goes on from the present weights and optimizer state, with
         transformers as fitted, or trains from scratch (as the BADGE paper does). What
