@@ -24,7 +24,7 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 from skbadge import BADGE, ActiveLearner, LeastConfidence
-from skbadge.strategies import Needs, PoolOutputs
+from skbadge.strategies import Needs, Outputs
 
 N_FEATURES, N_HIDDEN, N_CLASSES, BATCH_SIZE = 784, 512, 10, 512
 TARGET = 1.15
@@ -73,9 +73,9 @@ def bare_query(module, X, strategy, n):
     if needs_features:
         residual = proba - nn.functional.one_hot(proba.argmax(1), N_CLASSES)
         values = {"residual": residual, "features": torch.cat(features)}
-        outputs = PoolOutputs(len(X), Needs(residual=True, features=True), values)
+        outputs = Outputs(len(X), Needs(residual=True, features=True), values)
     else:
-        outputs = PoolOutputs(len(X), Needs(proba=True), {"proba": proba})
+        outputs = Outputs(len(X), Needs(proba=True), {"proba": proba})
     chosen = strategy.select(outputs, n, random_state=0).indices
     return time.perf_counter() - start, chosen
 

@@ -1,8 +1,8 @@
 """Deep active learning with scikit-learn manners, for any skorch net."""
 
 from skbadge._features import PenultimateFeatures
-from skbadge._learner import ActiveLearner
 from skbadge._simulate import simulate
+from skbadge.learner._learner import ActiveLearner
 from skbadge.strategies import (
     ALBL,
     BADGE,

@@ -12,12 +12,12 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skbadge._contracts import Needs
-from skbadge._inputs import check_rows
-from skbadge._learner import ActiveLearner
-from skbadge._training import fit_router
-from skbadge.extraction._batches import first_batch
-from skbadge.extraction._forward import collect_outputs
-from skbadge.extraction._nets import (
+from skbadge.extraction._pass import collect_outputs
+from skbadge.learner._inputs import check_rows
+from skbadge.learner._learner import ActiveLearner
+from skbadge.learner._training import fit_router
+from skbadge.nets._batches import first_batch
+from skbadge.nets._estimators import (
     check_estimator_kind,
     copy_frozen,
     find_net,

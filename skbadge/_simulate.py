@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from skbadge._classes import check_labels
 from skbadge.exceptions import InvalidInputError
-from skbadge.extraction._nets import find_net
+from skbadge.learner._classes import check_labels
+from skbadge.nets._estimators import find_net
 from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
 from skbadge.utils._rows import as_rows, n_rows, take
 from skbadge.utils._validation import check_integer

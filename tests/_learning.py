@@ -122,7 +122,7 @@ PREFIX_STRATEGIES = [name for name in make_strategies() if name != "badge-kdpp"]
 
 def weights(learner):
     """Copy all parameters and buffers of a learner's net."""
-    from skbadge.extraction._nets import find_net
+    from skbadge.nets._estimators import find_net
 
     module = find_net(learner.estimator_).module_
     return {k: v.clone() for k, v in module.state_dict().items()}

@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from skbadge._contracts import Feedback, Needs, PoolOutputs, Selection
-from skbadge.exceptions import SkbadgeError, UndeclaredNeedError
+from skbadge._contracts import Feedback, Needs, Outputs, Selection, Traits
+from skbadge.exceptions import (
+    InvalidInputError,
+    SkbadgeError,
+    UndeclaredNeedError,
+)
 
-FLAGS = [flag.name for flag in dataclasses.fields(Needs)]
+FLAGS = ("proba", "residual", "features", "inputs", "head")
 
 
 def test_union_of_needs():
@@ -31,7 +35,7 @@ def test_union_with_something_else():
     "record",
     [
         Needs(),
-        PoolOutputs(1),
+        Outputs(1),
         Selection(np.zeros(1)),
         Feedback(Selection(np.zeros(1)), *[np.zeros(1)] * 3, 1, 1),
     ],
@@ -43,17 +47,74 @@ def test_records_are_frozen(record):
         setattr(record, name, 3)
 
 
+def test_numbers_and_inner_needs_take_the_larger():
+    first = Needs(samples=5, labeled=Needs(proba=True))
+    second = Needs(samples=10, labeled=Needs(features=True, samples=3))
+    inner = Needs(proba=True, features=True, samples=3)
+    assert first | second == second | first == Needs(samples=10, labeled=inner)
+    assert first | Needs() == Needs() | first == first
+
+
+def test_labels_alone_are_a_need():
+    assert Needs(labeled=Needs())
+    assert Needs(labeled=Needs()) != Needs()
+    assert repr(Needs(labeled=Needs())) == "Needs(labeled=Needs())"
+
+
+@pytest.mark.parametrize("field", ["residual", "head", "samples", "labeled"])
+def test_only_inputs_need_no_training(field):
+    assert not Needs(inputs=True).trained
+    value = Needs() if field == "labeled" else 2
+    assert Needs(inputs=True, **{field: value}).trained
+
+
+def test_traits_of_two_are_the_weaker_of_each():
+    weak = Traits(nested=False, breaks_ties=False, needs_labels=True)
+    assert Traits() & weak == weak & Traits() == weak
+    assert Traits() & Traits() == Traits()
+
+
 def test_every_need_has_its_output():
     for flag in FLAGS:
         tensor = torch.ones(2, 3)
-        outputs = PoolOutputs(2, Needs(**{flag: True}), {flag: tensor})
+        outputs = Outputs(2, Needs(**{flag: True}), {flag: tensor})
         assert getattr(outputs, flag) is tensor
         for other in set(FLAGS) - {flag}:
             with pytest.raises(UndeclaredNeedError) as caught:
                 getattr(outputs, other)
             assert str(caught.value) == (
                 f"The strategy reads outputs.{other}, which it did not declare. Set "
-                f"needs = Needs({other}=True) on its class, beside the flags that are "
-                "there."
+                f"needs = Needs({other}=True) on its class, beside what is there."
             )
             assert isinstance(caught.value, (SkbadgeError, AttributeError))
+
+
+def test_samples_and_labels_are_read_by_declaration():
+    labeled = Outputs.of(proba=[[0.5, 0.5]], features=[[1.0]], y=[1])
+    samples = torch.rand(3, 6, 2)
+    outputs = Outputs.of(samples=samples, labeled=labeled)
+    assert outputs.needs.samples == 6
+    seen = outputs.declared(Needs(samples=4, labeled=Needs(proba=True)))
+    assert torch.equal(seen.samples, samples[:, :4])
+    assert seen.labeled.y.tolist() == [1]
+    with pytest.raises(UndeclaredNeedError, match="outputs.features"):
+        _ = seen.labeled.features
+    with pytest.raises(UndeclaredNeedError, match=r"Needs\(samples=10\)"):
+        _ = outputs.declared(Needs(proba=True)).samples
+    with pytest.raises(UndeclaredNeedError, match="outputs.labeled"):
+        _ = outputs.declared(Needs(samples=4)).labeled
+    with pytest.raises(UndeclaredNeedError, match="only labelled rows have"):
+        _ = seen.y
+
+
+def test_outputs_by_hand():
+    outputs = Outputs.of(head=([[1.0, 2.0]], None), n_pool=3, positions=[4, 5, 6])
+    assert outputs.needs == Needs(head=True)
+    assert outputs.head.weight.shape == (1, 2) and outputs.head.bias is None
+    assert outputs.positions.tolist() == [4, 5, 6]
+    with pytest.raises(InvalidInputError, match="as many rows in each field"):
+        Outputs.of(proba=[[1.0]], features=[[1.0], [2.0]])
+    with pytest.raises(InvalidInputError, match="Got nothing"):
+        Outputs.of()
+    with pytest.raises(InvalidInputError, match="fields of Outputs are"):
+        Outputs.of(probabilities=[[1.0]])

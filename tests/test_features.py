@@ -22,7 +22,7 @@ from skbadge import PenultimateFeatures, exceptions
 from tests._any_modules import Net
 from tests._any_nets import CASES, build
 from tests._learning import Double, global_states, make_data, make_net
-from tests.test_any_net import user_module
+from tests.nets.test_any_net import user_module
 from tests.test_sklearn import Sizer, lean_settings_of_batches
 
 X, Y = make_data()

@@ -15,13 +15,13 @@ from time import perf_counter
 import torch
 from threadpoolctl import threadpool_limits
 
-from skbadge._learner import ActiveLearner
 from skbadge._simulate import Simulation
 from skbadge.benchmarks._memory import peak_memory_mb, reset_peak_memory
 from skbadge.benchmarks._nets import make_paper_net
 from skbadge.benchmarks._settings import make_strategy
 from skbadge.benchmarks._store import write_json
 from skbadge.benchmarks._tasks import load_task
+from skbadge.learner._learner import ActiveLearner
 
 __all__ = ["attempt_cell", "describe_failure", "environment", "run_cell"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from skbadge._contracts import PoolOutputs
+from skbadge._contracts import Outputs
 from skbadge.embeddings._factored import FactoredEmbedding
 from skbadge.embeddings._tensors import as_tensor
 from skbadge.exceptions import InvalidInputError
@@ -79,14 +79,12 @@ class GradientEmbedding(FactoredEmbedding):
         self._residual = left
 
     @classmethod
-    def from_outputs(
-        cls, outputs: PoolOutputs, *, bias: bool = False
-    ) -> GradientEmbedding:
+    def from_outputs(cls, outputs: Outputs, *, bias: bool = False) -> GradientEmbedding:
         """Make the embedding of a pool from what one pass over it found.
 
         Parameters
         ----------
-        outputs : PoolOutputs
+        outputs : Outputs
             With ``residual`` and ``features``.
         bias : bool, default=False
             As in the class.

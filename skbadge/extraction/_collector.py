@@ -13,11 +13,6 @@ from skbadge.exceptions import (
 )
 from skbadge.extraction._gradient_check import check_gradient
 from skbadge.extraction._layers import choose_layer, linear_layers, only_call
-from skbadge.extraction._probabilities import (
-    check_distribution,
-    check_own_predict_proba,
-    to_probabilities,
-)
 from skbadge.extraction._rerun import Rerun
 from skbadge.extraction._residual import (
     LINKS,
@@ -29,6 +24,11 @@ from skbadge.extraction._residual import (
     residual_by_autograd,
 )
 from skbadge.extraction._storage import empty_tables
+from skbadge.nets._probabilities import (
+    check_distribution,
+    check_own_predict_proba,
+    to_probabilities,
+)
 
 __all__ = ["Collector", "split_answer"]
 

@@ -12,9 +12,9 @@ from torch.nn.utils import parametrize
 from skbadge.exceptions import LayerError
 from skbadge.extraction._hooks import captured_calls
 from skbadge.extraction._layers import linear_layers, only_call
-from skbadge.extraction._probabilities import unwrapped_criterion
 from skbadge.extraction._rerun import Rerun
 from skbadge.extraction._residual import row_losses
+from skbadge.nets._probabilities import unwrapped_criterion
 from skbadge.utils._torch import preserved_generators
 
 __all__ = ["check_gradient"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import nn
+
+from skbadge.utils._tree import tensors_of
 
 __all__ = [
     "CallRecord",
@@ -15,7 +16,6 @@ __all__ = [
     "captured_calls",
     "checked_inputs",
     "kept_state",
-    "tensors_of",
 ]
 
 
@@ -138,18 +138,6 @@ def checked_inputs(module, check):
         yield
     finally:
         handle.remove()
-
-
-def tensors_of(value):
-    """Yield the tensors in nested dicts, lists and tuples."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from tensors_of(part)
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from tensors_of(part)
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 import torch
 
 from skbadge.exceptions import ModuleOutputError
-from skbadge.extraction._nets import is_binary, overrides
-from skbadge.extraction._probabilities import unwrapped_criterion
+from skbadge.nets._estimators import is_binary, overrides
+from skbadge.nets._probabilities import unwrapped_criterion
 
 __all__ = [
     "LINKS",

@@ -1,16 +1,15 @@
 """Query strategies, and what is needed to write one."""
 
-from skbadge._contracts import Feedback, Needs, PoolOutputs, Selection
+from skbadge._contracts import Feedback, Head, Needs, Outputs, Selection, Traits
 from skbadge.strategies._albl import ALBL
 from skbadge.strategies._badge import BADGE
 from skbadge.strategies._base import QueryStrategy
 from skbadge.strategies._core_set import CoreSet
+from skbadge.strategies._entropy import EntropySampling
+from skbadge.strategies._least_confidence import LeastConfidence
+from skbadge.strategies._margin import MarginSampling
 from skbadge.strategies._random import RandomSampling
-from skbadge.strategies._uncertainty import (
-    EntropySampling,
-    LeastConfidence,
-    MarginSampling,
-)
+from skbadge.strategies._scores import ScoreSampling
 
 __all__ = [
     "ALBL",
@@ -18,11 +17,14 @@ __all__ = [
     "CoreSet",
     "EntropySampling",
     "Feedback",
+    "Head",
     "LeastConfidence",
     "MarginSampling",
     "Needs",
-    "PoolOutputs",
+    "Outputs",
     "QueryStrategy",
     "RandomSampling",
+    "ScoreSampling",
     "Selection",
+    "Traits",
 ]

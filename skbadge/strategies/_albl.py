@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skbadge._contracts import Needs, Selection
+from skbadge._contracts import Needs, Selection, Traits
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection._exp4p import (
     arm_probabilities,
@@ -15,8 +15,8 @@ from skbadge.selection._exp4p import (
 )
 from skbadge.strategies._base import QueryStrategy
 from skbadge.strategies._core_set import CoreSet
+from skbadge.strategies._least_confidence import LeastConfidence
 from skbadge.strategies._random import RandomSampling
-from skbadge.strategies._uncertainty import LeastConfidence
 from skbadge.utils._validation import check_integer, check_option, check_real
 
 __all__ = ["ALBL"]
@@ -81,7 +81,7 @@ class ALBL(QueryStrategy):
     --------
     >>> from skbadge import ALBL, EntropySampling, MarginSampling
     >>> ALBL(arms=[EntropySampling(), MarginSampling()]).needs
-    Needs(proba=True, residual=False, features=False, labeled_features=False)
+    Needs(proba=True)
     """
 
     def __init__(
@@ -101,6 +101,14 @@ class ALBL(QueryStrategy):
             needs = needs | arm.needs
         return needs
 
+    @property
+    def traits(self):
+        """What all arms promise."""
+        traits = Traits()
+        for arm in self._all_arms():
+            traits = traits & arm.traits
+        return traits
+
     def observe(self, feedback):
         """Learn from how a batch turned out.
 
@@ -113,12 +121,15 @@ class ALBL(QueryStrategy):
         if self.update == "chosen":
             queried = len(feedback.correct)
             reward = importance_weighted_accuracy(
-                feedback.correct, feedback.probability, n_rows=queried, n_rounds=1
+                feedback.correct,
+                feedback.inclusion_probability,
+                n_rows=queried,
+                n_rounds=1,
             )
         else:
             reward = importance_weighted_accuracy(
                 feedback.correct,
-                feedback.probability,
+                feedback.inclusion_probability,
                 n_rows=feedback.n_labeled + feedback.n_unlabeled,
                 n_rounds=self.n_rounds,
             )
@@ -180,7 +191,7 @@ class ALBL(QueryStrategy):
         return Selection(
             chosen,
             scores=batches[drawn].scores,
-            probability=row_probability,
+            inclusion_probability=row_probability,
             arm=drawn,
             arm_probability=probability,
             arm_inclusion=inclusion,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skbadge._contracts import Needs, Selection
+from skbadge._contracts import Needs, Selection, Traits
 from skbadge.embeddings import GradientEmbedding
 from skbadge.selection._k_dpp import _k_dpp
 from skbadge.selection._kmeans_plusplus import _kmeans_plusplus
@@ -65,14 +65,12 @@ class BADGE(QueryStrategy):
     --------
     A confident row, and two unsure ones that differ:
 
-    >>> import torch
     >>> from skbadge import BADGE
-    >>> from skbadge.strategies import Needs, PoolOutputs
-    >>> values = {
-    ...     "residual": torch.tensor([[-1e-6, 1e-6], [-0.5, 0.5], [0.4, -0.4]]),
-    ...     "features": torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]),
-    ... }
-    >>> outputs = PoolOutputs(3, Needs(residual=True, features=True), values)
+    >>> from skbadge.strategies import Outputs
+    >>> outputs = Outputs.of(
+    ...     residual=[[-1e-6, 1e-6], [-0.5, 0.5], [0.4, -0.4]],
+    ...     features=[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]],
+    ... )
     >>> chosen = BADGE(first="max-norm").select(outputs, n=1, random_state=0)
     >>> chosen.indices, chosen.scores.round(3)
     (array([1]), array([0.5]))
@@ -83,6 +81,11 @@ class BADGE(QueryStrategy):
     def __init__(self, *, sampler="k-means++", first="uniform"):
         self.sampler = sampler
         self.first = first
+
+    @property
+    def traits(self):
+        """A k-DPP draws a set for its size."""
+        return Traits(nested=self.sampler != "k-dpp")
 
     def check_parameters(self):
         """Refuse options that do not exist."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skbadge._contracts import Needs, PoolOutputs
+from skbadge._contracts import Needs, Outputs, Traits
 from skbadge.exceptions import InvalidInputError, SkbadgeError
 from skbadge.utils._random import as_generator
 from skbadge.utils._validation import check_n
@@ -20,7 +19,7 @@ class QueryStrategy(BaseEstimator, ABC):
     """Base of query strategies: says what it reads, and chooses rows from it.
 
     A subclass declares `needs` and writes `_select`. It sees neither a net nor the
-    pool, only what one pass found (:class:`PoolOutputs`), and never changes in
+    pool, only what one pass found (:class:`Outputs`), and never changes in
     `select`: randomness comes as an argument. A strategy that learns from the labels it
     was given adds ``observe(feedback)``, the one method that may change it; the learner
     calls it once after each successful refit.
@@ -29,6 +28,8 @@ class QueryStrategy(BaseEstimator, ABC):
     ----------
     needs : Needs
         What the strategy reads; on the class, or a property where a parameter decides.
+    traits : Traits
+        What it promises; in the same way.
 
     See Also
     --------
@@ -38,27 +39,26 @@ class QueryStrategy(BaseEstimator, ABC):
     --------
     A strategy of one's own, least confidence in four lines:
 
-    >>> import torch
-    >>> from skbadge.strategies import Needs, PoolOutputs, QueryStrategy, Selection
+    >>> from skbadge.strategies import Needs, Outputs, QueryStrategy, Selection
     >>> class LeastSure(QueryStrategy):
     ...     needs = Needs(proba=True)
     ...     def _select(self, outputs, n, generator):
     ...         order = outputs.proba.max(dim=1).values.argsort(stable=True)
     ...         return Selection(order[:n].numpy())
-    >>> proba = torch.tensor([[0.9, 0.1], [0.5, 0.5], [0.7, 0.3]])
-    >>> outputs = PoolOutputs(3, Needs(proba=True), {"proba": proba})
+    >>> outputs = Outputs.of(proba=[[0.9, 0.1], [0.5, 0.5], [0.7, 0.3]])
     >>> LeastSure().select(outputs, n=2, random_state=0).indices
     array([1, 2])
     """
 
     needs = Needs()
+    traits = Traits()
 
     def select(self, outputs, n, random_state=None):
         """Choose rows.
 
         Parameters
         ----------
-        outputs : PoolOutputs
+        outputs : Outputs
             What the pass over the pool found; must hold what `needs` declares.
         n : int
             Number of rows to choose, at most ``outputs.n_pool``.
@@ -77,9 +77,9 @@ class QueryStrategy(BaseEstimator, ABC):
         SkbadgeError
             If the subclass chose something other than ``n`` distinct positions.
         """
-        if not isinstance(outputs, PoolOutputs):
+        if not isinstance(outputs, Outputs):
             raise InvalidInputError(
-                f"outputs must be PoolOutputs. Got {type(outputs).__name__} instead."
+                f"outputs must be Outputs. Got {type(outputs).__name__} instead."
             )
         n = check_n(n, outputs.n_pool)
         self.check_parameters()
@@ -90,7 +90,7 @@ class QueryStrategy(BaseEstimator, ABC):
                 f"{outputs.needs} instead."
             )
         # The strategy sees what it declared, even where more was found for others.
-        outputs = replace(outputs, needs=needs)
+        outputs = outputs.declared(needs)
         selection = self._select(outputs, n, as_generator(random_state))
         self._check(selection, n, outputs.n_pool)
         return selection

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skbadge._contracts import Needs, Selection
+from skbadge._contracts import Needs, Selection, Traits
 from skbadge.selection._k_center import _k_center_greedy
 from skbadge.strategies._base import QueryStrategy
 
@@ -33,25 +33,22 @@ class CoreSet(QueryStrategy):
 
     Examples
     --------
-    >>> import torch
     >>> from skbadge import CoreSet
-    >>> from skbadge.strategies import Needs, PoolOutputs
-    >>> values = {
-    ...     "features": torch.tensor([[0.0], [1.0], [5.5], [6.0]]),
-    ...     "labeled_features": torch.tensor([[0.0]]),
-    ... }
-    >>> outputs = PoolOutputs(4, Needs(features=True, labeled_features=True), values)
+    >>> from skbadge.strategies import Outputs
+    >>> labeled = Outputs.of(features=[[0.0]], y=[0])
+    >>> outputs = Outputs.of(features=[[0.0], [1.0], [5.5], [6.0]], labeled=labeled)
     >>> CoreSet().select(outputs, n=2).indices
     array([3, 1])
     """
 
-    needs = Needs(features=True, labeled_features=True)
+    needs = Needs(features=True, labeled=Needs(features=True))
+    traits = Traits(needs_labels=True)
 
     def _select(self, outputs, n, generator):
         indices, distances = _k_center_greedy(
             outputs.features,
             n,
-            labeled_features=outputs.labeled_features,
+            labeled_features=outputs.labeled.features,
             priority=generator.permutation(outputs.n_pool),
         )
         return Selection(indices, scores=distances)

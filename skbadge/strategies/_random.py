@@ -28,8 +28,8 @@ class RandomSampling(QueryStrategy):
 
     Examples
     --------
-    >>> from skbadge.strategies import PoolOutputs, RandomSampling
-    >>> len(RandomSampling().select(PoolOutputs(100), n=5, random_state=0).indices)
+    >>> from skbadge.strategies import Outputs, RandomSampling
+    >>> len(RandomSampling().select(Outputs.of(100), n=5, random_state=0).indices)
     5
     """
 
@@ -38,4 +38,4 @@ class RandomSampling(QueryStrategy):
     def _select(self, outputs, n, generator):
         indices = generator.permutation(outputs.n_pool)[:n]
         probability = np.full(n, n / outputs.n_pool)
-        return Selection(indices.astype(np.intp), probability=probability)
+        return Selection(indices.astype(np.intp), inclusion_probability=probability)

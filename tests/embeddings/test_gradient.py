@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from skbadge._contracts import Needs, PoolOutputs
+from skbadge._contracts import Needs, Outputs
 from skbadge.embeddings import GradientEmbedding, _rows
 from skbadge.exceptions import InvalidInputError
 
@@ -97,7 +97,7 @@ def test_from_outputs(net, X):
     residual, features, _ = factors(net, X)
     needs = Needs(residual=True, features=True)
     values = {"residual": residual, "features": features}
-    outputs = PoolOutputs(N_ROWS, needs, values)
+    outputs = Outputs(N_ROWS, needs, values)
     for settings in ({}, {"bias": True}):
         found = GradientEmbedding.from_outputs(outputs, **settings)
         expected = GradientEmbedding(residual, features, **settings)

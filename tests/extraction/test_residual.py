@@ -4,7 +4,6 @@ from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from torch import nn
 
 from skbadge import exceptions
-from skbadge.extraction._nets import is_binary
 from skbadge.extraction._residual import (
     LINKS,
     closed_form,
@@ -13,6 +12,7 @@ from skbadge.extraction._residual import (
     hypothetical_labels,
     residual_by_autograd,
 )
+from skbadge.nets._estimators import is_binary
 
 SCALES = [0.0, 1e-3, 1.0, 10.0, 60.0]
 

@@ -14,8 +14,8 @@ from skorch.callbacks import Callback, EarlyStopping
 
 from skbadge import CoreSet, RandomSampling
 from skbadge.exceptions import InvalidInputError
-from skbadge.extraction._nets import find_net
 from skbadge.modules import lean_settings
+from skbadge.nets._estimators import find_net
 from tests._learning import (
     Normed,
     Tiny,

@@ -11,7 +11,7 @@ import torch
 from sklearn.frozen import FrozenEstimator
 
 from skbadge import ALBL, BADGE, ActiveLearner
-from skbadge.extraction._nets import find_net
+from skbadge.nets._estimators import find_net
 from tests._learning import Tiny, make_data, make_net
 
 X, Y = make_data(30)

@@ -269,7 +269,7 @@ class Listener(QueryStrategy):
         self.told_ = [*getattr(self, "told_", []), feedback]
 
     def _select(self, outputs, n, generator):
-        return Selection(np.arange(n), probability=np.linspace(0.1, 0.9, n))
+        return Selection(np.arange(n), inclusion_probability=np.linspace(0.1, 0.9, n))
 
 
 def test_feedback_is_told_once_after_a_successful_training(failing):
@@ -286,7 +286,7 @@ def test_feedback_is_told_once_after_a_successful_training(failing):
     assert feedback.taught.tolist() == [0, 1, 2, 3]
     assert feedback.n_labeled == 64
     assert feedback.n_unlabeled == 46
-    assert_array_equal(feedback.probability, np.linspace(0.1, 0.9, 4))
+    assert_array_equal(feedback.inclusion_probability, np.linspace(0.1, 0.9, 4))
     assert_array_equal(feedback.correct, learner.predict(POOL[:4]) == POOL_Y[:4])
     learner.refit()
     learner.teach(POOL[9:11], POOL_Y[9:11])

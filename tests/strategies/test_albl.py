@@ -8,22 +8,21 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skbadge import ALBL, CoreSet, LeastConfidence, MarginSampling, RandomSampling
-from skbadge._contracts import Feedback, Needs, PoolOutputs
+from skbadge._contracts import Feedback, Needs, Outputs
 from tests._oracles import exp4p_probabilities, exp4p_weights
 
-NEEDS = Needs(proba=True, features=True, labeled_features=True)
+NEEDS = Needs(proba=True, features=True, labeled=Needs(features=True))
 # Least confidence asks for rows 0, 1, 2; core-set for rows 3, 2, 1 and then others.
 PROBA = [[0.5, 0.5], [0.6, 0.4], [0.7, 0.3], [0.8, 0.2], [0.9, 0.1]]
 FEATURES = [[0.1], [2.5], [5.0], [10.0], [0.0]]
 
 
 def outputs():
-    values = {
-        "proba": torch.tensor(PROBA, dtype=torch.float64),
-        "features": torch.tensor(FEATURES, dtype=torch.float64),
-        "labeled_features": torch.zeros(1, 1, dtype=torch.float64),
-    }
-    return PoolOutputs(5, NEEDS, values)
+    return Outputs.of(
+        proba=torch.tensor(PROBA, dtype=torch.float64),
+        features=torch.tensor(FEATURES, dtype=torch.float64),
+        labeled=Outputs.of(features=torch.zeros(1, 1, dtype=torch.float64), y=[0]),
+    )
 
 
 def drawn(strategy, arm, n=3):
@@ -44,8 +43,8 @@ def test_batches_and_inclusion_by_hand():
     assert_array_equal(second.arm_inclusion, [[0, 1, 1], [1, 1, 1]])
     assert_allclose(first.arm_probability, [0.5, 0.5])
     # Row 0 is in one batch only, the others in both.
-    assert_allclose(first.probability, [0.5, 1.0, 1.0])
-    assert_allclose(second.probability, [0.5, 1.0, 1.0])
+    assert_allclose(first.inclusion_probability, [0.5, 1.0, 1.0])
+    assert_allclose(second.inclusion_probability, [0.5, 1.0, 1.0])
 
 
 def test_scores_are_those_of_the_drawn_arm():
@@ -57,10 +56,10 @@ def test_a_random_arm_counts_with_its_share():
     selection = drawn(ALBL(uniform_arm=True), 0)
     assert_allclose(selection.arm_inclusion[2], [0.6, 0.6, 0.6])
     third = (1 / 3) * np.array([1 + 0.6, 2 + 0.6, 2 + 0.6])
-    assert_allclose(selection.probability, third)
+    assert_allclose(selection.inclusion_probability, third)
     assert drawn(ALBL(uniform_arm=True), 2).scores is None
     given = drawn(ALBL(arms=[LeastConfidence(), CoreSet(), RandomSampling()]), 0)
-    assert_allclose(given.probability, third)
+    assert_allclose(given.inclusion_probability, third)
 
 
 def test_arms_are_drawn_by_their_probability():
@@ -92,7 +91,7 @@ def test_rounds_against_the_oracle(update, uniform_arm):
         q = [sum(a * b for a, b in zip(p, row, strict=True)) for row in batch]
         if update == "chosen":
             q = [p[arm]] * 3
-        assert_allclose(selection.probability, q, rtol=1e-12)
+        assert_allclose(selection.inclusion_probability, q, rtol=1e-12)
         # The net is new each round, so earlier rows are judged again.
         q_all += q
         correct = [1 - c for c in correct] + answers[round_]
@@ -102,7 +101,7 @@ def test_rounds_against_the_oracle(update, uniform_arm):
                 selection=selection,
                 taught=np.arange(3),
                 correct=np.array(correct, dtype=bool),
-                probability=np.array(q_all),
+                inclusion_probability=np.array(q_all),
                 n_labeled=n_labeled,
                 n_unlabeled=n_unlabeled,
             )
@@ -189,7 +188,7 @@ def test_499_rounds_stay_finite_and_above_the_floor():
 def test_one_arm_is_that_arm():
     selection = ALBL(arms=[MarginSampling()]).select(outputs(), 2, 0)
     assert_array_equal(selection.indices, [0, 1])
-    assert_allclose(selection.probability, 1.0)
+    assert_allclose(selection.inclusion_probability, 1.0)
 
 
 def test_needs_are_those_of_all_arms():

@@ -7,14 +7,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skbadge import BADGE, CoreSet
 from skbadge.selection import k_center_greedy, kmeans_plusplus
-from skbadge.strategies import Needs, PoolOutputs
+from skbadge.strategies import Needs, Outputs
 
 NEEDS = Needs(residual=True, features=True)
 
 
 def outputs(residual, features):
     values = {"residual": torch.tensor(residual), "features": torch.tensor(features)}
-    return PoolOutputs(len(residual), NEEDS, values)
+    return Outputs(len(residual), NEEDS, values)
 
 
 # Gradients (outer products): lengths 3, 2, 2 and 0; rows 1 and 2 are the same.
@@ -63,7 +63,7 @@ def test_the_strategy_is_the_algorithm_on_the_gradients(first):
     residual = torch.randn(30, 3, generator=generator, dtype=torch.float64)
     features = torch.randn(30, 4, generator=generator, dtype=torch.float64)
     dense = torch.einsum("ni,nj->nij", residual, features).reshape(30, 12)
-    pool = PoolOutputs(30, NEEDS, {"residual": residual, "features": features})
+    pool = Outputs(30, NEEDS, {"residual": residual, "features": features})
     for seed in range(5):
         chosen = BADGE(first=first).select(pool, 8, seed).indices
         expected = kmeans_plusplus(dense, 8, first=first, random_state=seed)
@@ -77,7 +77,7 @@ def test_confident_float32_rows_rank_by_uncertainty():
 
     logits = torch.tensor([[z, 0.0, 0.0] for z in (40.0, 20.0, 50.0, 30.0)])
     residual = closed_form(logits)
-    pool = PoolOutputs(4, NEEDS, {"residual": residual, "features": torch.ones(4, 2)})
+    pool = Outputs(4, NEEDS, {"residual": residual, "features": torch.ones(4, 2)})
     order = [
         BADGE(first="max-norm").select(_part(pool, rows), 1).indices[0]
         for rows in ([0, 1, 2, 3], [0, 3, 2], [0, 2])
@@ -88,7 +88,7 @@ def test_confident_float32_rows_rank_by_uncertainty():
 
 def _part(pool, rows):
     values = {k: v[rows] for k, v in pool.values.items()}
-    return PoolOutputs(len(rows), NEEDS, values)
+    return Outputs(len(rows), NEEDS, values)
 
 
 def test_kdpp_prefers_rows_that_differ():
@@ -101,16 +101,11 @@ def test_kdpp_prefers_rows_that_differ():
 
 
 def test_core_set_by_hand():
-    needs = Needs(features=True, labeled_features=True)
-    values = {
-        "features": torch.tensor([[1.0, 0.0], [0.0, 4.0], [3.0, 0.0], [0.0, 4.5]]),
-        "labeled_features": torch.tensor([[0.0, 0.0], [0.0, 1.0]]),
-    }
-    pool = PoolOutputs(4, needs, values)
+    features = torch.tensor([[1.0, 0.0], [0.0, 4.0], [3.0, 0.0], [0.0, 4.5]])
+    known = torch.tensor([[0.0, 0.0], [0.0, 1.0]])
+    pool = Outputs.of(features=features, labeled=Outputs.of(features=known, y=[0, 1]))
     selection = CoreSet().select(pool, 4, random_state=0)
     assert_array_equal(selection.indices, [3, 2, 0, 1])
     assert_allclose(selection.scores, [3.5, 3.0, 1.0, 0.5])
-    expected = k_center_greedy(
-        values["features"], 4, labeled_features=values["labeled_features"]
-    )
+    expected = k_center_greedy(features, 4, labeled_features=known)
     assert_array_equal(selection.indices, expected)

@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from sklearn.base import clone
 
 import skbadge
 import skbadge.strategies
-from skbadge._contracts import Needs, PoolOutputs, Selection
+from skbadge._contracts import Needs, Outputs, Selection
 from skbadge.exceptions import (
     InvalidInputError,
     RankError,
@@ -24,7 +25,7 @@ from skbadge.extraction._residual import closed_form
 from skbadge.strategies import BADGE, QueryStrategy
 from tests.selection._pools import hostile_tables
 
-FLAGS = ("proba", "residual", "features", "labeled_features")
+FLAGS = ("proba", "residual", "features", "inputs", "head")
 OPTIONS = {
     "BADGE": [
         {"first": "max-norm"},
@@ -49,7 +50,7 @@ ALL = [
     for kind in EXPORTED
     for options in [{}, *OPTIONS.get(kind.__name__, [])]
 ]
-PREFIX = [p for p in ALL if "k-dpp" not in p.id]
+PREFIX = [p for p in ALL if p.values[0].traits.nested]
 
 
 @pytest.fixture(params=ALL)
@@ -67,10 +68,15 @@ def make_outputs(needs, n=25, seed=0, copies=False):
     features = torch.randn(n, 6, generator=generator)
     if copies:
         features[:] = features[0]
-    labeled = torch.randn(5, 6, generator=generator)
-    values = dict(zip(FLAGS, (proba, residual, features, labeled), strict=True))
-    declared = {name: v for name, v in values.items() if getattr(needs, name)}
-    return PoolOutputs(n, needs, declared)
+    labeled = Outputs.of(
+        proba=torch.full((5, 4), 0.25),
+        features=torch.randn(5, 6, generator=generator),
+        y=[0, 1, 2, 3, 0],
+    )
+    outputs = Outputs.of(
+        proba=proba, residual=residual, features=features, labeled=labeled
+    )
+    return outputs.declared(needs)
 
 
 def frozen(strategy):
@@ -97,10 +103,10 @@ def test_selections_are_distinct_positions(strategy, global_random_seed):
             assert selection.scores.shape == (n,)
             assert selection.scores.dtype == np.float64
             assert np.isfinite(selection.scores).all()
-        if selection.probability is not None:
-            assert selection.probability.shape == (n,)
-            assert (selection.probability > 0).all()
-            assert (selection.probability <= 1 + 1e-12).all()
+        if selection.inclusion_probability is not None:
+            assert selection.inclusion_probability.shape == (n,)
+            assert (selection.inclusion_probability > 0).all()
+            assert (selection.inclusion_probability <= 1 + 1e-12).all()
 
 
 @settings(
@@ -119,14 +125,12 @@ def test_any_outputs_give_distinct_rows(strategy, features, labeled, dtype, size
     n_pool = len(features)
     generator = torch.Generator().manual_seed(n_pool)
     logits = torch.randn(n_pool, 4, generator=generator, dtype=torch.float64) * size
-    values = {
-        "proba": logits.softmax(dim=1).to(dtype),
-        "residual": closed_form(logits).to(dtype),
-        "features": features,
-        "labeled_features": labeled,
-    }
-    values = {name: v for name, v in values.items() if getattr(strategy.needs, name)}
-    outputs = PoolOutputs(n_pool, strategy.needs, values)
+    outputs = Outputs.of(
+        proba=logits.softmax(dim=1).to(dtype),
+        residual=closed_form(logits).to(dtype),
+        features=features,
+        labeled=Outputs.of(features=labeled, y=torch.zeros(len(labeled))),
+    ).declared(strategy.needs)
     n = data.draw(st.integers(1, n_pool))
     try:
         selection = strategy.select(outputs, n, random_state=0)
@@ -215,7 +219,7 @@ def test_what_is_declared_suffices_and_is_needed(strategy):
     for flag in FLAGS:
         if not getattr(needs, flag):
             continue
-        fewer = Needs(**{f: getattr(needs, f) and f != flag for f in FLAGS})
+        fewer = replace(needs, **{flag: False})
         with pytest.raises(InvalidInputError, match="outputs must hold what"):
             strategy.select(make_outputs(fewer), 3)
 
@@ -240,7 +244,7 @@ def test_wrong_n(strategy, n):
 
 
 def test_wrong_outputs(strategy):
-    with pytest.raises(InvalidInputError, match="outputs must be PoolOutputs. Got nd"):
+    with pytest.raises(InvalidInputError, match="outputs must be Outputs. Got nd"):
         strategy.select(np.zeros((3, 2)), 1)
     with pytest.raises(InvalidInputError, match="no candidates"):
         strategy.select(make_outputs(strategy.needs, n=0), 1)

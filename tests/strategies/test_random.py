@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import chisquare
 
 from skbadge import RandomSampling
-from skbadge.strategies import PoolOutputs
+from skbadge.strategies import Outputs
 
 
 def counts_of_pairs(select):
@@ -19,7 +19,7 @@ def counts_of_pairs(select):
 
 def test_every_ordered_pair_is_equally_likely():
     def select(seed):
-        return RandomSampling().select(PoolOutputs(4), 2, seed).indices
+        return RandomSampling().select(Outputs(4), 2, seed).indices
 
     assert chisquare(counts_of_pairs(select)).pvalue > 1e-4
 
@@ -34,6 +34,6 @@ def test_the_same_test_rejects_a_wrong_law():
 
 @pytest.mark.parametrize("n", [1, 3, 10])
 def test_probability_is_the_share_of_the_pool(n):
-    selection = RandomSampling().select(PoolOutputs(10), n, 0)
-    np.testing.assert_allclose(selection.probability, n / 10)
+    selection = RandomSampling().select(Outputs(10), n, 0)
+    np.testing.assert_allclose(selection.inclusion_probability, n / 10)
     assert selection.scores is None

@@ -6,15 +6,13 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skbadge import EntropySampling, LeastConfidence, MarginSampling
-from skbadge.strategies import Needs, PoolOutputs
+from skbadge.strategies import Outputs
 
 PROBA = [[0.7, 0.2, 0.1], [0.5, 0.48, 0.02], [0.4, 0.3, 0.3], [1.0, 0.0, 0.0]]
 
 
 def select(strategy, proba, n, seed=0):
-    proba = torch.as_tensor(proba)
-    outputs = PoolOutputs(len(proba), Needs(proba=True), {"proba": proba})
-    return strategy.select(outputs, n, random_state=seed)
+    return strategy.select(Outputs.of(proba=proba), n, random_state=seed)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from skbadge._classes import check_labels, encode, in_order, resolve_classes
-from skbadge._inputs import check_indices, check_rows, check_strategy
-from skbadge._labeled import LabeledSet, Pending, split_fit_params
-from skbadge._training import probe_net
 from skbadge.exceptions import LearnerNotFittedError
-from skbadge.extraction._nets import (
+from skbadge.learner._classes import check_labels, encode, in_order, resolve_classes
+from skbadge.learner._inputs import check_indices, check_rows, check_strategy
+from skbadge.learner._labeled import LabeledSet, Pending, split_fit_params
+from skbadge.learner._training import probe_net
+from skbadge.nets._estimators import (
     check_estimator_kind,
     find_net,
     input_format,
@@ -146,8 +146,8 @@ class LabeledRowsMixin:
         asked, pending = self._asked, self._pending
         if asked is not None:
             taught, new_rows = asked.matched(indices, len(y))
-            if asked.selection.probability is not None:
-                probability[new_rows] = asked.selection.probability[taught]
+            if asked.selection.inclusion_probability is not None:
+                probability[new_rows] = asked.selection.inclusion_probability[taught]
             if len(taught):
                 asked = asked.closed(taught)
             if len(taught) and asked.own:

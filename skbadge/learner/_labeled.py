@@ -253,7 +253,7 @@ class Pending:
             selection=self.selection,
             taught=self.taught,
             correct=correct,
-            probability=probability[np.isfinite(probability)],
+            inclusion_probability=probability[np.isfinite(probability)],
             n_labeled=len(labeled),
             n_unlabeled=self.n_unlabeled,
         )

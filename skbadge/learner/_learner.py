@@ -11,22 +11,22 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import get_tags
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 
-from skbadge._bookkeeping import LabeledRowsMixin
-from skbadge._classes import check_labels, encode
-from skbadge._contracts import PoolOutputs
-from skbadge._inputs import (
+from skbadge._contracts import Outputs
+from skbadge.exceptions import DivergedTrainingError
+from skbadge.extraction._pass import collect_outputs
+from skbadge.learner._bookkeeping import LabeledRowsMixin
+from skbadge.learner._classes import check_labels, encode
+from skbadge.learner._inputs import (
     check_candidates,
     check_indices,
     check_rows,
     check_strategy,
     drawn_share,
 )
-from skbadge._labeled import AskedBatch
-from skbadge._trained import TrainedModelMixin
-from skbadge.exceptions import DivergedTrainingError
-from skbadge.extraction._forward import collect_outputs
-from skbadge.extraction._nets import check_estimator_kind, find_net, split_estimator
-from skbadge.extraction._probabilities import check_distribution, explained_bfloat16
+from skbadge.learner._labeled import AskedBatch
+from skbadge.learner._trained import TrainedModelMixin
+from skbadge.nets._estimators import check_estimator_kind, find_net, split_estimator
+from skbadge.nets._probabilities import check_distribution, explained_bfloat16
 from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
 from skbadge.utils._rows import as_rows, n_rows
 from skbadge.utils._torch import seeded_generators
@@ -429,7 +429,7 @@ class ActiveLearner(
             return self.strategy_
         check_estimator_kind(self.estimator)
         strategy = check_strategy(self.strategy)
-        if strategy.needs:
+        if strategy.needs.trained:
             self._check_trained("query")
         return strategy
 
@@ -442,7 +442,7 @@ class ActiveLearner(
 
     def _outputs(self, X_pool, rows, n_candidates, needs):
         if not needs:
-            return PoolOutputs(n_candidates)
+            return Outputs(n_candidates, positions=rows)
         transformers, net = split_estimator(self.estimator_)
         with seeded_generators(self._seed(Purpose.POOL_PASS)):
             return collect_outputs(
@@ -451,6 +451,7 @@ class ActiveLearner(
                 needs,
                 rows=rows,
                 labeled=self.X_,
+                labels=encode(self.y_, self._columns),
                 transformers=transformers,
                 layer=self.layer,
                 n_classes=len(self.classes_),

@@ -15,12 +15,12 @@ from sklearn.utils.metadata_routing import (
 )
 from skorch.callbacks import Callback
 
-from skbadge._classes import GIVEN, encode, resolve_classes
 from skbadge.exceptions import InvalidInputError
-from skbadge.extraction._dataset import RelabeledDataset
-from skbadge.extraction._forward import output_width
 from skbadge.extraction._layers import check_layer_name, static_width
-from skbadge.extraction._nets import (
+from skbadge.extraction._pass import output_width
+from skbadge.learner._classes import GIVEN, encode, resolve_classes
+from skbadge.nets._dataset import RelabeledDataset
+from skbadge.nets._estimators import (
     adapt_dataset,
     copy_frozen,
     duplicate,
@@ -30,7 +30,7 @@ from skbadge.extraction._nets import (
     is_frozen,
     split_estimator,
 )
-from skbadge.extraction._probabilities import explained_bfloat16
+from skbadge.nets._probabilities import explained_bfloat16
 from skbadge.utils._interrupt import lasting_interrupts
 from skbadge.utils._rows import is_dataset, take
 from skbadge.utils._torch import preserved_generators, seeded_generators

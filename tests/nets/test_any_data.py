@@ -14,7 +14,7 @@ from torch.utils.data import Dataset, TensorDataset
 
 from skbadge import ActiveLearner, LeastConfidence, take
 from skbadge.exceptions import InvalidInputError
-from skbadge.extraction._nets import find_net
+from skbadge.nets._estimators import find_net
 from skbadge.utils._rows import n_rows
 from tests._any_modules import Net, Transformer, TwoInputs
 from tests._any_nets import make_net, make_rows

@@ -14,8 +14,8 @@ from skorch.dataset import Dataset
 from torch import nn
 
 from skbadge.exceptions import InvalidInputError
-from skbadge.extraction._dataset import ModuleDataset
-from skbadge.extraction._hooks import tensors_of
+from skbadge.nets._dataset import ModuleDataset
+from skbadge.utils._tree import tensors_of
 
 __all__ = [
     "InputFormat",

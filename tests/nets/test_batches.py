@@ -8,9 +8,9 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from skbadge import exceptions
-from skbadge.extraction import _batches
-from skbadge.extraction._batches import batch_size_of, iterate_batches, iterate_chunks
 from skbadge.modules import InMemoryBatches
+from skbadge.nets import _batches
+from skbadge.nets._batches import batch_size_of, iterate_batches, iterate_chunks
 from tests._any_nets import make_net
 
 # skorch warns of it itself.

@@ -9,19 +9,19 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from skbadge._contracts import Needs, PoolOutputs
+from skbadge._contracts import Outputs
 from skbadge.exceptions import PoolPassError
-from skbadge.extraction._batches import (
+from skbadge.extraction._collector import Collector, split_answer
+from skbadge.extraction._hooks import captured_calls, checked_inputs, kept_state
+from skbadge.extraction._storage import ran_out_of_memory
+from skbadge.nets._batches import (
     batch_size_of,
     first_batch,
     iterate_batches,
     iterate_chunks,
 )
-from skbadge.extraction._collector import Collector, split_answer
-from skbadge.extraction._hooks import captured_calls, checked_inputs, kept_state
-from skbadge.extraction._nets import is_binary
-from skbadge.extraction._probabilities import to_probabilities
-from skbadge.extraction._storage import ran_out_of_memory
+from skbadge.nets._estimators import is_binary
+from skbadge.nets._probabilities import to_probabilities
 from skbadge.utils._rows import n_rows, take
 
 __all__ = ["collect_outputs", "output_width"]
@@ -34,6 +34,7 @@ def collect_outputs(
     *,
     rows=None,
     labeled=None,
+    labels=None,
     transformers=None,
     layer=None,
     n_classes=None,
@@ -52,7 +53,9 @@ def collect_outputs(
     rows : ndarray of int or None, default=None
         Positions of the rows to run; None for all.
     labeled : same kind as ``X`` or None, default=None
-        The labelled rows, run in a second pass where ``labeled_features`` are needed.
+        The labelled rows, run in a second pass where ``needs.labeled`` says so.
+    labels : ndarray of int or None, default=None
+        Their labels, as numbers of columns.
     transformers : estimator or None, default=None
         Fitted; applied chunk by chunk.
     layer : str or None, default=None
@@ -64,7 +67,7 @@ def collect_outputs(
 
     Returns
     -------
-    PoolOutputs
+    Outputs
         Tensors on the net's device; features above scikit-learn's ``working_memory``
         are backed by a temporary file that has no name and vanishes with them.
 
@@ -78,18 +81,22 @@ def collect_outputs(
     positions = np.arange(n_rows(X)) if rows is None else np.asarray(rows)
     settings = {"layer": layer, "n_classes": n_classes}
     values = {}
-    pool_needs = replace(needs, labeled_features=False)
+    pool_needs = replace(needs, labeled=None)
     if pool_needs:
         collector = Collector(net, pool_needs, positions, "the pool", **settings)
-        values.update(_run(net, X, positions, transformers, collector, verbose))
-    if needs.labeled_features:
-        known = np.arange(n_rows(labeled))
-        collector = Collector(
-            net, Needs(features=True), known, "the labelled rows", **settings
-        )
-        found = _run(net, labeled, known, transformers, collector, verbose)
-        values["labeled_features"] = found["features"]
-    return PoolOutputs(len(positions), needs, values)
+        values = _run(net, X, positions, transformers, collector, verbose)
+    known = None
+    if needs.labeled is not None:
+        rows_ = np.arange(n_rows(labeled))
+        found = {}
+        if needs.labeled:
+            collector = Collector(
+                net, needs.labeled, rows_, "the labelled rows", **settings
+            )
+            found = _run(net, labeled, rows_, transformers, collector, verbose)
+        y = None if labels is None else torch.as_tensor(labels).long()
+        known = Outputs(len(rows_), needs.labeled, found, labels=y)
+    return Outputs(len(positions), needs, values, known, rows)
 
 
 def _run(net, X, positions, transformers, collector, verbose):

@@ -8,12 +8,12 @@ from torch import nn
 
 from skbadge import BADGE, ActiveLearner, MarginSampling, PenultimateFeatures
 from skbadge.embeddings import GradientEmbedding
-from skbadge.extraction._forward import collect_outputs
-from skbadge.extraction._nets import find_net
+from skbadge.extraction._pass import collect_outputs
+from skbadge.nets._estimators import find_net
 from skbadge.strategies import Needs
 from tests._any_modules import FirstOfTuple, Net, PenaltyInEvaluation
 from tests._any_nets import case, make_rows
-from tests.test_any_net import fitted_learner
+from tests.nets.test_any_net import fitted_learner
 
 N_CLASSES = 40
 

@@ -12,8 +12,8 @@ from torch import nn
 
 from skbadge import ALBL, BADGE, ActiveLearner, CoreSet, MarginSampling, exceptions
 from skbadge.embeddings import GradientEmbedding
-from skbadge.extraction._forward import collect_outputs
-from skbadge.extraction._nets import find_net
+from skbadge.extraction._pass import collect_outputs
+from skbadge.nets._estimators import find_net
 from skbadge.strategies import Needs
 from skbadge.utils._rows import n_rows, take
 from tests._any_modules import FeaturesOverwritten, Focal, Net

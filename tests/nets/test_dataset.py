@@ -6,7 +6,7 @@ from scipy import sparse
 from torch.utils.data import TensorDataset
 
 from skbadge import exceptions
-from skbadge.extraction._dataset import ModuleDataset, RelabeledDataset
+from skbadge.nets._dataset import ModuleDataset, RelabeledDataset
 
 VALUES = np.arange(12).reshape(4, 3) % 5
 DTYPES = "?bBhHiIlLqQefdg"

@@ -8,7 +8,7 @@ import torch
 from sklearn.utils import column_or_1d
 
 from skbadge.exceptions import InvalidInputError
-from skbadge.extraction._nets import is_binary
+from skbadge.nets._estimators import is_binary
 from skbadge.utils._rows import n_rows, stacking_hint
 
 __all__ = ["GIVEN", "check_labels", "encode", "in_order", "listed", "resolve_classes"]

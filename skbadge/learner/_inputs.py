@@ -9,10 +9,10 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils.validation import validate_data
 
-from skbadge._classes import listed
 from skbadge.exceptions import InvalidInputError
-from skbadge.extraction._dataset import as_numbers, converts, nonfinite_row
-from skbadge.extraction._nets import split_estimator
+from skbadge.learner._classes import listed
+from skbadge.nets._dataset import as_numbers, converts, nonfinite_row
+from skbadge.nets._estimators import split_estimator
 from skbadge.strategies import BADGE, QueryStrategy
 from skbadge.utils._rows import as_rows, check_structure, is_dataset, n_rows, take
 from skbadge.utils._validation import check_integer, check_real

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 
 from skbadge.exceptions import ModuleOutputError
-from skbadge.extraction._nets import overrides
+from skbadge.nets._estimators import overrides
 
 __all__ = [
     "check_distribution",

@@ -8,8 +8,8 @@ from skorch.dataset import Dataset
 from torch.utils.data import DataLoader
 
 from skbadge.exceptions import InvalidInputError
-from skbadge.extraction._dataset import ModuleDataset
-from skbadge.extraction._nets import input_format, overrides
+from skbadge.nets._dataset import ModuleDataset
+from skbadge.nets._estimators import input_format, overrides
 from skbadge.utils._rows import is_dataset, n_rows, take
 
 __all__ = ["batch_size_of", "first_batch", "iterate_batches", "iterate_chunks"]

@@ -8,11 +8,11 @@ from time import perf_counter
 import sklearn
 from sklearn.utils.metadata_routing import process_routing
 
-from skbadge._classes import in_order, listed
-from skbadge._inputs import check_strategy
-from skbadge._training import fit_router, probe_net, told_strategy, train
 from skbadge.exceptions import InvalidInputError, LearnerNotFittedError, RefitError
-from skbadge.extraction._nets import check_estimator_kind, is_frozen
+from skbadge.learner._classes import in_order, listed
+from skbadge.learner._inputs import check_strategy
+from skbadge.learner._training import fit_router, probe_net, told_strategy, train
+from skbadge.nets._estimators import check_estimator_kind, is_frozen
 from skbadge.utils._params import changed_names, flat_params
 from skbadge.utils._random import Purpose, seed_for
 

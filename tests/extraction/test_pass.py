@@ -15,14 +15,14 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from skbadge import ActiveLearner, LeastConfidence, exceptions
-from skbadge.extraction import _batches
-from skbadge.extraction._forward import collect_outputs, output_width
-from skbadge.extraction._nets import find_net
+from skbadge.extraction._pass import collect_outputs, output_width
 from skbadge.modules import InMemoryBatches
+from skbadge.nets import _batches
+from skbadge.nets._estimators import find_net
 from skbadge.strategies import Needs
 from tests._any_modules import Net
 from tests._any_nets import make_net, make_rows
-from tests.test_any_net import assert_same_state, state_of
+from tests.nets.test_any_net import assert_same_state, state_of
 
 ALL = Needs(proba=True, residual=True, features=True)
 X, Y = make_rows("table"), np.arange(18) % 3
@@ -94,11 +94,18 @@ def test_rows_answer_for_themselves(net):
 
 
 def test_labelled_rows_in_a_second_pass(net):
-    outputs = collect(net, needs=Needs(features=True, labeled_features=True),
-                      labeled=X[:4])  # fmt: skip
-    torch.testing.assert_close(outputs.labeled_features, outputs.features[:4])
-    outputs = collect(net, needs=Needs(labeled_features=True), labeled=X[:4])
-    assert set(outputs.values) == {"labeled_features"}
+    labeled = Needs(features=True)
+    known = {"labeled": X[:4], "labels": [2, 0, 1, 1]}
+    outputs = collect(net, needs=Needs(features=True, labeled=labeled), **known)
+    torch.testing.assert_close(outputs.labeled.features, outputs.features[:4])
+    assert outputs.labeled.y.tolist() == [2, 0, 1, 1]
+    outputs = collect(net, needs=Needs(labeled=labeled), **known)
+    assert set(outputs.values) == set()
+    assert set(outputs.labeled.values) == {"features"}
+    # Their labels alone cost no second pass.
+    outputs = collect(net, needs=Needs(labeled=Needs()), **known)
+    assert outputs.labeled.y.tolist() == [2, 0, 1, 1]
+    assert set(outputs.labeled.values) == set()
 
 
 @pytest.mark.parametrize(

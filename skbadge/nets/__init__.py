@@ -1,0 +1,1 @@
+"""What a skorch net is and eats: estimators, data sets, batches, probabilities."""

@@ -1,0 +1,82 @@
+"""The base of strategies that score each row for itself, and take the best."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+import torch
+
+from skbadge._contracts import Selection
+from skbadge.selection._top_k import _top_k
+from skbadge.strategies._base import QueryStrategy
+
+__all__ = ["ScoreSampling", "sum_of_others"]
+
+
+class ScoreSampling(QueryStrategy):
+    """Choose the rows with the largest score, ties broken by the seed.
+
+    A subclass declares `needs` and writes one method, ``_score(outputs)``: one value a
+    row, tensor or array of shape (n_pool,), higher = more wanted.
+
+    See Also
+    --------
+    skbadge.strategies.QueryStrategy : The base of strategies that choose in another
+        way.
+
+    Notes
+    -----
+    Cost beside the scores: O(n_pool). Blind to diversity: near-duplicates are chosen
+    together.
+
+    Examples
+    --------
+    >>> from skbadge.strategies import Needs, Outputs, ScoreSampling
+    >>> class LeastSure(ScoreSampling):
+    ...     needs = Needs(proba=True)
+    ...     def _score(self, outputs):
+    ...         return -outputs.proba.max(dim=1).values
+    >>> outputs = Outputs.of(proba=[[0.9, 0.1], [0.5, 0.5], [0.7, 0.3]])
+    >>> LeastSure().select(outputs, n=2).indices
+    array([1, 2])
+    """
+
+    # Added to the scores once the rows are ranked: beside it small ones would vanish.
+    _offset = 0.0
+
+    def scores(self, outputs):
+        """Return the score of every row.
+
+        Parameters
+        ----------
+        outputs : Outputs
+            With what `needs` declares.
+
+        Returns
+        -------
+        ndarray of shape (n_pool,), dtype float64
+            Higher = more wanted.
+        """
+        return self._ranked(outputs) + self._offset
+
+    @abstractmethod
+    def _score(self, outputs):
+        """Return one value a row, higher = more wanted."""
+
+    def _select(self, outputs, n, generator):
+        scores = self._ranked(outputs)
+        indices = _top_k(scores, n, generator=generator)
+        return Selection(indices, scores=scores[indices] + self._offset)
+
+    def _ranked(self, outputs):
+        scores = self._score(outputs)
+        if isinstance(scores, torch.Tensor):
+            scores = scores.to(torch.float64).cpu().numpy()
+        return np.asarray(scores, dtype=np.float64)
+
+
+def sum_of_others(proba):
+    """Return 1 - max, float64, by a sum: in float32 the difference is 0 where sure."""
+    top = proba.argmax(dim=1, keepdim=True)
+    return proba.scatter(1, top, 0.0).to(torch.float64).sum(dim=1)
