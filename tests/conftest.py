@@ -1,6 +1,7 @@
 """Fixtures of all tests."""
 
 import os
+import signal
 
 import pytest
 
@@ -17,3 +18,16 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
 def global_random_seed():
     """Give the seed of the run: 0, or SKBADGE_TESTS_SEED; any of 0 to 99 must pass."""
     return int(os.environ.get("SKBADGE_TESTS_SEED", "0"))
+
+
+@pytest.fixture
+def default_sigint():
+    """Let Ctrl-C raise KeyboardInterrupt, whatever this process inherited.
+
+    Under ``nohup``, behind ``&`` and in some CI systems SIGINT is ignored, and so it is
+    in every process that is started from there. A handler of this process's own is
+    reset in them, so they too take SIGINT as in a terminal.
+    """
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, inherited)

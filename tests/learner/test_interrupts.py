@@ -44,7 +44,7 @@ def maybe_interrupt(where):
 
 
 @pytest.fixture(autouse=True)
-def plan():
+def plan(default_sigint):
     Plan.where, Plan.sent, Plan.breaks = None, 0, False
     before = signal.getsignal(signal.SIGINT)
     yield Plan
