@@ -10,6 +10,20 @@ VERSION = re.search(
     r'^__version__ = "(.+)"$', (HERE / "skbadge" / "__init__.py").read_text(), re.M
 ).group(1)
 BENCHMARK = ["openml>=0.14", "dask>=2024.1", "distributed>=2024.1"]
+# Libraries whose nets, tables and steps people bring; the tests take them as they are.
+BROUGHT = [
+    "datasets",
+    "h5py",
+    "imbalanced-learn",
+    "lightning",
+    "peft",
+    "polars",
+    "pyarrow",
+    "safetensors",
+    "timm",
+    "torchvision",
+    "transformers",
+]
 TEST = [
     "hypothesis>=6.90",
     "mypy>=1.8",
@@ -34,14 +48,17 @@ setup(
     license="BSD-3-Clause",
     license_files=["LICENSE"],
     packages=find_packages(include=["skbadge", "skbadge.*"]),
-    python_requires=">=3.10",
+    python_requires=">=3.11",
+    # `.ci/run` tests with exactly these oldest versions, and with the newest ones that
+    # requirements.txt lists.
     install_requires=[
+        "jinja2>=3.1",
         "joblib>=1.3",
         "matplotlib>=3.7",
         "numpy>=1.25",
         "pandas>=2.0",
         "scikit-learn>=1.6",
-        "scipy>=1.11",
+        "scipy>=1.11.1",
         "skorch>=1.1",
         "threadpoolctl>=3.1",
         "torch>=2.6",
@@ -49,7 +66,7 @@ setup(
     ],
     extras_require={
         "benchmark": BENCHMARK,
-        "test": [*TEST, *BENCHMARK],
+        "test": [*TEST, *BROUGHT, *BENCHMARK],
         "docs": [*DOCS, *BENCHMARK],
     },
     classifiers=[

@@ -92,6 +92,5 @@ def spawn_generator(entropy, purpose, counter):
 
 def seed_for(entropy, purpose, counter):
     """Return the 63-bit seed that belongs to (seed, purpose, counter)."""
-    return int(
-        _sequence(entropy, purpose, counter).generate_state(1, np.uint64)[0] >> 1
-    )
+    state = _sequence(entropy, purpose, counter).generate_state(1, np.uint64)
+    return int(state[0]) >> 1
