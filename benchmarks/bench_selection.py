@@ -203,7 +203,8 @@ def scikit_activeml_case(quick, repeats):
     except metadata.PackageNotFoundError:
         print("\nscikit-activeml is not installed: its Badge is not timed.")
         return None
-    from _selection_scikit_activeml import badge_query
+    # Imports the other library at its top.
+    from _selection_scikit_activeml import badge_query  # noqa: PLC0415
 
     n_pool, batch = (20_000, 200) if not quick else (2_000, 20)
     residual, features, accuracy = make_factors(

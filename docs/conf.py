@@ -12,7 +12,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "_ext")]
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-import skbadge  # noqa: E402
+import skbadge
 
 project = "skbadge"
 author = "the skbadge developers"

@@ -17,8 +17,8 @@ from skbadge.utils._rows import take
 __version__ = "0.1.0"
 __all__ = [
     "ALBL",
-    "ActiveLearner",
     "BADGE",
+    "ActiveLearner",
     "CoreSet",
     "EntropySampling",
     "LeastConfidence",

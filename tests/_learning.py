@@ -139,7 +139,7 @@ def global_states():
     """Read the global generators, in a form that can be compared."""
     return (
         random.getstate(),
-        np.random.get_state()[1].tobytes(),  # noqa: NPY002
+        np.random.get_state()[1].tobytes(),
         torch.get_rng_state().numpy().tobytes(),
     )
 

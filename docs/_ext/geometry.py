@@ -156,7 +156,7 @@ def draw_picks():
 def draw_strategies():
     """Draw the batch of four strategies, asked of the same net."""
     figure, axes = plt.subplots(2, 2, figsize=(7.0, 7.2), layout="constrained")
-    X, y, is_open = problem()
+    X, _, is_open = problem()
     for ax, strategy in zip(
         axes.flat, (RandomSampling(), MarginSampling(), CoreSet(), BADGE()), strict=True
     ):

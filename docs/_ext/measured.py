@@ -9,6 +9,7 @@ not there, the page says so and names the command that writes it; no number is t
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import geometry
 import pandas as pd
@@ -65,7 +66,7 @@ ITEMS = {
 class Measured(SphinxDirective):
     required_arguments = 1
     has_content = True
-    option_spec = {"alt": directives.unchanged}
+    option_spec: ClassVar = {"alt": directives.unchanged}
 
     def run(self):
         name = self.arguments[0]

@@ -11,6 +11,8 @@ numbers beside it. ``X`` is a dict of arrays whose keys are the arguments of
 # Made-up support requests in three categories. Words are drawn from lists; the numbers
 # are the hour and the length of an attachment.
 
+from itertools import chain
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -27,7 +29,8 @@ words = {
     "crash": "error screen freeze bug restart update slow log".split(),
 }
 filler = "the my a is it please hello since again today cannot still when was".split()
-vocabulary = {word: i + 1 for i, word in enumerate(sum(words.values(), []) + filler)}
+all_words = [*chain.from_iterable(words.values()), *filler]
+vocabulary = {word: i + 1 for i, word in enumerate(all_words)}
 names = list(words)
 
 

@@ -27,14 +27,14 @@ from skbadge.benchmarks._settings import (
 from skbadge.benchmarks._tasks import Task, describe_file, load_task
 
 __all__ = [
+    "MODELS",
+    "PRESETS",
+    "STRATEGIES",
     "Cell",
     "GridResults",
-    "MODELS",
     "NormalizedErrorCDF",
-    "PRESETS",
     "PenaltyMatrix",
     "Preset",
-    "STRATEGIES",
     "Task",
     "area_under_budget_curve",
     "describe_file",

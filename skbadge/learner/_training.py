@@ -309,6 +309,6 @@ def _width_or_none(fitted, X):
         return None
     try:
         return _width(fitted, X)
-    except Exception:
+    except Exception:  # noqa: BLE001
         # The fit failed already, and its own error says more than this one would.
         return None

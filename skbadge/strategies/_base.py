@@ -95,7 +95,7 @@ class QueryStrategy(BaseEstimator, ABC):
         self._check(selection, n, outputs.n_pool)
         return selection
 
-    def check_parameters(self):  # noqa: B027
+    def check_parameters(self):
         """Refuse parameters that cannot be used; called by `fit` and by `select`.
 
         A subclass with parameters overrides it.

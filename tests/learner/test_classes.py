@@ -277,8 +277,10 @@ def test_labels_of_any_type(labels):
         lambda y: pd.Series(y, index=np.arange(len(y))[::-1]),
         lambda y: y.astype(object),
     ],
-    ids=["list", "series", "tensor", "categorical", "index"]
-    + ["nullable", "category", "shuffled", "object"],
+    ids=[
+        *("list", "series", "tensor", "categorical", "index"),
+        *("nullable", "category", "shuffled", "object"),
+    ],
 )
 def test_labels_in_any_container(wrap):
     plain = make_learner().fit(X, Y)
