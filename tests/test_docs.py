@@ -31,6 +31,7 @@ MODULES = (
     "skbadge.modules",
     "skbadge.plotting",
     "skbadge.selection",
+    "skbadge.stopping",
     "skbadge.strategies",
 )
 

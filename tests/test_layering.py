@@ -21,6 +21,7 @@ LAYERS = {
     "_contracts": 1,
     "embeddings": 2,
     "selection": 3,
+    "stopping": 4,
     "strategies": 4,
     "nets": 4,
     "extraction": 5,
