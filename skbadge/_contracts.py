@@ -93,7 +93,8 @@ class Needs:
     @property
     def trained(self) -> bool:
         """Whether a net must have been trained to meet them."""
-        return bool(replace(self, inputs=False))
+        of_labeled = self.labeled is not None and self.labeled.trained
+        return of_labeled or bool(replace(self, inputs=False, labeled=None))
 
 
 _ALL = tuple(f.name for f in fields(Needs))
@@ -223,6 +224,32 @@ class Outputs:
         if labeled is not None and needs.labeled is not None:
             labeled = labeled.declared(needs.labeled)
         return replace(self, needs=needs, labeled_rows=labeled)
+
+    def take(self, rows: np.ndarray) -> Outputs:
+        """Return the outputs of some rows, which are copied.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Their positions among these rows.
+
+        Returns
+        -------
+        Outputs
+            Whose ``positions`` still stand for the whole pool.
+        """
+        index = torch.as_tensor(rows, dtype=torch.long)
+        values = {
+            name: table if name == "head" else table[index.to(table.device)]
+            for name, table in self.values.items()
+        }
+        return replace(
+            self,
+            n_pool=len(index),
+            values=values,
+            positions=index.numpy() if self.positions is None else self.positions[rows],
+            labels=None if self.labels is None else self.labels[index],
+        )
 
     @property
     def proba(self) -> torch.Tensor:
@@ -368,6 +395,9 @@ class Feedback:
         Number of labelled rows, this batch included.
     n_unlabeled : int
         Number of candidates of the query that are still without a label.
+    others_correct : ndarray of shape (n_others,), dtype bool
+        For the labelled rows that no query of known probability chose, the first ones
+        among them, whether the new net predicts their label.
     """
 
     selection: Selection
@@ -376,3 +406,4 @@ class Feedback:
     inclusion_probability: np.ndarray
     n_labeled: int
     n_unlabeled: int
+    others_correct: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))

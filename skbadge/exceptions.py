@@ -13,6 +13,7 @@ __all__ = [
     "RankError",
     "RefitError",
     "SkbadgeError",
+    "StrategyCheckError",
     "UndeclaredNeedError",
 ]
 
@@ -47,6 +48,10 @@ class RankError(SkbadgeError, ValueError):
 
 class UndeclaredNeedError(SkbadgeError, AttributeError):
     """A strategy read an output of the pool pass that it had not declared."""
+
+
+class StrategyCheckError(SkbadgeError, AssertionError):
+    """A query strategy does not do what every strategy must."""
 
 
 class RefitError(SkbadgeError, RuntimeError):

@@ -61,11 +61,12 @@ def test_labels_alone_are_a_need():
     assert repr(Needs(labeled=Needs())) == "Needs(labeled=Needs())"
 
 
-@pytest.mark.parametrize("field", ["residual", "head", "samples", "labeled"])
-def test_only_inputs_need_no_training(field):
+@pytest.mark.parametrize("field", ["residual", "head", "samples"])
+def test_only_inputs_and_labels_need_no_training(field):
     assert not Needs(inputs=True).trained
-    value = Needs() if field == "labeled" else 2
-    assert Needs(inputs=True, **{field: value}).trained
+    assert not Needs(inputs=True, labeled=Needs(inputs=True)).trained
+    assert Needs(inputs=True, **{field: 2}).trained
+    assert Needs(inputs=True, labeled=Needs(**{field: 2})).trained
 
 
 def test_traits_of_two_are_the_weaker_of_each():

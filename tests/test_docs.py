@@ -33,6 +33,7 @@ MODULES = (
     "skbadge.selection",
     "skbadge.stopping",
     "skbadge.strategies",
+    "skbadge.strategies.checks",
 )
 
 

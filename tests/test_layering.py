@@ -40,7 +40,7 @@ LAYERS = {
 }
 SEE_ONLY_THE_GROUND = {"datasets", "plotting"}
 SEE_NETS = {"nets", "extraction", "learner", "modules"}
-OPTIONAL = {"openml", "dask", "matplotlib"}
+OPTIONAL = {"openml", "dask", "matplotlib", "pytest"}
 
 
 def part_of(path):

@@ -245,15 +245,17 @@ class Pending:
         ----------
         labeled : LabeledSet
             All labelled rows.
-        correct : ndarray of bool of shape (n_queried,)
-            For the rows with a known probability, whether the net predicts the label.
+        correct : ndarray of bool of shape (n_labeled,)
+            Whether the net predicts the label of each.
         """
         probability = labeled.probability
+        known = np.isfinite(probability)
         return Feedback(
             selection=self.selection,
             taught=self.taught,
-            correct=correct,
-            inclusion_probability=probability[np.isfinite(probability)],
+            correct=correct[known],
+            inclusion_probability=probability[known],
             n_labeled=len(labeled),
             n_unlabeled=self.n_unlabeled,
+            others_correct=correct[~known],
         )

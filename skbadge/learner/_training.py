@@ -32,7 +32,7 @@ from skbadge.nets._estimators import (
 )
 from skbadge.nets._probabilities import explained_bfloat16
 from skbadge.utils._interrupt import lasting_interrupts
-from skbadge.utils._rows import is_dataset, take
+from skbadge.utils._rows import is_dataset
 from skbadge.utils._torch import preserved_generators, seeded_generators
 
 __all__ = ["fit_router", "probe_net", "told_strategy", "train"]
@@ -172,12 +172,9 @@ def told_strategy(strategy, pending, labeled, fitted, classes, *, seed):
     if not pending or not hasattr(strategy, "observe"):
         return strategy
     strategy = copy.deepcopy(strategy)
-    rows = np.flatnonzero(np.isfinite(labeled.probability))
-    correct = np.zeros(0, dtype=bool)
-    if len(rows):
-        with seeded_generators(seed), explained_bfloat16():
-            columns = np.asarray(fitted.predict(take(labeled.X, rows)))
-        correct = columns.astype(np.intp) == encode(labeled.y[rows], classes)
+    with seeded_generators(seed), explained_bfloat16():
+        columns = np.asarray(fitted.predict(labeled.X))
+    correct = columns.astype(np.intp) == encode(labeled.y, classes)
     for batch in pending:
         strategy.observe(batch.feedback(labeled, correct))
     return strategy

@@ -73,7 +73,8 @@ class QueryStrategy(BaseEstimator, ABC):
         Raises
         ------
         InvalidInputError
-            If ``n`` does not fit the pool.
+            If ``n`` does not fit the pool, the outputs do not hold what is read, or
+            there is no labelled row and `traits` say that there must be.
         SkbadgeError
             If the subclass chose something other than ``n`` distinct positions.
         """
@@ -88,6 +89,11 @@ class QueryStrategy(BaseEstimator, ABC):
             raise InvalidInputError(
                 f"outputs must hold what {type(self).__name__} reads, {needs}. Got "
                 f"{outputs.needs} instead."
+            )
+        if self.traits.needs_labels and not outputs.labeled.n_pool:
+            raise InvalidInputError(
+                f"{type(self).__name__} needs labelled rows, and there is none. Label "
+                "some rows first, for example those that RandomSampling chooses."
             )
         # The strategy sees what it declared, even where more was found for others.
         outputs = outputs.declared(needs)

@@ -1,0 +1,41 @@
+"""Every strategy there is, with options, and ready-made outputs for them."""
+
+import inspect
+
+import skbadge.strategies
+from skbadge.strategies import ALBL, BADGE, QueryStrategy
+
+# Options that lead to other code. An exported class that needs an argument must stand
+# here; all others are found by themselves.
+VARIANTS = [
+    ALBL(arms=[BADGE()]),
+    ALBL(uniform_arm=True),
+    ALBL(update="chosen"),
+    BADGE(first="max-norm"),
+    BADGE(first="norm"),
+    BADGE(sampler="k-dpp"),
+]
+
+
+def exported_strategies():
+    """Return the exported classes that choose, walking through the package."""
+    found = [getattr(skbadge.strategies, name) for name in skbadge.strategies.__all__]
+    return [
+        kind
+        for kind in found
+        if inspect.isclass(kind)
+        and issubclass(kind, QueryStrategy)
+        and not inspect.isabstract(kind)
+    ]
+
+
+def all_strategies():
+    """Make one of each exported class, and each of the variants."""
+    plain = [kind() for kind in exported_strategies() if not needed(kind)]
+    return sorted([*plain, *VARIANTS], key=lambda strategy: repr(strategy))
+
+
+def needed(kind):
+    """Say whether a class cannot be made without an argument."""
+    parameters = inspect.signature(kind).parameters.values()
+    return any(p.default is p.empty for p in parameters)
