@@ -378,8 +378,10 @@ def _check_selection(strategy, selection, n, n_pool):
     scores = selection.scores
     _require(
         scores is None
-        or (scores.shape == (n,) and scores.dtype == np.float64)
-        and not np.isnan(scores).any(),
+        or (
+            (scores.shape == (n,) and scores.dtype == np.float64)
+            and not np.isnan(scores).any()
+        ),
         strategy,
         "must give scores of dtype float64, one a chosen row and none of them NaN",
     )

@@ -176,8 +176,8 @@ class SaysNothing(Mutant):
         return super()._select(outputs, n, generator)
 
 
-class NeedsAreADict(Mutant):
-    needs = {"proba": True}
+class NeedsAreATuple(Mutant):
+    needs = ("proba",)
 
 
 class AnythingGoes(Mutant):
@@ -260,7 +260,7 @@ def test_a_wrong_strategy_is_rejected(name, mutant, words):
 
 def test_needs_of_another_kind_are_rejected():
     with pytest.raises((StrategyCheckError, AttributeError)):
-        check_strategy(NeedsAreADict())
+        check_strategy(NeedsAreATuple())
 
 
 def test_each_check_has_a_mutant():
