@@ -184,7 +184,9 @@ def _frame_to_array(frame):
     # pandas' own types mark missing entries by NA, which only floats can stand for.
     if common.kind != "f" and frame.isna().any(axis=None):
         common = np.dtype(np.float64)
-    return frame.to_numpy(dtype=common, na_value=np.nan)
+    # pandas 2 refuses NaN for integers even where nothing is missing.
+    missing = {"na_value": np.nan} if common.kind == "f" else {}
+    return frame.to_numpy(dtype=common, **missing)
 
 
 def _numpy_type(dtype):

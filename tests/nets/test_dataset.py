@@ -65,7 +65,8 @@ def test_masks_and_floats_beside_ids_stay_what_they_are():
 )
 def test_columns_of_numbers_and_booleans(columns):
     frame = pd.DataFrame(columns)
-    expected = [[float(value) for value in row] for row in frame.to_numpy()]
+    rows = zip(*columns.values(), strict=True)
+    expected = [[float(value) for value in row] for row in rows]
     assert both_ways(frame).tolist() == expected
 
 

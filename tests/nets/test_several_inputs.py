@@ -114,7 +114,7 @@ KINDS = {
     "tensor": torch.as_tensor,
     "dict": lambda X: {"X": X},
     "nested": lambda X: {"X": torch.as_tensor(X)},
-    "nullable": lambda X: pd.DataFrame(X).convert_dtypes(),
+    "nullable": lambda X: pd.DataFrame(X).astype("Float64"),
 }
 
 
