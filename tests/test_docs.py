@@ -359,3 +359,65 @@ class TestStudyPages:
 
     def test_deviations_are_those_of_the_preset(self, study):
         assert "k-DPP" in study.deviations()
+
+
+class TestHouse:
+    """The picture of the package, from a package of four parts made up here."""
+
+    @pytest.fixture
+    def house(self, monkeypatch):
+        monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+        yield importlib.import_module("house")
+        sys.modules.pop("house")
+
+    @pytest.fixture
+    def found(self, house, tmp_path):
+        package = tmp_path / "made"
+        (package / "roof").mkdir(parents=True)
+        for name, text in {
+            "ground": '"""All stand on it."""',
+            "walls": '"""Walls.\n\nOf stone."""\nimport os\nimport made.ground',
+            "floor": '"""Floor."""\nfrom made.ground import x\nfrom made import walls',
+            "roof/__init__": '"""Roof."""',
+            "roof/_tile": "from made.walls import x\nfrom made import ground, floor",
+        }.items():
+            (package / f"{name}.py").write_text(text, encoding="utf-8")
+        return house.read(package)
+
+    def test_imports_are_read_from_the_sources(self, found):
+        graph, about = found
+        assert graph == {
+            "ground": set(),
+            "walls": {"ground"},
+            "floor": {"ground", "walls"},
+            "roof": {"floor", "ground", "walls"},
+        }
+        assert about["roof"] == "Roof." and about["walls"] == "Walls."
+
+    def test_what_follows_from_others_is_left_out(self, house, found):
+        assert house.essential(found[0]) == {
+            "ground": set(),
+            "walls": {"ground"},
+            "floor": {"walls"},
+            "roof": {"floor"},
+        }
+
+    def test_rows_hang_below_their_users(self, house, found):
+        arrows, rows, middle, ground = house.plan(found[0])
+        assert ground == ["ground", "walls"]
+        assert arrows == {"floor": set(), "roof": {"floor"}}
+        assert rows == [["roof"], ["floor"]]
+        assert set(middle.values()) == {house.WIDTH / 2}
+
+    def test_every_part_is_in_the_picture_and_in_the_list(self, house):
+        graph, about = house.read(house.PACKAGE)
+        picture, lines = house.draw(graph, about), house.listed(graph, about)
+        assert all(about.values())
+        assert len(lines) == len(graph)
+        for name in graph:
+            assert re.search(rf">[^<]*\b{name}\b[^<]*</text>", picture)
+            assert f"- ``{name}``: {about[name]}" in lines
+        _, rows, middle, _ = house.plan(graph)
+        for row in rows:
+            half = house.width(row[-1]) / 2
+            assert middle[row[-1]] + half <= house.WIDTH, "too wide for a phone"
