@@ -8,7 +8,7 @@ strategy promises.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
@@ -250,6 +250,25 @@ class Outputs:
             positions=index.numpy() if self.positions is None else self.positions[rows],
             labels=None if self.labels is None else self.labels[index],
         )
+
+    def by_rows(self, function: Callable[[Outputs], Any]) -> np.ndarray:
+        """Return one value a row, by a function that looks at each row for itself.
+
+        Where the rows lie on several machines it runs there, part by part.
+
+        Parameters
+        ----------
+        function : callable
+            Takes outputs, returns a tensor or array of shape (n_pool,).
+
+        Returns
+        -------
+        ndarray of shape (n_pool,), dtype float64
+        """
+        found = function(self)
+        if isinstance(found, torch.Tensor):
+            found = found.detach().to(torch.float64).cpu().numpy()
+        return np.asarray(found, dtype=np.float64)
 
     @property
     def proba(self) -> torch.Tensor:

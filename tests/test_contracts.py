@@ -119,3 +119,11 @@ def test_outputs_by_hand():
         Outputs.of()
     with pytest.raises(InvalidInputError, match="fields of Outputs are"):
         Outputs.of(probabilities=[[1.0]])
+
+
+@pytest.mark.parametrize("as_array", [np.asarray, torch.as_tensor])
+def test_one_value_a_row(as_array):
+    outputs = Outputs.of(proba=[[0.25, 0.75], [0.5, 0.5]])
+    found = outputs.by_rows(lambda seen: as_array(seen.proba.amax(dim=1)))
+    assert isinstance(found, np.ndarray) and found.dtype == np.float64
+    assert found.tolist() == [0.75, 0.5]

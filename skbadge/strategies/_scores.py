@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-import numpy as np
 import torch
 
 from skbadge._contracts import Selection
@@ -58,22 +57,16 @@ class ScoreSampling(QueryStrategy):
         ndarray of shape (n_pool,), dtype float64
             Higher = more wanted.
         """
-        return self._ranked(outputs) + self._offset
+        return outputs.by_rows(self._score) + self._offset
 
     @abstractmethod
     def _score(self, outputs):
         """Return one value a row, higher = more wanted."""
 
     def _select(self, outputs, n, generator):
-        scores = self._ranked(outputs)
+        scores = outputs.by_rows(self._score)
         indices = _top_k(scores, n, generator=generator)
         return Selection(indices, scores=scores[indices] + self._offset)
-
-    def _ranked(self, outputs):
-        scores = self._score(outputs)
-        if isinstance(scores, torch.Tensor):
-            scores = scores.to(torch.float64).cpu().numpy()
-        return np.asarray(scores, dtype=np.float64)
 
 
 def sum_of_others(proba):
