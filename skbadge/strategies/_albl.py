@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-from skbadge._contracts import Needs, Selection, Traits
+from skbadge._contracts import Feedback, Needs, Outputs, Selection, Traits
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection._exp4p import (
     arm_probabilities,
@@ -85,8 +88,14 @@ class ALBL(QueryStrategy):
     """
 
     def __init__(
-        self, *, arms=None, n_rounds=100, delta=0.1, update="all", uniform_arm=False
-    ):
+        self,
+        *,
+        arms: Sequence[QueryStrategy] | None = None,
+        n_rounds: int = 100,
+        delta: float = 0.1,
+        update: str = "all",
+        uniform_arm: bool = False,
+    ) -> None:
         self.arms = arms
         self.n_rounds = n_rounds
         self.delta = delta
@@ -94,7 +103,7 @@ class ALBL(QueryStrategy):
         self.uniform_arm = uniform_arm
 
     @property
-    def needs(self):
+    def needs(self) -> Needs:
         """What all arms read together."""
         needs = Needs()
         for arm in self._all_arms():
@@ -102,14 +111,14 @@ class ALBL(QueryStrategy):
         return needs
 
     @property
-    def traits(self):
+    def traits(self) -> Traits:
         """What all arms promise."""
         traits = Traits()
         for arm in self._all_arms():
             traits = traits & arm.traits
         return traits
 
-    def observe(self, feedback):
+    def observe(self, feedback: Feedback) -> None:
         """Learn from how a batch turned out.
 
         Parameters
@@ -118,6 +127,11 @@ class ALBL(QueryStrategy):
             Told by the learner once, after the training that followed the batch.
         """
         selection = feedback.selection
+        if selection.arm_probability is None or selection.arm_inclusion is None:
+            raise InvalidInputError(
+                "feedback must be of a selection that ALBL made and that says how "
+                "probable each arm was. Got one without arm_probability instead."
+            )
         if self.update == "chosen":
             queried = len(feedback.correct)
             reward = importance_weighted_accuracy(
@@ -145,14 +159,14 @@ class ALBL(QueryStrategy):
             arm=selection.arm,
         )
 
-    def check_parameters(self):
+    def check_parameters(self) -> None:
         """Refuse arms that cannot be used and numbers out of range."""
         check_integer(self.n_rounds, "n_rounds", low=1)
         check_real(
             self.delta, "delta", low=0, high=1, include_low=False, include_high=False
         )
         check_option(self.update, "update", ("all", "chosen"))
-        given = [] if self.arms is None else self.arms
+        given: Any = [] if self.arms is None else self.arms
         if not isinstance(given, (list, tuple)):
             given = [given]
         for arm in given:
@@ -166,7 +180,9 @@ class ALBL(QueryStrategy):
         if not self._all_arms():
             raise InvalidInputError("arms must hold at least one strategy. Got none.")
 
-    def _select(self, outputs, n, generator):
+    def _select(
+        self, outputs: Outputs, n: int, generator: np.random.Generator
+    ) -> Selection:
         arms = self._all_arms()
         probability = arm_probabilities(self._log_weights(), self._floor())
         # Drawn before the arms draw, from a stream of its own: neither n nor the arms'
@@ -197,23 +213,25 @@ class ALBL(QueryStrategy):
             arm_inclusion=inclusion,
         )
 
-    def _all_arms(self):
+    def _all_arms(self) -> list[QueryStrategy]:
         arms = [LeastConfidence(), CoreSet()] if self.arms is None else list(self.arms)
         return [*arms, RandomSampling()] if self.uniform_arm else arms
 
-    def _floor(self):
+    def _floor(self) -> float:
         n_arms = len(self._all_arms())
         if self.update == "chosen":
             return 1.0 / (10 * n_arms)
         return exploration_floor(n_arms, self.n_rounds)
 
-    def _log_weights(self):
+    def _log_weights(self) -> np.ndarray:
         if hasattr(self, "log_weights_"):
             return self.log_weights_
         return np.zeros(len(self._all_arms()))
 
 
-def _inclusion(arm, batch, chosen, n_pool):
+def _inclusion(
+    arm: QueryStrategy, batch: Selection, chosen: np.ndarray, n_pool: int
+) -> np.ndarray:
     """Return the probability with which an arm would have chosen each row."""
     if isinstance(arm, RandomSampling):
         return np.full(len(chosen), len(chosen) / n_pool)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from skbadge._contracts import Needs, Selection, Traits
+import numpy as np
+
+from skbadge._contracts import Needs, Outputs, Selection, Traits
 from skbadge.embeddings import GradientEmbedding
 from skbadge.selection._k_dpp import _k_dpp
 from skbadge.selection._kmeans_plusplus import _kmeans_plusplus
@@ -78,21 +80,23 @@ class BADGE(QueryStrategy):
 
     needs = Needs(residual=True, features=True)
 
-    def __init__(self, *, sampler="k-means++", first="uniform"):
+    def __init__(self, *, sampler: str = "k-means++", first: str = "uniform") -> None:
         self.sampler = sampler
         self.first = first
 
     @property
-    def traits(self):
+    def traits(self) -> Traits:
         """A k-DPP draws a set for its size."""
         return Traits(nested=self.sampler != "k-dpp")
 
-    def check_parameters(self):
+    def check_parameters(self) -> None:
         """Refuse options that do not exist."""
         check_option(self.sampler, "sampler", ("k-means++", "k-dpp"))
         check_option(self.first, "first", ("uniform", "max-norm", "norm"))
 
-    def _select(self, outputs, n, generator):
+    def _select(
+        self, outputs: Outputs, n: int, generator: np.random.Generator
+    ) -> Selection:
         embedding = GradientEmbedding.from_outputs(outputs)
         if self.sampler == "k-dpp":
             return Selection(_k_dpp(embedding, n, n_steps=None, generator=generator))

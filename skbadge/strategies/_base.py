@@ -7,9 +7,9 @@ from abc import ABC, abstractmethod
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skbadge._contracts import Needs, Outputs, Traits
+from skbadge._contracts import Needs, Outputs, Selection, Traits
 from skbadge.exceptions import InvalidInputError, SkbadgeError
-from skbadge.utils._random import as_generator
+from skbadge.utils._random import Seed, as_generator
 from skbadge.utils._validation import check_n
 
 __all__ = ["QueryStrategy"]
@@ -50,10 +50,17 @@ class QueryStrategy(BaseEstimator, ABC):
     array([1, 2])
     """
 
-    needs = Needs()
-    traits = Traits()
+    @property
+    def needs(self) -> Needs:
+        """What the strategy reads; nothing, unless a subclass says so."""
+        return Needs()
 
-    def select(self, outputs, n, random_state=None):
+    @property
+    def traits(self) -> Traits:
+        """What the strategy promises."""
+        return Traits()
+
+    def select(self, outputs: Outputs, n: int, random_state: Seed = None) -> Selection:
         """Choose rows.
 
         Parameters
@@ -101,7 +108,7 @@ class QueryStrategy(BaseEstimator, ABC):
         self._check(selection, n, outputs.n_pool)
         return selection
 
-    def check_parameters(self):
+    def check_parameters(self) -> None:
         """Refuse parameters that cannot be used; called by `fit` and by `select`.
 
         A subclass with parameters overrides it.
@@ -113,10 +120,12 @@ class QueryStrategy(BaseEstimator, ABC):
         """
 
     @abstractmethod
-    def _select(self, outputs, n, generator):
+    def _select(
+        self, outputs: Outputs, n: int, generator: np.random.Generator
+    ) -> Selection:
         """Choose ``n`` rows; arguments are valid, ``generator`` is NumPy's."""
 
-    def _check(self, selection, n, n_pool):
+    def _check(self, selection: Selection, n: int, n_pool: int) -> None:
         indices = np.asarray(selection.indices)
         good = (
             indices.shape == (n,)

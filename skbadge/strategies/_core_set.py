@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from skbadge._contracts import Needs, Selection, Traits
+import numpy as np
+
+from skbadge._contracts import Needs, Outputs, Selection, Traits
 from skbadge.selection._k_center import _k_center_greedy
 from skbadge.strategies._base import QueryStrategy
 
@@ -44,7 +46,9 @@ class CoreSet(QueryStrategy):
     needs = Needs(features=True, labeled=Needs(features=True))
     traits = Traits(needs_labels=True)
 
-    def _select(self, outputs, n, generator):
+    def _select(
+        self, outputs: Outputs, n: int, generator: np.random.Generator
+    ) -> Selection:
         indices, distances = _k_center_greedy(
             outputs.features,
             n,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from skbadge._contracts import Needs
+from skbadge._contracts import Needs, Outputs
 from skbadge.strategies._scores import ScoreSampling
 
 __all__ = ["EntropySampling"]
@@ -34,5 +34,5 @@ class EntropySampling(ScoreSampling):
 
     needs = Needs(proba=True)
 
-    def _score(self, outputs):
+    def _score(self, outputs: Outputs) -> torch.Tensor:
         return torch.special.entr(outputs.proba.clamp_min(0.0)).sum(dim=1)

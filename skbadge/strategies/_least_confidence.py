@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from skbadge._contracts import Needs
+import torch
+
+from skbadge._contracts import Needs, Outputs
 from skbadge.strategies._scores import ScoreSampling, sum_of_others
 
 __all__ = ["LeastConfidence"]
@@ -34,5 +36,5 @@ class LeastConfidence(ScoreSampling):
 
     needs = Needs(proba=True)
 
-    def _score(self, outputs):
+    def _score(self, outputs: Outputs) -> torch.Tensor:
         return sum_of_others(outputs.proba)

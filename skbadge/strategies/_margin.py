@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from skbadge._contracts import Needs
+import torch
+
+from skbadge._contracts import Needs, Outputs
 from skbadge.strategies._scores import ScoreSampling, sum_of_others
 
 __all__ = ["MarginSampling"]
@@ -33,7 +35,7 @@ class MarginSampling(ScoreSampling):
     needs = Needs(proba=True)
     _offset = -1.0
 
-    def _score(self, outputs):
+    def _score(self, outputs: Outputs) -> torch.Tensor:
         proba = outputs.proba
         second = proba.topk(min(2, proba.shape[1]), dim=1).values[:, 1:].sum(dim=1)
         return second + sum_of_others(proba)

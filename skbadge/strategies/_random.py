@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skbadge._contracts import Needs, Selection
+from skbadge._contracts import Needs, Outputs, Selection
 from skbadge.strategies._base import QueryStrategy
 
 __all__ = ["RandomSampling"]
@@ -35,7 +35,9 @@ class RandomSampling(QueryStrategy):
 
     needs = Needs()
 
-    def _select(self, outputs, n, generator):
+    def _select(
+        self, outputs: Outputs, n: int, generator: np.random.Generator
+    ) -> Selection:
         indices = generator.permutation(outputs.n_pool)[:n]
         probability = np.full(n, n / outputs.n_pool)
         return Selection(indices.astype(np.intp), inclusion_probability=probability)

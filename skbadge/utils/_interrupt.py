@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 __all__ = ["lasting_interrupts"]
 
 
 @contextmanager
-def lasting_interrupts():
+def lasting_interrupts() -> Iterator[None]:
     """Raise ``KeyboardInterrupt`` at the end if a Ctrl-C came and was swallowed.
 
     skorch takes a ``KeyboardInterrupt`` for the wish to stop training early and goes
@@ -32,7 +34,7 @@ def lasting_interrupts():
         return
     seen = False
 
-    def note(signum, frame):
+    def note(signum: int, frame: FrameType | None) -> None:
         nonlocal seen
         try:
             previous(signum, frame)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from sklearn.pipeline import Pipeline
 from torch import Tensor
 from torch.nn import Module
@@ -9,7 +12,7 @@ from torch.nn import Module
 __all__ = ["changed_names", "flat_params"]
 
 
-def flat_params(value, name):
+def flat_params(value: Any, name: str) -> dict[str, Any]:
     """Return the parameters of an estimator and of all that is nested in it.
 
     Unlike ``get_params(deep=True)``, it looks into lists (arms of a strategy, callbacks
@@ -31,7 +34,7 @@ def flat_params(value, name):
     return dict(_walk(value, name))
 
 
-def _walk(value, name):
+def _walk(value: Any, name: str) -> Iterator[tuple[str, Any]]:
     if hasattr(value, "get_params") and not isinstance(value, (type, Module)):
         yield name, type(value)
         parts = value.get_params(deep=False)
@@ -47,12 +50,12 @@ def _walk(value, name):
         yield from _walk(part, f"{name}__{key}")
 
 
-def _named(position, part):
+def _named(position: int, part: Any) -> tuple[Any, Any]:
     pair = isinstance(part, tuple) and len(part) == 2 and isinstance(part[0], str)
     return part if pair else (position, part)
 
 
-def changed_names(before, now):
+def changed_names(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return the names whose values differ between two answers of `flat_params`."""
     missing = object()
     names = {**before, **now}
@@ -63,7 +66,7 @@ def changed_names(before, now):
     ]
 
 
-def _equal(first, second):
+def _equal(first: Any, second: Any) -> bool:
     if first is second:
         return True
     if isinstance(first, float) and first != first:

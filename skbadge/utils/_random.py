@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import secrets
 from enum import IntEnum
+from typing import TypeAlias
 
 import numpy as np
 
 from skbadge.exceptions import InvalidInputError
 
-__all__ = ["Purpose", "as_generator", "draw_entropy", "seed_for", "spawn_generator"]
+__all__ = [
+    "Purpose",
+    "Seed",
+    "as_generator",
+    "draw_entropy",
+    "seed_for",
+    "spawn_generator",
+]
+
+# What scikit-learn takes as ``random_state``, and NumPy's generators.
+Seed: TypeAlias = "int | np.random.Generator | np.random.RandomState | None"
 
 
 class Purpose(IntEnum):
@@ -22,7 +34,7 @@ class Purpose(IntEnum):
     PREDICTION = 5
 
 
-def as_generator(random_state=None):
+def as_generator(random_state: Seed = None) -> np.random.Generator:
     """Turn scikit-learn's kinds of seed into a NumPy ``Generator``.
 
     Parameters
@@ -46,7 +58,7 @@ def as_generator(random_state=None):
     return np.random.default_rng(draw_entropy(random_state))
 
 
-def draw_entropy(random_state=None):
+def draw_entropy(random_state: Seed = None) -> int:
     """Turn a seed into one int that fixes every later stream (see `as_generator`).
 
     Parameters
@@ -60,7 +72,7 @@ def draw_entropy(random_state=None):
         Non-negative.
     """
     if random_state is None:
-        return np.random.SeedSequence().entropy
+        return secrets.randbits(128)
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(np.iinfo(np.int32).max))
     if isinstance(random_state, np.random.Generator):
@@ -77,11 +89,11 @@ def draw_entropy(random_state=None):
     )
 
 
-def _sequence(entropy, purpose, counter):
+def _sequence(entropy: int, purpose: int, counter: int) -> np.random.SeedSequence:
     return np.random.SeedSequence(entropy, spawn_key=(int(purpose), int(counter)))
 
 
-def spawn_generator(entropy, purpose, counter):
+def spawn_generator(entropy: int, purpose: int, counter: int) -> np.random.Generator:
     """Return the generator that belongs to (seed, purpose, counter).
 
     The same three always give the same numbers, whatever was drawn before: that is what
@@ -90,7 +102,7 @@ def spawn_generator(entropy, purpose, counter):
     return np.random.default_rng(_sequence(entropy, purpose, counter))
 
 
-def seed_for(entropy, purpose, counter):
+def seed_for(entropy: int, purpose: int, counter: int) -> int:
     """Return the 63-bit seed that belongs to (seed, purpose, counter)."""
     state = _sequence(entropy, purpose, counter).generate_state(1, np.uint64)
     return int(state[0]) >> 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -20,11 +21,11 @@ __all__ = ["noted_generators", "preserved_generators", "seeded_generators"]
 _GENERATOR_LOCK = threading.RLock()
 
 
-def noted_generators():
+def noted_generators() -> Callable[[], None]:
     """Return a function that puts the global generators back as they are now."""
     python_state = random.getstate()
     # The object too: a user may have set a bit generator of another kind.
-    numpy_bits = np.random.get_bit_generator()
+    numpy_bits = np.random.get_bit_generator()  # type: ignore[attr-defined]
     numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002
     cpu_seed, cpu_state = torch.initial_seed(), torch.get_rng_state()
     # Asking an unused GPU for its state would start it, at a cost of seconds.
@@ -32,10 +33,10 @@ def noted_generators():
         torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
     )
 
-    def put_back():
+    def put_back() -> None:
         random.setstate(python_state)
         # In this order: setting the object forgets a normal draw kept for later.
-        np.random.set_bit_generator(numpy_bits)
+        np.random.set_bit_generator(numpy_bits)  # type: ignore[attr-defined]
         np.random.set_state(numpy_state)  # noqa: NPY002
         torch.set_rng_state(cpu_state)
         if cuda_states is not None:
@@ -50,7 +51,7 @@ def noted_generators():
 
 
 @contextmanager
-def preserved_generators():
+def preserved_generators() -> Iterator[None]:
     """Put torch's, NumPy's and ``random``'s global generators back at the end."""
     with _GENERATOR_LOCK:
         put_back = noted_generators()
@@ -61,7 +62,7 @@ def preserved_generators():
 
 
 @contextmanager
-def seeded_generators(seed):
+def seeded_generators(seed: int) -> Iterator[None]:
     """Seed the global generators for a while, then put them back as they were.
 
     Parameters
@@ -72,7 +73,9 @@ def seeded_generators(seed):
     with preserved_generators():
         random.setstate(random.Random(seed).getstate())
         state = np.random.RandomState(seed % 2**32).get_state()
-        np.random.set_bit_generator(np.random.MT19937())
+        np.random.set_bit_generator(  # type: ignore[attr-defined]
+            np.random.MT19937()
+        )
         np.random.set_state(state)  # noqa: NPY002
         torch.manual_seed(seed)
         yield

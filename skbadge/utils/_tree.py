@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import torch
 
 __all__ = ["leaves", "mapped", "tensors_of"]
 
 
-def leaves(tree):
+def leaves(tree: Any) -> Iterator[Any]:
     """Yield what stands in nested dicts, lists and tuples, in their order.
 
     Parameters
@@ -30,7 +31,7 @@ def leaves(tree):
         yield from leaves(part)
 
 
-def mapped(function, *trees):
+def mapped(function: Callable[..., Any], *trees: Any) -> Any:
     """Apply a function leaf by leaf, and return a tree of the first one's make-up.
 
     Parameters
@@ -56,6 +57,6 @@ def mapped(function, *trees):
     return function(*trees)
 
 
-def tensors_of(tree):
+def tensors_of(tree: Any) -> Iterator[torch.Tensor]:
     """Yield the tensors of a tree."""
     return (leaf for leaf in leaves(tree) if isinstance(leaf, torch.Tensor))

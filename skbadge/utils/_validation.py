@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from numbers import Integral, Real
+from typing import Any
 
 from skbadge.exceptions import InvalidInputError
 
 __all__ = ["check_integer", "check_n", "check_option", "check_real"]
 
 
-def check_integer(value, name, *, low=None, high=None):
+def check_integer(
+    value: Any, name: str, *, low: int | None = None, high: int | None = None
+) -> int:
     """Return ``value`` as an int, or say which int was expected.
 
     Raises
@@ -22,14 +26,23 @@ def check_integer(value, name, *, low=None, high=None):
             f"{name} must be an int{_range(low, high)}. Got {value!r} of type "
             f"{type(value).__name__} instead."
         )
-    if (low is not None and value < low) or (high is not None and value > high):
+    number = int(value)
+    if (low is not None and number < low) or (high is not None and number > high):
         raise InvalidInputError(
             f"{name} must be an int{_range(low, high)}. Got {value!r} instead."
         )
-    return int(value)
+    return number
 
 
-def check_real(value, name, *, low, high, include_low=True, include_high=True):
+def check_real(
+    value: Any,
+    name: str,
+    *,
+    low: float,
+    high: float,
+    include_low: bool = True,
+    include_high: bool = True,
+) -> float:
     """Return ``value`` as a float, or say which number was expected.
 
     Raises
@@ -51,7 +64,7 @@ def check_real(value, name, *, low, high, include_low=True, include_high=True):
     return float(value)
 
 
-def check_option(value, name, options):
+def check_option(value: Any, name: str, options: Collection[str]) -> str:
     """Return ``value`` if it is one of the strings ``options``.
 
     Raises
@@ -67,7 +80,7 @@ def check_option(value, name, options):
     return value
 
 
-def check_n(n, n_candidates, subsample=None):
+def check_n(n: Any, n_candidates: int, subsample: object = None) -> int:
     """Return the number of rows asked for as an int in ``[1, n_candidates]``.
 
     ``subsample``, where given, is what left so few candidates.
@@ -96,7 +109,7 @@ def check_n(n, n_candidates, subsample=None):
     return n
 
 
-def _range(low, high):
+def _range(low: int | None, high: int | None) -> str:
     if low is not None and high is not None:
         return f" in [{low}, {high}]"
     if low is not None:

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skbadge import ALBL, CoreSet, LeastConfidence, MarginSampling, RandomSampling
 from skbadge._contracts import Feedback, Needs, Outputs
+from skbadge.exceptions import InvalidInputError
 from tests._oracles import exp4p_probabilities, exp4p_weights
 
 NEEDS = Needs(proba=True, features=True, labeled=Needs(features=True))
@@ -146,6 +147,13 @@ def test_one_round_in_numbers():
     difference = strategy.log_weights_[0] - strategy.log_weights_[1]
     assert_allclose(difference, p_min / 2 * 0.05 * 2, rtol=1e-12)
     assert strategy.log_weights_.max() == 0
+
+
+def test_feedback_on_a_selection_of_others_is_refused():
+    selection = CoreSet().select(outputs(), 2, random_state=0)
+    told = Feedback(selection, np.arange(2), np.ones(2, bool), np.ones(2), 5, 3)
+    with pytest.raises(InvalidInputError, match="that ALBL made"):
+        ALBL().observe(told)
 
 
 def test_only_the_rows_that_came_back_count():
