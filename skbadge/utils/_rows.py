@@ -6,57 +6,102 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy import sparse
-from torch.utils.data import ConcatDataset, Dataset, IterableDataset, Subset
+from torch.utils.data import Dataset, IterableDataset
 
 from skbadge.exceptions import InvalidInputError
+from skbadge.utils._kinds import RowList, is_table, kind_of, numbers_of
 
 __all__ = [
+    "RowList",
     "as_rows",
     "check_structure",
     "is_dataset",
+    "is_lazy",
     "join",
     "n_rows",
+    "several_inputs",
     "stacking_hint",
     "take",
 ]
 
 _KINDS = (
-    "a NumPy array, torch tensor, pandas DataFrame or Series, SciPy sparse matrix, "
-    "a dict, list or tuple of these, or a torch Dataset"
+    "a NumPy array or what can be indexed like one, a torch tensor, pandas or polars "
+    "DataFrame or Series, pyarrow Table, SciPy sparse matrix, a list of rows, a dict, "
+    "list or tuple of these, or a data set with a length and rows to index"
 )
 
 
 def is_dataset(X):
-    """Say whether ``X`` is a torch ``Dataset`` (its rows are then read one by one)."""
+    """Say whether ``X`` is a torch ``Dataset``: it yields pairs of a row and a label."""
     return isinstance(X, Dataset)
 
 
-def as_rows(X):
+def is_lazy(X):
+    """Say whether the rows of ``X`` are read one by one, when they are asked for."""
+    if several_inputs(X):
+        return False
+    kind = kind_of(X)
+    return kind is not None and kind.is_lazy
+
+
+def several_inputs(X):
+    """Say whether ``X`` holds several inputs, each with all rows, not rows.
+
+    This is the one answer to what a dict, a list or a tuple means. A dict holds inputs
+    by name. A tuple of arrays (or of dicts of them) holds inputs. A list of arrays
+    does, as in skorch, where all have the same number of rows; then they could be rows
+    too, and `as_rows` may say that they are. Everything else is a list of rows: one
+    array of one dimension each, numbers, texts, records, images of several sizes.
+    """
+    if isinstance(X, Mapping):
+        return True
+    if not isinstance(X, (list, tuple)) or isinstance(X, RowList) or not len(X):
+        return False
+    vectors = all(isinstance(part, np.ndarray) and part.ndim == 1 for part in X)
+    if vectors or not all(map(is_table, X)):
+        return False
+    return isinstance(X, tuple) or len({n_rows(part) for part in X}) == 1
+
+
+def as_rows(X, *, lists_hold_rows=False):
     """Return ``X`` in a form whose rows can be taken.
 
-    Nested lists become arrays, sparse matrices such that are compressed by rows.
+    Lists of numbers, or of rows of numbers, become arrays; other lists of rows become
+    a list that is known as such. Sparse matrices are compressed by rows.
+
+    Parameters
+    ----------
+    X : rows of any kind
+        As a user gave them.
+    lists_hold_rows : bool, default=False
+        Whether a list of arrays holds rows, as scikit-learn's transformers read it,
+        and not several inputs, as skorch's nets do.
 
     Raises
     ------
     InvalidInputError
         If ``X`` is of no known kind, a scalar array included.
     """
-    if isinstance(X, (list, tuple)) and not _is_sequence_of_arrays(X):
-        try:
-            X = np.asarray(X)
-        except ValueError as error:
-            raise InvalidInputError(
-                "The rows of a list X must have the same length each. Pad them, or "
-                "give a torch Dataset and a collate_fn (iterator_valid__collate_fn)."
-            ) from error
+    if hasattr(X, "__array__") and not hasattr(X, "shape"):
+        X = np.asarray(X)
+    is_rows = isinstance(X, list) and lists_hold_rows
+    if isinstance(X, (list, tuple)) and (is_rows or not several_inputs(X)):
+        numbers = numbers_of(X)
+        X = numbers if numbers is not None else _as_row_list(X)
     if sparse.issparse(X):
         X = X.tocsr()
-    if isinstance(X, Mapping) and not X:
-        raise InvalidInputError("X must hold at least one array. Got an empty dict.")
+    if isinstance(X, Mapping):
+        if not X:
+            raise InvalidInputError("X must hold at least one array. Got an empty dict.")
+        if any(isinstance(part, list) for part in X.values()):
+            X = {key: as_rows(part) for key, part in X.items()}
     n_rows(X)
     return X
+
+
+def _as_row_list(X):
+    return X if isinstance(X, RowList) else RowList(X)
 
 
 def n_rows(X):
@@ -67,7 +112,7 @@ def n_rows(X):
     InvalidInputError
         If ``X`` is of no known kind or its parts differ in length.
     """
-    if isinstance(X, Mapping) or _is_sequence_of_arrays(X):
+    if several_inputs(X):
         counts = {n_rows(part) for part in _parts(X)}
         if len(counts) != 1:
             raise InvalidInputError(
@@ -80,16 +125,16 @@ def n_rows(X):
             "A torch Dataset must have a length and rows to index. Got "
             f"{type(X).__name__}, an IterableDataset, instead: make a map-style one."
         )
-    if is_dataset(X):
+    if isinstance(X, (list, tuple)):
         return len(X)
-    if getattr(X, "ndim", 0) >= 1 and hasattr(X, "shape"):
-        return int(X.shape[0])
-    raise InvalidInputError(f"X must be {_KINDS}. Got {type(X).__name__} instead.")
+    if kind_of(X) is None:
+        raise InvalidInputError(f"X must be {_KINDS}. Got {type(X).__name__} instead.")
+    return int(X.shape[0]) if is_table(X) else len(X)
 
 
 def stacking_hint(X):
     """Return what to say of a list whose arrays may have been meant as rows."""
-    if not _is_sequence_of_arrays(X):
+    if isinstance(X, Mapping) or not several_inputs(X):
         return ""
     return (
         f" A {type(X).__name__} of arrays is read as several inputs: stack rows with "
@@ -102,8 +147,10 @@ def take(X, indices):
 
     Parameters
     ----------
-    X : ndarray, Tensor, DataFrame, Series, sparse matrix, Dataset, or dict of these
-        The rows, for example a pool. Lists and tuples of arrays work as dicts do.
+    X : ndarray, Tensor, DataFrame, Series, sparse matrix, list, Dataset, or dict
+        The rows, for example a pool. Tuples of arrays, and lists of arrays with the
+        same number of rows, hold several inputs, as dicts do. Of what can be indexed
+        like an array, such as an HDF5 data set, the rows are read in ascending order.
     indices : array-like of int of shape (n,), or slice
         Positions of the rows, for example the answer of
         :meth:`~skbadge.ActiveLearner.query`.
@@ -111,7 +158,10 @@ def take(X, indices):
     Returns
     -------
     rows : same kind as X
-        A torch ``Dataset`` gives a ``torch.utils.data.Subset``.
+        A torch ``Dataset`` gives a ``torch.utils.data.Subset`` (which never holds
+        another one), a Hugging Face ``datasets.Dataset`` its ``select``. A list of
+        rows gives a list, one of rows of numbers an array; so does what is only
+        indexed like a list or an array.
 
     Raises
     ------
@@ -124,11 +174,13 @@ def take(X, indices):
     >>> from skbadge import take
     >>> take({"image": np.eye(3), "age": np.array([20, 30, 40])}, [2, 0])["age"]
     array([40, 20])
+    >>> take(["a text", "another", "a third one"], [2, 0])
+    ['a third one', 'a text']
     """
     X = as_rows(X)
     count = n_rows(X)
     if isinstance(indices, slice):
-        return _take(X, indices, count)
+        return _take(X, indices)
     indices = np.asarray(indices)
     if indices.size == 0:
         indices = indices.astype(np.intp)
@@ -140,33 +192,25 @@ def take(X, indices):
     if indices.size and (indices.min() < -count or indices.max() >= count):
         raise InvalidInputError(
             f"indices must be positions in [0, {count}). Got values between "
-            f"{indices.min()} and {indices.max()} instead."
+            f"{indices.min()} and {indices.max()} instead.{stacking_hint(X)}"
         )
-    return _take(X, indices.astype(np.intp), count)
+    indices = indices.astype(np.intp)
+    return _take(X, indices % count if count else indices)
 
 
-def _take(X, rows, count):
+def _take(X, rows):
     if isinstance(X, Mapping):
-        return {key: _take(part, rows, count) for key, part in X.items()}
-    if _is_sequence_of_arrays(X):
-        return _rebuilt(X, (_take(part, rows, count) for part in X))
-    if is_dataset(X):
-        every = isinstance(rows, slice)
-        return Subset(X, range(count)[rows] if every else (rows % count).tolist())
-    if isinstance(X, (pd.DataFrame, pd.Series)):
-        return X.iloc[rows]
-    if sparse.issparse(X):
-        return X.tocsr()[rows]
-    if isinstance(X, torch.Tensor) and not isinstance(rows, slice):
-        return X[torch.from_numpy(rows).to(X.device)]
-    return X[rows]
+        return {key: _take(part, rows) for key, part in X.items()}
+    if several_inputs(X):
+        return _rebuilt(X, (_take(part, rows) for part in X))
+    return kind_of(X).take(X, rows)
 
 
 def _rebuilt(X, parts):
     return tuple(parts) if isinstance(X, tuple) else list(parts)
 
 
-def check_structure(first, second, name="X"):
+def check_structure(first, second, name="X", *, same_shape=True):
     """Refuse rows with other keys, parts, columns or row shapes than ``first``.
 
     What differs in kind, such as an array and a tensor, is compared by its shape.
@@ -177,12 +221,17 @@ def check_structure(first, second, name="X"):
         The rows of `fit`, and those that came now.
     name : str, default="X"
         What messages call ``second``.
+    same_shape : bool, default=True
+        Whether rows of more than one dimension must have the same shape, as rows that
+        are to be joined must; otherwise only the same number of dimensions, since a
+        module may read sequences of any length and images of any size.
 
     Raises
     ------
     InvalidInputError
         If they differ.
     """
+    how = {"same_shape": same_shape}
     if isinstance(first, Mapping) and isinstance(second, Mapping):
         if set(first) != set(second):
             raise InvalidInputError(
@@ -190,33 +239,43 @@ def check_structure(first, second, name="X"):
                 f"{list(second)} instead."
             )
         for key, part in first.items():
-            check_structure(part, second[key], f"{name}[{key!r}]")
-    elif _is_sequence_of_arrays(first) and _is_sequence_of_arrays(second):
+            check_structure(part, second[key], f"{name}[{key!r}]", **how)
+    elif several_inputs(first) and several_inputs(second):
         if len(first) != len(second):
             raise InvalidInputError(
                 f"{name} must have {len(first)} parts, as in fit. Got {len(second)} "
                 f"instead.{stacking_hint(second)}"
             )
         for i, (part, other) in enumerate(zip(first, second, strict=True)):
-            check_structure(part, other, f"{name}[{i}]")
-    elif hasattr(first, "shape") and hasattr(second, "shape"):
-        _check_columns(first, second, name)
+            check_structure(part, other, f"{name}[{i}]", **how)
+    elif is_table(first) and is_table(second):
+        _check_columns(first, second, name, same_shape)
 
 
-def _check_columns(first, second, name):
-    frames = isinstance(first, pd.DataFrame) and isinstance(second, pd.DataFrame)
-    if frames and list(first.columns) != list(second.columns):
+def _check_columns(first, second, name, same_shape):
+    known, found = _columns(first), _columns(second)
+    if known is not None and found is not None and known != found:
         raise InvalidInputError(
-            f"{name} must have the columns {list(first.columns)}, as in fit. Got "
-            f"{list(second.columns)} instead."
+            f"{name} must have the columns {known}, as in fit. Got {found} instead."
         )
-    expected = tuple(first.shape[1:])
-    if expected != tuple(second.shape[1:]):
+    expected, got = tuple(first.shape[1:]), tuple(second.shape[1:])
+    if not same_shape and len(expected) == len(got) > 1:
+        return
+    if expected != got:
         row = ", ".join(["n", *map(str, expected)]) if expected else "n,"
         raise InvalidInputError(
             f"{name} must have the shape ({row}), as in fit. Got "
             f"{tuple(second.shape)} instead."
         )
+
+
+def _columns(X):
+    """Return the names of a table's columns in their order, or None."""
+    for name in ("column_names", "columns"):
+        names = getattr(X, name, None)
+        if names is not None:
+            return list(names)
+    return None
 
 
 def join(first, second, name="X"):
@@ -232,7 +291,8 @@ def join(first, second, name="X"):
     Returns
     -------
     rows : same kind as ``first``
-        Categorical columns hold the categories of both.
+        Categorical columns hold the categories of both. A list of rows that all hold
+        as many numbers is an array; beside rows of other lengths it is a list again.
 
     Raises
     ------
@@ -240,6 +300,7 @@ def join(first, second, name="X"):
         If the two differ in kind, keys, columns, the shape of a row, the values of a
         column, or in ordered categories.
     """
+    first, second = _alike(first, second)
     if _kind(first) != _kind(second):
         raise InvalidInputError(
             f"{name} must be of the same kind as the labelled rows, {_kind(first)}. "
@@ -248,71 +309,60 @@ def join(first, second, name="X"):
     check_structure(first, second, name)
     if isinstance(first, Mapping):
         return {k: join(v, second[k], f"{name}[{k!r}]") for k, v in first.items()}
-    if _is_sequence_of_arrays(first):
+    if several_inputs(first):
         parts = enumerate(zip(first, second, strict=True))
         return _rebuilt(first, (join(a, b, f"{name}[{i}]") for i, (a, b) in parts))
-    if is_dataset(first):
-        # Flat, so that a thousand rounds do not nest a thousand deep.
-        return ConcatDataset([*_flat(first), *_flat(second)])
     if _values(first) != _values(second):
         raise InvalidInputError(
             f"{name} must hold {_values(first)}, as the labelled rows do. Got "
             f"{_values(second)} instead: convert them first."
         )
-    if isinstance(first, (pd.DataFrame, pd.Series)):
-        return pd.concat(_with_all_categories(first, second, name))
-    if sparse.issparse(first):
-        return sparse.vstack([first, second], format="csr")
-    if isinstance(first, torch.Tensor):
-        return torch.cat([first.detach(), second.detach().to(first.device)])
-    return np.concatenate([first, second])
+    return kind_of(first).join(first, second, name)
 
 
-def _flat(dataset):
-    return dataset.datasets if isinstance(dataset, ConcatDataset) else [dataset]
+def _alike(first, second):
+    """Make one kind of a list of rows and an array that was such a list."""
+    lists = [isinstance(X, RowList) for X in (first, second)]
+    if lists == [True, False] and isinstance(second, np.ndarray):
+        return first, RowList(second.tolist())
+    if lists == [False, True] and isinstance(first, np.ndarray):
+        if first.dtype.kind in "fiub":
+            return RowList(first.tolist()), second
+        return first, _as_objects(second, first.ndim)
+    return first, second
 
 
-def _with_all_categories(first, second, name):
-    """Give both tables the categories of both; pandas would turn them into text."""
-    if isinstance(first, pd.DataFrame):
-        dtypes = zip(first.dtypes.items(), second.dtypes, strict=True)
-        shared = {
-            column: _all_categories(known, new, f"{name}[{column!r}]")
-            for (column, known), new in dtypes
-            if _differ(known, new)
-        }
-    elif _differ(first.dtype, second.dtype):
-        shared = _all_categories(first.dtype, second.dtype, name)
-    else:
-        return first, second
-    return first.astype(shared), second.astype(shared)
-
-
-def _differ(known, new):
-    return isinstance(known, pd.CategoricalDtype) and known != new
-
-
-def _all_categories(known, new, where):
-    if known.ordered or new.ordered:
-        raise InvalidInputError(
-            f"{where} must hold the {_described(known)}, as the labelled rows do. Got "
-            f"{_described(new)} instead: only you know the order of all of them, so "
-            "give every row the same categories (Series.cat.set_categories)."
-        )
-    return pd.CategoricalDtype(known.categories.append(new.categories).unique())
-
-
-def _described(dtype):
-    order = "ordered" if dtype.ordered else "unordered"
-    return f"{order} categories {dtype.categories.tolist()}"
+def _as_objects(rows, ndim):
+    if ndim == 1:
+        array = np.empty(len(rows), dtype=object)
+        array[:] = rows
+        return array
+    found = np.array(rows, dtype=object)
+    return found if found.ndim == ndim else rows
 
 
 def _values(X):
     """Say which kind of values each column (or the whole array) holds."""
     if isinstance(X, pd.DataFrame):
         return ", ".join(f"{_family(t)} in {name!r}" for name, t in X.dtypes.items())
+    if isinstance(X, RowList):
+        return _of_a_row(X)
     # torch and sparse tables hold numbers only.
     return _family(X.dtype) if isinstance(X, (np.ndarray, pd.Series)) else "numbers"
+
+
+def _of_a_row(rows):
+    """Say what the rows of a list are, by the first that is not missing."""
+    row = next((row for row in rows if not _is_missing(row)), None)
+    if isinstance(row, str):
+        return "texts"
+    if isinstance(row, Mapping):
+        return "records"
+    return "rows of numbers or objects"
+
+
+def _is_missing(row):
+    return row is None or (isinstance(row, float) and row != row)
 
 
 def _family(dtype):
@@ -323,19 +373,6 @@ def _family(dtype):
     return "times" if pd.api.types.is_datetime64_any_dtype(dtype) else "text or objects"
 
 
-def _is_sequence_of_arrays(X):
-    return (
-        isinstance(X, (list, tuple))
-        and len(X) > 0
-        and all(
-            (hasattr(part, "shape") and getattr(part, "ndim", 0) >= 1)
-            or isinstance(part, Mapping)
-            for part in X
-        )
-        and any(not isinstance(part, np.ndarray) or part.ndim > 1 for part in X)
-    )
-
-
 def _parts(X):
     return X.values() if isinstance(X, Mapping) else X
 
@@ -343,15 +380,6 @@ def _parts(X):
 def _kind(X):
     if isinstance(X, Mapping):
         return "a dict"
-    if isinstance(X, (list, tuple)):
+    if several_inputs(X):
         return f"a {type(X).__name__}"
-    if is_dataset(X):
-        return "a torch Dataset"
-    for kind, name in (
-        (pd.DataFrame, "a DataFrame"),
-        (pd.Series, "a Series"),
-        (torch.Tensor, "a torch tensor"),
-    ):
-        if isinstance(X, kind):
-            return name
-    return "a sparse matrix" if sparse.issparse(X) else "a NumPy array"
+    return kind_of(X).name

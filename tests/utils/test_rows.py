@@ -143,20 +143,15 @@ def test_a_list_becomes_an_array():
 @pytest.mark.parametrize(
     "X, message",
     [
-        (
-            [[1, 2], [3]],
-            "The rows of a list X must have the same length each. Pad them, or give a "
-            "torch Dataset and a collate_fn (iterator_valid__collate_fn).",
-        ),
         ({}, "X must hold at least one array. Got an empty dict."),
         (
             {"a": np.ones(3), "b": np.ones(2)},
             "All parts of X must have the same number of rows. Got [2, 3] instead.",
         ),
         (
-            [torch.ones(3), torch.ones(2)],
+            (torch.ones(3), torch.ones(2)),
             "All parts of X must have the same number of rows. Got [2, 3] instead. A "
-            "list of arrays is read as several inputs: stack rows with numpy.stack.",
+            "tuple of arrays is read as several inputs: stack rows with numpy.stack.",
         ),
         (
             type("Stream", (IterableDataset,), {"__iter__": lambda self: iter(())})(),
@@ -166,9 +161,10 @@ def test_a_list_becomes_an_array():
         *(
             (
                 value,
-                "X must be a NumPy array, torch tensor, pandas DataFrame or Series, "
-                "SciPy sparse matrix, a dict, list or tuple of these, or a torch "
-                f"Dataset. Got {kind} instead.",
+                "X must be a NumPy array or what can be indexed like one, a torch "
+                "tensor, pandas or polars DataFrame or Series, pyarrow Table, SciPy "
+                "sparse matrix, a list of rows, a dict, list or tuple of these, or a "
+                f"data set with a length and rows to index. Got {kind} instead.",
             )
             for value, kind in [
                 (None, "NoneType"),
