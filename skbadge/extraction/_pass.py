@@ -13,15 +13,15 @@ from skbadge._contracts import Outputs
 from skbadge.exceptions import PoolPassError
 from skbadge.extraction._collector import Collector, split_answer
 from skbadge.extraction._hooks import captured_calls, checked_inputs, kept_state
-from skbadge.extraction._storage import ran_out_of_memory
 from skbadge.nets._batches import (
     batch_size_of,
     first_batch,
     iterate_batches,
-    iterate_chunks,
+    iterate_parts,
 )
 from skbadge.nets._estimators import is_binary
 from skbadge.nets._probabilities import to_probabilities
+from skbadge.utils._memory import ran_out_of_memory
 from skbadge.utils._rows import n_rows, take
 
 __all__ = ["collect_outputs", "output_width"]
@@ -56,8 +56,8 @@ def collect_outputs(
         The labelled rows, run in a second pass where ``needs.labeled`` says so.
     labels : ndarray of int or None, default=None
         Their labels, as numbers of columns.
-    transformers : estimator or None, default=None
-        Fitted; applied chunk by chunk.
+    transformers : Steps or None, default=None
+        Fitted; applied part by part.
     layer : str or None, default=None
         Dotted name of the classification layer; None to find it.
     n_classes : int or None, default=None
@@ -117,10 +117,7 @@ def _run(net, X, positions, transformers, collector, verbose):
         collector.calls = stack.enter_context(
             captured_calls(collector.watched_layers())
         )
-        for chunk in iterate_chunks(X, positions, batch_size_of(net)):
-            part = take(X, chunk)
-            if transformers is not None:
-                part = transformers.transform(part)
+        for part in iterate_parts(X, positions, batch_size_of(net), transformers):
             with _memory_errors_explained(net):
                 for batch in iterate_batches(net, part):
                     collector.expect(batch[0])

@@ -12,19 +12,11 @@ import sklearn
 import torch
 
 from skbadge.exceptions import PoolPassError
+from skbadge.utils._memory import ran_out_of_memory
 
-__all__ = ["empty_tables", "ran_out_of_memory"]
+__all__ = ["empty_tables"]
 
 _GIB = 2**30
-# What torch says in a plain RuntimeError: of main memory on Linux and on Windows, of
-# the memory of a GPU, and of what the libraries below it want for themselves.
-_OUT_OF_MEMORY = (
-    "can't allocate memory",
-    "not enough memory",
-    "out of memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-)
 
 
 def empty_tables(n_rows, found):
@@ -69,14 +61,6 @@ def empty_tables(n_rows, found):
             device = "cpu" if on_disk else found[name].device
             tables[name] = _in_memory((rows, width), dtype, device, sizes[name])
     return tables
-
-
-def ran_out_of_memory(error):
-    """Say whether an error tells that memory ran out, here or on a GPU."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    known = any(text in str(error) for text in _OUT_OF_MEMORY)
-    return known and isinstance(error, RuntimeError)
 
 
 def _in_memory(shape, dtype, device, n_bytes):

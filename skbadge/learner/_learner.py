@@ -393,10 +393,8 @@ class ActiveLearner(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         transformers, _ = split_estimator(self.estimator)
-        steps = [] if transformers is None else [step for _, step in transformers.steps]
-        working = [step for step in steps if step not in (None, "passthrough")]
-        if working:
-            first = get_tags(working[0]).input_tags
+        if transformers is not None:
+            first = get_tags(transformers.steps[0][1]).input_tags
             tags.input_tags.sparse = first.sparse
             tags.input_tags.allow_nan = first.allow_nan
         return tags

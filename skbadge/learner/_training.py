@@ -252,7 +252,7 @@ def continue_training(estimator, X, y, *, seed, fit_params):
         transformers, net = split_estimator(fitted)
         if transformers is not None:
             fit_params = _params_of_net(fitted, fit_params)
-            X = transformers.transform(X)
+            X, y = transformers.training_data(X, y)
         rows, labels = _training_data(net, X, y)
         net.partial_fit(rows, labels, **fit_params)
     return fitted

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import torch
 from skorch.dataset import Dataset
@@ -10,13 +12,21 @@ from torch.utils.data import DataLoader
 from skbadge.exceptions import InvalidInputError
 from skbadge.nets._dataset import ModuleDataset
 from skbadge.nets._estimators import input_format, overrides
-from skbadge.utils._rows import is_dataset, n_rows, take
+from skbadge.utils._rows import is_lazy, n_rows, take
+from skbadge.utils._tree import leaves
 
-__all__ = ["batch_size_of", "first_batch", "iterate_batches", "iterate_chunks"]
+__all__ = [
+    "batch_size_of",
+    "first_batch",
+    "iterate_batches",
+    "iterate_chunks",
+    "iterate_parts",
+]
 
 # Rows are taken from the pool, and sent through the transformers, so many bytes at a
 # time: large enough that the calls cost nothing, small beside any pool that matters.
 _CHUNK_BYTES = 1 << 26
+_MOST_ROWS = 1024
 
 
 def batch_size_of(net):
@@ -33,35 +43,97 @@ def first_batch(net, n_rows):
 def iterate_chunks(X, positions, batch_size):
     """Cut positions into runs of about `_CHUNK_BYTES`, as slices if they can be.
 
-    A run is a multiple of the batch size, so that no batch is cut short. A torch
-    ``Dataset`` reads its rows one by one anyway and is not cut.
+    A run is a multiple of the batch size, so that no batch is cut short. A data set
+    reads its rows one by one anyway and is not cut.
     """
     count = len(positions)
     if not count:
         return
     size = count
-    if not is_dataset(X):
+    if not is_lazy(X):
         size = max(1, _CHUNK_BYTES // max(1, _n_bytes(take(X, slice(0, 1)))))
         if batch_size > 0:
             size = max(batch_size, size // batch_size * batch_size)
-    contiguous = bool((np.diff(positions) == 1).all())
+    cut = _cut(positions)
     for start in range(0, count, size):
-        part = positions[start : start + size]
-        yield slice(int(part[0]), int(part[-1]) + 1) if contiguous else part
+        yield cut(start, start + size)
 
 
-def _n_bytes(one):
-    if isinstance(one, dict):
-        return sum(_n_bytes(part) for part in one.values())
-    if isinstance(one, (list, tuple)):
-        return sum(_n_bytes(part) for part in one)
-    if isinstance(one, torch.Tensor):
-        return one.numel() * one.element_size()
-    if hasattr(one, "memory_usage"):
-        return int(np.sum(one.memory_usage(index=False)))
-    if hasattr(one, "nbytes"):
-        return one.nbytes
-    return 8 * int(np.prod(one.shape))
+def iterate_parts(X, positions, batch_size, steps=None):
+    """Yield rows as they reach the net, as many at a time as little memory holds.
+
+    Parameters
+    ----------
+    X : rows of any kind
+        Never read whole.
+    positions : ndarray of int
+        Which of them, in this order.
+    batch_size : int
+        Rows that the net takes at once; parts are multiples of it.
+    steps : Steps or None, default=None
+        What the rows go through. A file name has few bytes and its image has many: a
+        part is sized by the largest that any step made of the rows before.
+
+    Yields
+    ------
+    rows
+        What the net's data set gets.
+    """
+    if steps is None:
+        for chunk in iterate_chunks(X, positions, batch_size):
+            yield take(X, chunk)
+        return
+    if not len(positions):
+        return
+    cut, done, widest, size = _cut(positions), 0, 1, batch_size
+    if size == -1:
+        # A batch of a few rows, only to see how large they become, would be one too
+        # many for a net that takes all at once.
+        made = [_n_bytes(made) for made in steps.stages(take(X, positions[:1]))]
+        widest = max([1, *made])
+        size = _part_size(widest, batch_size)
+    while done < len(positions):
+        made = take(X, cut(done, done + size))
+        count = n_rows(made)
+        widest = max(widest, _n_bytes(made) // count)
+        for made in steps.stages(made):
+            widest = max(widest, _n_bytes(made) // count)
+        yield made
+        done += count
+        size = _part_size(widest, batch_size)
+
+
+def _part_size(n_bytes, batch_size):
+    """Return how many rows of so many bytes make a part."""
+    size = _CHUNK_BYTES // n_bytes
+    if batch_size == -1:
+        return max(1, size)
+    # A step may take long for a row, and someone looks at the progress bar.
+    size = min(size, _MOST_ROWS)
+    return max(batch_size, size // batch_size * batch_size)
+
+
+def _cut(positions):
+    """Return a function that gives positions as slices, if they can be."""
+    if (np.diff(positions) == 1).all():
+        first, count = int(positions[0]), len(positions)
+        return lambda begin, end: slice(first + begin, first + min(end, count))
+    return lambda begin, end: positions[begin:end]
+
+
+def _n_bytes(rows):
+    return sum(map(_bytes_of_leaf, leaves(rows)))
+
+
+def _bytes_of_leaf(leaf):
+    if isinstance(leaf, torch.Tensor):
+        return leaf.numel() * leaf.element_size()
+    if hasattr(leaf, "memory_usage"):
+        return int(np.sum(leaf.memory_usage(index=False)))
+    if hasattr(leaf, "nbytes"):
+        return leaf.nbytes
+    shape = getattr(leaf, "shape", None)
+    return 8 * int(np.prod(shape)) if shape else sys.getsizeof(leaf)
 
 
 def iterate_batches(net, X):
@@ -112,7 +184,7 @@ def _may_slice(net, X):
     kind = getattr(net.dataset, "func", net.dataset)
     plain = {"batch_size", "num_workers", "pin_memory", "shuffle", "drop_last"}
     return (
-        not is_dataset(X)
+        not is_lazy(X)
         and kind in (Dataset, ModuleDataset)
         and not net.get_params_for("dataset")
         and net.iterator_valid is DataLoader

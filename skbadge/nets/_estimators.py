@@ -15,6 +15,7 @@ from torch import nn
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.nets._dataset import ModuleDataset
+from skbadge.nets._steps import Steps
 from skbadge.utils._tree import tensors_of
 
 __all__ = [
@@ -46,7 +47,7 @@ def unwrap(estimator):
 
 
 def split_estimator(estimator):
-    """Split an estimator into its transformers and its net.
+    """Split an estimator into its steps and its net.
 
     Parameters
     ----------
@@ -55,19 +56,25 @@ def split_estimator(estimator):
 
     Returns
     -------
-    transformers : Pipeline or None
-        The steps before the net; None for a bare net.
+    steps : Steps or None
+        What comes before the net, pipelines inside of pipelines step by step; None
+        where nothing does.
     net : skorch net
     """
     inner = unwrap(estimator)
-    if isinstance(inner, Pipeline):
-        before = inner[:-1] if len(inner) > 1 else None
-        deeper, net = split_estimator(inner.steps[-1][1])
-        if deeper is None:
-            return before, net
-        steps = [] if before is None else before.steps
-        return Pipeline([*steps, ("nested", deeper)]), net
-    return None, inner
+    if not isinstance(inner, Pipeline):
+        return None, inner
+    before, net = split_estimator(inner.steps[-1][1])
+    steps = [*_flat(inner.steps[:-1]), *(before.steps if before else [])]
+    return Steps(steps) if steps else None, net
+
+
+def _flat(steps):
+    for name, step in steps:
+        if isinstance(unwrap(step), Pipeline):
+            yield from _flat(unwrap(step).steps)
+        elif step is not None and step != "passthrough":
+            yield name, step
 
 
 def find_net(estimator):

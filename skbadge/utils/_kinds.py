@@ -144,7 +144,9 @@ def _from_sequence(X, rows):
 
 
 def _from_tensor(X, rows):
-    return X[rows] if isinstance(rows, slice) else X[torch.from_numpy(rows).to(X.device)]
+    return (
+        X[rows] if isinstance(rows, slice) else X[torch.from_numpy(rows).to(X.device)]
+    )
 
 
 def _from_array_like(X, rows):

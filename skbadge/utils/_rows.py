@@ -93,7 +93,9 @@ def as_rows(X, *, lists_hold_rows=False):
         X = X.tocsr()
     if isinstance(X, Mapping):
         if not X:
-            raise InvalidInputError("X must hold at least one array. Got an empty dict.")
+            raise InvalidInputError(
+                "X must hold at least one array. Got an empty dict."
+            )
         if any(isinstance(part, list) for part in X.values()):
             X = {key: as_rows(part) for key, part in X.items()}
     n_rows(X)

@@ -19,6 +19,7 @@ from skbadge.extraction._pass import collect_outputs, output_width
 from skbadge.modules import InMemoryBatches
 from skbadge.nets import _batches
 from skbadge.nets._estimators import find_net
+from skbadge.nets._steps import Steps
 from skbadge.strategies import Needs
 from tests._any_modules import Net
 from tests._any_nets import make_net, make_rows
@@ -34,8 +35,9 @@ def net():
     return make_net(Net).fit(X, Y)
 
 
-def collect(net, pool=X, needs=ALL, **settings):
-    return collect_outputs(net, pool, needs, **settings)
+def collect(net, pool=X, needs=ALL, transformers=None, **settings):
+    steps = None if transformers is None else Steps([("step", transformers)])
+    return collect_outputs(net, pool, needs, transformers=steps, **settings)
 
 
 def assert_equal(a, b, atol=1e-6):
@@ -160,10 +162,36 @@ def test_a_memory_map_is_never_read_whole(net, monkeypatch, tmp_path):
     torch.testing.assert_close(found[1].proba.flip(0), found[0].proba)
 
 
+@pytest.mark.parametrize(
+    "step, count",
+    [(lambda rows: rows[::2], 3), (lambda rows: np.repeat(rows, 2, axis=0), 10)],
+)
+def test_steps_that_change_the_number_of_rows(net, step, count):
+    with pytest.raises(exceptions.InvalidInputError) as caught:
+        collect(net, transformers=FunctionTransformer(step))
+    assert str(caught.value) == (
+        "The step 'step' of the pipeline must answer one row for each row it is given. "
+        f"Got {count} rows for 5: leave rows out before the pipeline, or in a sampler "
+        "of imbalanced-learn, which only trainings heed."
+    )
+
+
+class Rows(torch.utils.data.Dataset):
+    """A data set of the user's own, which reads some rows only, or some twice."""
+
+    def __init__(self, X, y=None, *, share):
+        self.X, self.share = X, share
+
+    def __len__(self):
+        return int(self.share * len(self.X))
+
+    def __getitem__(self, i):
+        return self.X[i % len(self.X)], 0
+
+
 def test_half_of_the_rows_missing(net):
-    step = FunctionTransformer(lambda rows: rows[::2])
     with pytest.raises(exceptions.ModuleOutputError) as caught:
-        collect(net, transformers=step)
+        collect(net.set_params(dataset=Rows, dataset__share=0.5))
     assert str(caught.value) == (
         "The net answered for 9 of the 18 rows of the pool. Its dataset and "
         "iterator_valid must yield every row once, in order, and its module answer "
@@ -172,9 +200,8 @@ def test_half_of_the_rows_missing(net):
 
 
 def test_rows_doubled(net):
-    step = FunctionTransformer(lambda rows: np.repeat(rows, 2, axis=0))
     with pytest.raises(exceptions.ModuleOutputError) as caught:
-        collect(net, transformers=step)
+        collect(net.set_params(dataset=Rows, dataset__share=2))
     assert str(caught.value) == (
         "The net answered for more than the 18 rows of the pool. Its dataset and "
         "iterator_valid must yield every row once, in order, and its module answer "

@@ -134,5 +134,10 @@ def test_memory_of_a_transformer_is_not_blamed_on_the_batch(net):
     def greedy(rows):
         raise MemoryError
 
-    with pytest.raises(MemoryError):
+    with pytest.raises(exceptions.PoolPassError) as caught:
         collect(net, transformers=FunctionTransformer(greedy))
+    assert str(caught.value).startswith(
+        "Memory ran out in the step 'step' of the pipeline, which was given 5 rows at "
+        "once. Lower batch_size of the net"
+    )
+    assert isinstance(caught.value.__cause__, MemoryError)
