@@ -8,9 +8,10 @@ from sklearn.base import clone
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._classes import check_labels
+from skbadge.learner._inputs import rows_for
 from skbadge.nets._estimators import find_net
 from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
-from skbadge.utils._rows import as_rows, n_rows, take
+from skbadge.utils._rows import n_rows, take
 from skbadge.utils._validation import check_integer
 
 __all__ = ["Simulation", "simulate"]
@@ -124,7 +125,9 @@ class Simulation:
     """
 
     def __init__(self, learner, X, y, *, n_initial=100, n=100, X_test, y_test):
-        self.X, self.X_test = as_rows(X), as_rows(X_test)
+        self.X, self.X_test = (
+            rows_for(learner.estimator, rows) for rows in (X, X_test)
+        )
         self.y = check_labels(y, self.X)
         # Before the first training is paid for, not after it.
         self.y_test = check_labels(y_test, self.X_test, rows="X_test")

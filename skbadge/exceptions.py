@@ -13,6 +13,7 @@ __all__ = [
     "RankError",
     "RefitError",
     "SkbadgeError",
+    "SparseInputError",
     "StrategyCheckError",
     "UndeclaredNeedError",
 ]
@@ -24,6 +25,10 @@ class SkbadgeError(Exception):
 
 class InvalidInputError(SkbadgeError, ValueError):
     """An argument has a value that cannot be used."""
+
+
+class SparseInputError(InvalidInputError, TypeError):
+    """Rows are sparse, and nothing before the net makes them dense."""
 
 
 class LearnerNotFittedError(SkbadgeError, NotFittedError):

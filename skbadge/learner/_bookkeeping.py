@@ -20,7 +20,7 @@ from skbadge.nets._estimators import (
 )
 from skbadge.utils._params import flat_params
 from skbadge.utils._random import Purpose, draw_entropy, seed_for
-from skbadge.utils._rows import is_dataset, take
+from skbadge.utils._rows import is_lazy, take
 
 __all__ = ["LabeledRowsMixin"]
 
@@ -116,7 +116,7 @@ class LabeledRowsMixin:
         else:
             seed = seed_for(entropy, Purpose.FIT, 0)
             format, width = probe_net(self.estimator, seed, self.layer)
-        classes = resolve_classes(y, self.classes, net, width, certain=False)
+        classes = resolve_classes(y, self.classes, net, width, certain=False, X=X)
 
         for name in ("last_selection_", "timings_", "estimator_"):
             vars(self).pop(name, None)
@@ -127,7 +127,7 @@ class LabeledRowsMixin:
         self._estimator_params = flat_params(self.estimator, "estimator")
         self._asked, self._pending = None, ()
         # Copies: the caller may go on to change the arrays.
-        X = X if is_dataset(X) else take(X, np.arange(len(y)))
+        X = X if is_lazy(X) else take(X, np.arange(len(y)))
         y = classes[encode(y, classes)]
         probability = np.full(len(y), np.nan)
         self._labeled = LabeledSet(X, y, probability, aligned)

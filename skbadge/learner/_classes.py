@@ -9,6 +9,7 @@ from sklearn.utils import column_or_1d
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.nets._estimators import is_binary
+from skbadge.nets._labels import class_names, labels_of
 from skbadge.utils._rows import n_rows, stacking_hint
 
 __all__ = ["GIVEN", "check_labels", "encode", "in_order", "listed", "resolve_classes"]
@@ -22,8 +23,9 @@ def check_labels(y, X, rows="X"):
 
     Parameters
     ----------
-    y : array-like
-        Labels of any type: strings, numbers, tensors, pandas columns.
+    y : array-like or None
+        Labels of any type: strings, numbers, tensors, pandas columns. None takes those
+        that a data set holds beside its rows.
     X : rows
         What they belong to.
     rows : str, default="X"
@@ -38,6 +40,9 @@ def check_labels(y, X, rows="X"):
     InvalidInputError
         If they are continuous, missing, or not one for each row of ``X``.
     """
+    if y is None:
+        # A data set may hold them.
+        y = labels_of(X)
     if y is None:
         raise InvalidInputError(
             f"y must hold one label for each row of {rows}. Got None: this estimator "
@@ -97,7 +102,7 @@ def _shape_of(y):
     return f"the shape {tuple(shape)}" if shape is not None else type(y).__name__
 
 
-def resolve_classes(y, given, net, width, *, certain=True):
+def resolve_classes(y, given, net, width, *, certain=True, X=None):
     """Settle which class belongs to which column of the net's output.
 
     Parameters
@@ -113,6 +118,11 @@ def resolve_classes(y, given, net, width, *, certain=True):
     certain : bool, default=True
         Whether the width was seen; a width that is only guessed is no reason to
         refuse.
+    X : rows or None, default=None
+        Where the names of all classes may be found: ``classes`` of a data set of
+        torchvision, ``features`` of a Hugging Face one. They come third, with
+        ``id2label`` of a module's ``config``: as they are where the labels are names,
+        as their numbers where the labels are numbers.
 
     Returns
     -------
@@ -128,6 +138,8 @@ def resolve_classes(y, given, net, width, *, certain=True):
     if source is not None:
         name = "classes" if given is not None else "the net's classes"
         classes = _check_classes(source, name)
+    elif (named := _named_classes(y, class_names(X, net))) is not None:
+        classes = named
     else:
         classes = _distinct(y)
         extended = (
@@ -149,6 +161,15 @@ def resolve_classes(y, given, net, width, *, certain=True):
             f"columns, with {GIVEN}, or change the width of the last layer."
         )
     return classes
+
+
+def _named_classes(y, names):
+    """Return all classes where labels are names that are known, or their numbers."""
+    if names is None or len(set(names)) != len(names):
+        return None
+    if y.dtype.kind in "iu":
+        return np.arange(len(names)) if 0 <= y.min() and y.max() < len(names) else None
+    return np.asarray(names) if set(y.tolist()) <= set(names) else None
 
 
 def _check_classes(source, name):

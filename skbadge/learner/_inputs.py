@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
-from scipy import sparse
+import torch
 from sklearn.base import clone
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._classes import listed
-from skbadge.nets._dataset import as_numbers, converts, nonfinite_row
-from skbadge.nets._estimators import split_estimator
+from skbadge.nets._batches import check_items, check_loader
+from skbadge.nets._dataset import as_numbers, check_bare, nonfinite_row
+from skbadge.nets._estimators import converts, input_format, split_estimator
 from skbadge.strategies import BADGE, QueryStrategy
-from skbadge.utils._rows import as_rows, check_structure, is_dataset, n_rows, take
+from skbadge.utils._rows import (
+    RowList,
+    as_rows,
+    check_structure,
+    in_memory,
+    is_dataset,
+    is_lazy,
+    n_rows,
+    several_inputs,
+    take,
+)
 from skbadge.utils._validation import check_integer, check_real
 
 __all__ = [
@@ -23,23 +32,35 @@ __all__ = [
     "check_rows",
     "check_strategy",
     "drawn_share",
+    "rows_for",
 ]
+
+
+def rows_for(estimator, X):
+    """Return ``X`` as rows that can be taken, read as what is to eat them reads it.
+
+    In front of a pipeline a list of arrays holds rows, as for scikit-learn; a bare net
+    gets several inputs, as from skorch.
+    """
+    steps, _ = split_estimator(estimator)
+    return as_rows(X, lists_hold_rows=steps is not None)
 
 
 def check_rows(learner, X, *, reset=False, finite=True, estimator=None):
     """Check ``X`` as far as can be done before the transformers saw it.
 
-    For a bare net, arrays go through scikit-learn's ``validate_data``; for a pipeline,
-    only number and names of the features are checked, since its steps may impute,
-    encode or densify. Several inputs (a dict, a list or a tuple) must be made up as in
-    `fit`.
+    For a bare net, arrays go through scikit-learn's ``validate_data``. In front of a
+    pipeline only number and names of the features are checked, since its steps may
+    impute, encode or densify; lists and objects stay what they are. A net with a data
+    set of its own gets what was given. Several inputs (a dict, a list or a tuple) must
+    be made up as in `fit`.
 
     Parameters
     ----------
     learner : ActiveLearner or PenultimateFeatures
         Its ``n_features_in_`` and ``feature_names_in_`` are set or compared.
-    X : array, DataFrame, Tensor, sparse matrix, dict, or torch Dataset
-        The rows.
+    X : rows of any kind
+        As the user gave them.
     reset : bool, default=False
         Set the number of features instead of comparing it.
     finite : bool, default=True
@@ -49,37 +70,31 @@ def check_rows(learner, X, *, reset=False, finite=True, estimator=None):
 
     Returns
     -------
-    X : same kind as ``X``; lists become arrays
+    X : same kind as ``X``; lists of rows of numbers become arrays
     """
     if reset:
         for name in ("n_features_in_", "feature_names_in_", "_no_rows"):
             vars(learner).pop(name, None)
-    if hasattr(X, "__array__") and not hasattr(X, "shape"):
-        X = np.asarray(X)
-    X = as_rows(X)
     reader = learner.estimator if estimator is None else estimator
-    transformers, net = split_estimator(reader)
-    if transformers is None and (isinstance(X, np.ndarray) or sparse.issparse(X)):
-        return validate_data(
-            learner,
-            X,
-            reset=reset,
-            allow_nd=True,
-            ensure_all_finite=finite,
-            ensure_min_samples=1 if finite else 0,
-        )
+    steps, net = split_estimator(reader)
+    X = rows_for(reader, X)
+    if reset:
+        check_loader(net)
+    is_bare = steps is None and converts(net)
+    if is_bare:
+        check_bare(X)
+    if is_bare and isinstance(X, np.ndarray):
+        return _checked_array(learner, X, net, reset=reset, finite=finite)
     if finite and n_rows(X) == 0:
         raise InvalidInputError("X must hold at least one row. Got none.")
-    if is_dataset(X):
+    if is_lazy(X):
+        if is_dataset(X) and steps is None:
+            check_items(X, net, training=reset)
         return X
-    if not isinstance(X, (Mapping, list, tuple)):
+    if not several_inputs(X) and (reset or _is_compared(X, steps, net)):
         X = validate_data(learner, X, reset=reset, skip_check_array=True)
-    elif reset:
-        # Several inputs have no number of features: their make-up is kept, empty.
-        learner._no_rows = take(X, [])
-    elif hasattr(learner, "_no_rows"):
-        check_structure(learner._no_rows, X)
-    if finite and transformers is None and converts(net):
+    _check_make_up(learner, X, reset)
+    if is_bare and finite and in_memory(X):
         row = nonfinite_row(as_numbers(X))
         if row is not None:
             raise InvalidInputError(
@@ -87,6 +102,53 @@ def check_rows(learner, X, *, reset=False, finite=True, estimator=None):
                 "values, for example in a pipeline step before the net."
             )
     return X
+
+
+def _checked_array(learner, X, net, *, reset, finite):
+    how = {
+        "allow_nd": True,
+        "ensure_all_finite": finite,
+        "ensure_min_samples": 1 if finite else 0,
+    }
+    if reset or _is_compared(X, None, net):
+        X = validate_data(learner, X, reset=reset, **how)
+    else:
+        X = check_array(X, estimator=learner, input_name="X", **how)
+    _check_make_up(learner, X, reset)
+    return X
+
+
+def _is_compared(X, steps, net):
+    """Say whether the columns of ``X`` must be those of `fit`.
+
+    Sequences and images may be of another size than before, where the module reads
+    them all the same; so may what a data set of the user's own reads.
+    """
+    if isinstance(X, RowList):
+        return False
+    if hasattr(X, "columns") or hasattr(X, "column_names"):
+        return True
+    if len(X.shape) != 2:
+        return False
+    return steps is not None or (converts(net) and not _are_ids(X, net))
+
+
+def _are_ids(X, net):
+    if isinstance(X, torch.Tensor):
+        whole = not X.is_floating_point()
+    else:
+        whole = getattr(X.dtype, "kind", "f") in "iu"
+    fitted = getattr(net, "initialized_", False)
+    return whole and fitted and input_format(net).takes_integers
+
+
+def _check_make_up(learner, X, reset):
+    """Keep the make-up of what is no table (its rows, empty), or compare it."""
+    is_table = not several_inputs(X) and len(getattr(X, "shape", (0, 0))) <= 2
+    if reset and not is_table:
+        learner._no_rows = take(X, [])
+    elif not reset and hasattr(learner, "_no_rows"):
+        check_structure(learner._no_rows, X, same_shape=False)
 
 
 def check_candidates(candidates, n_pool):

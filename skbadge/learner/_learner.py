@@ -22,13 +22,14 @@ from skbadge.learner._inputs import (
     check_rows,
     check_strategy,
     drawn_share,
+    rows_for,
 )
 from skbadge.learner._labeled import AskedBatch
 from skbadge.learner._trained import TrainedModelMixin
 from skbadge.nets._estimators import check_estimator_kind, find_net, split_estimator
 from skbadge.nets._probabilities import check_distribution, explained_bfloat16
 from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
-from skbadge.utils._rows import as_rows, n_rows
+from skbadge.utils._rows import n_rows
 from skbadge.utils._torch import seeded_generators
 from skbadge.utils._validation import check_n
 
@@ -237,7 +238,8 @@ class ActiveLearner(
         """
         n_before = 0
         if self._labeled is None:
-            check_indices(indices, len(check_labels(y, as_rows(X))), self._asked)
+            rows = rows_for(self.estimator, X)
+            check_indices(indices, len(check_labels(y, rows)), self._asked)
             with self._undone_on_error():
                 constants = self._start(X, y, fit_params)
         else:
@@ -309,7 +311,7 @@ class ActiveLearner(
         """
         strategy = self._query_strategy()
         if self._labeled is None:
-            X_pool = as_rows(X_pool)
+            X_pool = rows_for(self.estimator, X_pool)
         else:
             reader = getattr(self, "estimator_", None)
             X_pool = check_rows(self, X_pool, finite=False, estimator=reader)

@@ -136,7 +136,8 @@ def train(estimator, labeled, classes, *, given, previous, seed, format, fit_par
                 n_classes=len(classes) if certain else None,
                 fit_params=fit_params,
             )
-        classes = resolve_classes(labeled.y, given, net, _width(fitted, labeled.X))
+        width = _width(fitted, labeled.X)
+        classes = resolve_classes(labeled.y, given, net, width, X=labeled.X)
         if np.array_equal(y, encode(labeled.y, classes)):
             return fitted, classes
     raise InvalidInputError(

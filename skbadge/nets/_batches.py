@@ -27,6 +27,10 @@ __all__ = [
 # time: large enough that the calls cost nothing, small beside any pool that matters.
 _CHUNK_BYTES = 1 << 26
 _MOST_ROWS = 1024
+_PAIRS = (
+    "A data set must yield pairs (X, y), as skorch expects; for rows without a label, "
+    "y may be any number."
+)
 
 
 def batch_size_of(net):
@@ -93,12 +97,14 @@ def iterate_parts(X, positions, batch_size, steps=None):
         widest = max([1, *made])
         size = _part_size(widest, batch_size)
     while done < len(positions):
-        made = take(X, cut(done, done + size))
-        count = n_rows(made)
-        widest = max(widest, _n_bytes(made) // count)
-        for made in steps.stages(made):
-            widest = max(widest, _n_bytes(made) // count)
-        yield made
+        part = take(X, cut(done, done + size))
+        count = n_rows(part)
+        sizes = [_n_bytes(part)]
+        for made in steps.stages(part):
+            sizes.append(_n_bytes(made))
+            part = made
+        yield part
+        widest = max(widest, max(sizes) // count)
         done += count
         size = _part_size(widest, batch_size)
 
@@ -156,6 +162,23 @@ def iterate_batches(net, X):
         for start in range(0, count, size):
             yield dataset.batch(slice(start, min(start + size, count))), torch.zeros(0)
         return
+    check_loader(net)
+    for batch in net.get_iterator(net.get_dataset(X), training=False):
+        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+            raise InvalidInputError(
+                f"{_PAIRS} Got batches of {_described(batch)} instead."
+            )
+        yield batch
+
+
+def check_loader(net):
+    """Refuse a loader for predictions that leaves rows out or changes their order.
+
+    Raises
+    ------
+    InvalidInputError
+        With the parameter's name.
+    """
     for name in ("shuffle", "sampler", "batch_sampler", "drop_last"):
         if net.get_params_for("iterator_valid").get(name):
             raise InvalidInputError(
@@ -163,14 +186,32 @@ def iterate_batches(net, X):
                 "the net answers for. Set iterator_train__... instead, and leave "
                 "iterator_valid in the order of X."
             )
-    for batch in net.get_iterator(net.get_dataset(X), training=False):
-        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
-            raise InvalidInputError(
-                "A data set must yield pairs (X, y), as skorch expects; for rows "
-                "without a label, y may be any number. Got batches of "
-                f"{_described(batch)} instead."
-            )
-        yield batch
+
+
+def check_items(dataset, net, *, training):
+    """Look at one item of a torch ``Dataset``, before a training is paid for.
+
+    Parameters
+    ----------
+    dataset : torch Dataset
+        Of a user.
+    net : skorch net
+        Where it has a ``collate_fn``, that may read other items in a pass.
+    training : bool
+        Whether the items are to be trained on: their labels are replaced then.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no pair.
+    """
+    own = net.get_params_for("iterator_valid").get("collate_fn") is not None
+    own = own or overrides(net, "get_dataset") or overrides(net, "get_iterator")
+    if not len(dataset) or (own and not training):
+        return
+    item = dataset[0]
+    if not isinstance(item, (tuple, list)) or len(item) != 2:
+        raise InvalidInputError(f"{_PAIRS} Got items of {_described(item)} instead.")
 
 
 def _described(batch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,15 +11,19 @@ import torch
 from scipy import sparse
 from skorch.dataset import Dataset
 from torch.utils.data import Dataset as TorchDataset
+from torch.utils.data import default_collate
 
-from skbadge.exceptions import InvalidInputError
-from skbadge.utils._rows import take
+from skbadge.exceptions import InvalidInputError, SparseInputError
+from skbadge.nets._labels import without_labels
+from skbadge.utils._kinds import made_by, numbers_of
+from skbadge.utils._rows import RowList, as_rows, is_lazy, take
+from skbadge.utils._tree import leaves, mapped
 
 __all__ = [
     "ModuleDataset",
     "RelabeledDataset",
     "as_numbers",
-    "converts",
+    "check_bare",
     "nonfinite_row",
 ]
 
@@ -32,8 +37,9 @@ class ModuleDataset(Dataset):
 
     Parameters
     ----------
-    X : array, Tensor, DataFrame, sparse matrix, or dict, list or tuple of these
-        The input of the module.
+    X : rows of any kind, but lists of other things than numbers
+        The input of the module. Of a Hugging Face data set, each column is an input by
+        name, but for the one with the labels.
     y : ndarray or None, default=None
         Encoded labels. Where they are given, ``X`` is about to be trained on, and NaN
         or infinity in it is refused.
@@ -49,8 +55,10 @@ class ModuleDataset(Dataset):
     def __init__(
         self, X, y=None, length=None, *, dtype=torch.float32, takes_integers=False
     ):
-        X = as_numbers(X)
-        row = None if y is None else nonfinite_row(X)
+        X = as_rows(X)
+        self._is_lazy = is_lazy(X)
+        X = without_labels(X) if self._is_lazy else as_numbers(X)
+        row = None if y is None or self._is_lazy else nonfinite_row(X)
         if row is not None:
             raise InvalidInputError(
                 f"NaN or infinity reached the net in labelled row {row} during "
@@ -64,6 +72,7 @@ class ModuleDataset(Dataset):
     def transform(self, X, y):
         """Convert one row."""
         y = torch.zeros(1) if y is None else y
+        X = _read_row(X) if self._is_lazy else X
         return self._convert(X, _row_of_sparse), y
 
     def batch(self, rows):
@@ -73,13 +82,14 @@ class ModuleDataset(Dataset):
     def as_tensors(self):
         """Return ``(X, y)`` whole, for iterators that hold their data in memory."""
         y = torch.zeros(len(self)) if self.y is None else torch.as_tensor(self.y)
+        if self._is_lazy:
+            return default_collate([self[i][0] for i in range(len(self))]), y
         return self._convert(self.X, _rows_of_sparse), y
 
     def _convert(self, X, densify, copy=False):
-        if isinstance(X, Mapping):
-            return {key: self._convert(X[key], densify, copy) for key in X}
-        if isinstance(X, (list, tuple)):
-            return [self._convert(part, densify, copy) for part in X]
+        return mapped(partial(self._as_tensor, densify=densify, copy=copy), X)
+
+    def _as_tensor(self, X, densify, copy):
         if sparse.issparse(X):
             X = densify(X)
         if not isinstance(X, torch.Tensor):
@@ -112,6 +122,16 @@ class RelabeledDataset(TorchDataset):
         return self.dataset[index][0], self.y[index]
 
 
+def _read_row(row):
+    """Return an item of a data set with arrays in the place of lists of numbers."""
+    if isinstance(row, Mapping):
+        return {key: _read_row(part) for key, part in row.items()}
+    found = numbers_of(row) if isinstance(row, (list, tuple)) else None
+    if found is not None:
+        return found
+    return [_read_row(part) for part in row] if isinstance(row, (list, tuple)) else row
+
+
 def _row_of_sparse(row):
     return row.toarray().reshape(-1)
 
@@ -138,10 +158,36 @@ def _array_to_tensor(array):
     return torch.from_numpy(array)
 
 
-def converts(net):
-    """Say whether a net's rows are converted here, not by a user's own data set."""
-    dataset = getattr(net, "dataset", None)
-    return dataset is Dataset or getattr(dataset, "func", dataset) is ModuleDataset
+def check_bare(X):
+    """Refuse rows that only a step before the net could make into numbers.
+
+    Raises
+    ------
+    SparseInputError
+        If they are sparse.
+    InvalidInputError
+        If they are a list of anything but rows of numbers of one length.
+    """
+    if sparse.issparse(X):
+        raise SparseInputError(
+            "Sparse data was passed for X, but a bare net takes dense rows. Put a step "
+            "before the net in a pipeline: TruncatedSVD for fewer columns, or "
+            "FunctionTransformer(accept_sparse=True), which hands the rows on as they "
+            "are; they are made dense batch by batch then."
+        )
+    if not isinstance(X, RowList):
+        return
+    kinds = sorted({type(row).__name__ for row in X})
+    if set(kinds) <= {"list", "tuple", "ndarray", "Tensor"}:
+        raise InvalidInputError(
+            "The rows of a list X must have the same length each. Pad them, or give a "
+            "torch Dataset and a collate_fn (iterator_valid__collate_fn)."
+        )
+    raise InvalidInputError(
+        f"The net takes numbers. Got a list whose rows are of type {kinds} instead: "
+        "encode them in a pipeline step before the net, or give the net a data set "
+        "that reads them (dataset=...)."
+    )
 
 
 def as_numbers(X):
@@ -150,12 +196,19 @@ def as_numbers(X):
     Raises
     ------
     InvalidInputError
-        If a column of a table holds no numbers.
+        If a column of a table, or a list, holds no numbers.
     """
-    if isinstance(X, Mapping):
-        return {key: as_numbers(X[key]) for key in X}
-    if isinstance(X, (list, tuple)):
-        return [as_numbers(part) for part in X]
+    if isinstance(X, RowList):
+        check_bare(X)
+    # As a loader gives them, which makes lists of tuples.
+    X = list(X) if isinstance(X, tuple) else X
+    return mapped(_leaf_as_numbers, X)
+
+
+def _leaf_as_numbers(X):
+    if made_by(X, "polars") or made_by(X, "pyarrow"):
+        names = getattr(X, "column_names", None) or X.columns
+        X = pd.DataFrame({name: X[name].to_numpy() for name in names})
     if isinstance(X, pd.Series):
         return _frame_to_array(X.to_frame())[:, 0]
     if isinstance(X, pd.DataFrame):
@@ -212,10 +265,11 @@ def nonfinite_row(X):
     X : array, Tensor, sparse matrix, or dict, list or tuple of these
         Rows without tables, as `as_numbers` gives them.
     """
-    if isinstance(X, (Mapping, list, tuple)):
-        parts = X.values() if isinstance(X, Mapping) else X
-        found = (nonfinite_row(part) for part in parts)
-        return next((row for row in found if row is not None), None)
+    found = map(_nonfinite_row, leaves(X))
+    return next((row for row in found if row is not None), None)
+
+
+def _nonfinite_row(X):
     if sparse.issparse(X):
         X = X.tocoo()
     bad = _nonfinite(X.data if sparse.issparse(X) else X)

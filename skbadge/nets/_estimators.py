@@ -22,6 +22,7 @@ __all__ = [
     "InputFormat",
     "adapt_dataset",
     "check_estimator_kind",
+    "converts",
     "copy_frozen",
     "duplicate",
     "find_net",
@@ -100,6 +101,13 @@ def overrides(net, method):
     """Say whether a net's class has a method of its own in the place of skorch's."""
     kinds = (NeuralNet, NeuralNetClassifier, NeuralNetBinaryClassifier)
     return getattr(type(net), method) not in [getattr(kind, method) for kind in kinds]
+
+
+def converts(net):
+    """Say whether a net's rows are converted here, not by a user's own data set."""
+    dataset = getattr(net, "dataset", None)
+    ours = dataset is Dataset or getattr(dataset, "func", dataset) is ModuleDataset
+    return ours and not overrides(net, "get_dataset")
 
 
 def check_estimator_kind(estimator):

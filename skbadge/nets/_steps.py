@@ -66,7 +66,7 @@ def is_sampler(step):
 
 
 def _check_count(name, X, made):
-    """Refuse a step that leaves rows out, or adds some, where each is to be answered."""
+    """Refuse a step that leaves rows out or adds some: each is to be answered."""
     before, after = _counts(X), _counts(made)
     if before and after and not before & after:
         raise InvalidInputError(
@@ -78,7 +78,7 @@ def _check_count(name, X, made):
 
 
 def _counts(rows):
-    """Return the numbers of rows there may be; a list of arrays can be read two ways."""
+    """Return the numbers of rows there may be: a list of arrays is read two ways."""
     found = {len(rows)} if isinstance(rows, (list, tuple)) else set()
     if several_inputs(rows) or kind_of(rows) is not None:
         found.add(n_rows(rows))

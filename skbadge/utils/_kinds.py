@@ -47,6 +47,8 @@ class Kind:
         Of two of the kind, and of a name for messages.
     is_lazy : bool, default=False
         Whether rows are read one by one, when they are asked for.
+    in_memory : bool, default=True
+        Whether looking at all of it costs no reading from a disk.
     """
 
     name: str
@@ -54,10 +56,11 @@ class Kind:
     take: Callable[[Any, Any], Any]
     join: Callable[[Any, Any, str], Any]
     is_lazy: bool = False
+    in_memory: bool = True
 
 
 def kind_of(X):
-    """Return the kind of rows that are no dict, tuple or list of several inputs; or None."""
+    """Return the kind of rows that are not several inputs; None where it is unknown."""
     return next((kind for kind in _KINDS if kind.holds(X)), None)
 
 
@@ -68,7 +71,7 @@ def made_by(X, package):
 
 
 def is_table(X):
-    """Say whether something has rows of its own, so that it may be one of several inputs."""
+    """Say whether something has rows of its own: it may be one of several inputs."""
     if isinstance(X, Mapping):
         return bool(X) and all(map(is_table, X.values()))
     shape = getattr(X, "shape", None)
@@ -150,7 +153,7 @@ def _from_tensor(X, rows):
 
 
 def _from_array_like(X, rows):
-    """Read rows of a file or of another library; files know ascending positions only."""
+    """Read rows of a file or of another library; files want ascending positions."""
     if isinstance(rows, slice):
         return np.asarray(X[rows])
     ascending, places = np.unique(rows, return_inverse=True)
@@ -273,6 +276,7 @@ _KINDS = (
         _is_array_like,
         _from_array_like,
         lambda a, b, _: np.concatenate([np.asarray(a), np.asarray(b)]),
+        in_memory=False,
     ),
     Kind(
         "a list",

@@ -16,6 +16,7 @@ __all__ = [
     "RowList",
     "as_rows",
     "check_structure",
+    "in_memory",
     "is_dataset",
     "is_lazy",
     "join",
@@ -26,14 +27,14 @@ __all__ = [
 ]
 
 _KINDS = (
-    "a NumPy array or what can be indexed like one, a torch tensor, pandas or polars "
-    "DataFrame or Series, pyarrow Table, SciPy sparse matrix, a list of rows, a dict, "
+    "a NumPy array, torch tensor, pandas or polars DataFrame or Series, pyarrow Table, "
+    "SciPy sparse matrix, what can be indexed like an array, a list of rows, a dict, "
     "list or tuple of these, or a data set with a length and rows to index"
 )
 
 
 def is_dataset(X):
-    """Say whether ``X`` is a torch ``Dataset``: it yields pairs of a row and a label."""
+    """Say whether ``X`` is a torch ``Dataset``: items are pairs of row and label."""
     return isinstance(X, Dataset)
 
 
@@ -43,6 +44,14 @@ def is_lazy(X):
         return False
     kind = kind_of(X)
     return kind is not None and kind.is_lazy
+
+
+def in_memory(X):
+    """Say whether looking at all of ``X`` costs no reading from a disk."""
+    if several_inputs(X):
+        return all(map(in_memory, _parts(X)))
+    kind = kind_of(X)
+    return kind.in_memory and not kind.is_lazy
 
 
 def several_inputs(X):

@@ -189,9 +189,9 @@ class Rows(torch.utils.data.Dataset):
         return self.X[i % len(self.X)], 0
 
 
-def test_half_of_the_rows_missing(net):
+def test_half_of_the_rows_missing():
     with pytest.raises(exceptions.ModuleOutputError) as caught:
-        collect(net.set_params(dataset=Rows, dataset__share=0.5))
+        collect(make_net(Net, dataset=partial(Rows, share=0.5)).initialize())
     assert str(caught.value) == (
         "The net answered for 9 of the 18 rows of the pool. Its dataset and "
         "iterator_valid must yield every row once, in order, and its module answer "
@@ -199,9 +199,9 @@ def test_half_of_the_rows_missing(net):
     )
 
 
-def test_rows_doubled(net):
+def test_rows_doubled():
     with pytest.raises(exceptions.ModuleOutputError) as caught:
-        collect(net.set_params(dataset=Rows, dataset__share=2))
+        collect(make_net(Net, dataset=partial(Rows, share=2)).initialize())
     assert str(caught.value) == (
         "The net answered for more than the 18 rows of the pool. Its dataset and "
         "iterator_valid must yield every row once, in order, and its module answer "

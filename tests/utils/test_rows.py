@@ -161,10 +161,10 @@ def test_a_list_becomes_an_array():
         *(
             (
                 value,
-                "X must be a NumPy array or what can be indexed like one, a torch "
-                "tensor, pandas or polars DataFrame or Series, pyarrow Table, SciPy "
-                "sparse matrix, a list of rows, a dict, list or tuple of these, or a "
-                f"data set with a length and rows to index. Got {kind} instead.",
+                "X must be a NumPy array, torch tensor, pandas or polars DataFrame or "
+                "Series, pyarrow Table, SciPy sparse matrix, what can be indexed like "
+                "an array, a list of rows, a dict, list or tuple of these, or a data "
+                f"set with a length and rows to index. Got {kind} instead.",
             )
             for value, kind in [
                 (None, "NoneType"),
