@@ -410,3 +410,96 @@ def expected_f_by_loop(proba):
         if true + false + missed > 0:
             found.append(2 * true / (2 * true + false + missed))
     return sum(found) / len(found)
+
+
+# --- strategies of the field: laws by enumeration, choices by plain loops -------------
+
+
+def sequential_law(weights, n, share=0.0):
+    """Law of n draws one after another, as {ordered tuple: [probability of each]}.
+
+    Each is drawn by its weight among those left, uniformly with probability ``share``,
+    and uniformly where no weight is left.
+    """
+    law = {}
+    for order in itertools.permutations(range(len(weights)), n):
+        left, steps = list(range(len(weights))), []
+        for row in order:
+            total = sum(weights[i] for i in left)
+            by_law = weights[row] / total if total else 1 / len(left)
+            steps.append((1 - share) * by_law + share / len(left))
+            left.remove(row)
+        law[order] = steps
+    return law
+
+
+def mutual_information(samples):
+    """Mutual information of label and draw, from the table of their joint law."""
+    joint = np.asarray(samples, dtype=np.float64) / len(samples)
+    total = 0.0
+    for s, y in itertools.product(*map(range, joint.shape)):
+        if joint[s, y]:
+            independent = joint[s].sum() * joint[:, y].sum()
+            total += joint[s, y] * np.log(joint[s, y] / independent)
+    return total
+
+
+def joint_mutual_information(samples, rows):
+    """Mutual information of the labels of some rows and the draw, by enumeration."""
+    samples = np.asarray(samples, dtype=np.float64)
+    outcomes = itertools.product(range(samples.shape[2]), repeat=len(rows))
+    table = [
+        [
+            np.prod([samples[row, s, y] for row, y in zip(rows, outcome, strict=True)])
+            for outcome in outcomes_
+        ]
+        for s, outcomes_ in enumerate([list(outcomes)] * samples.shape[1])
+    ]
+    return mutual_information(table)
+
+
+def batch_bald_loop(samples, n):
+    """Greedy BatchBALD, each candidate by enumeration of all joint outcomes."""
+    chosen, gains, before = [], [], 0.0
+    for _ in range(n):
+        open_ = [i for i in range(len(samples)) if i not in chosen]
+        value = {i: joint_mutual_information(samples, [*chosen, i]) for i in open_}
+        best = max(open_, key=value.get)
+        chosen.append(best)
+        gains.append(value[best] - before)
+        before = value[best]
+    return np.array(chosen), np.array(gains)
+
+
+def laplace_covariance(features, proba, prior_precision):
+    """Covariance of a head's weights, (outputs x features), by the whole matrix."""
+    features, proba = np.asarray(features), np.asarray(proba)
+    curvature = np.mean([np.diag(p) - np.outer(p, p) for p in proba], axis=0)
+    of_inputs = sum(np.outer(h, h) for h in features)
+    precision = np.kron(curvature, of_inputs)
+    return np.linalg.inv(precision + prior_precision * np.eye(len(precision)))
+
+
+def typiclust_loop(X, labels, n_known, n, *, small=5, neighbors=20):
+    """TypiClust's picks given the clusters, one row and one distance at a time."""
+    distance = np.sqrt(squared_distances(X))
+    members = {c: [i for i in range(len(X)) if labels[i] == c] for c in set(labels)}
+    typicality = {}
+    for rows in members.values():
+        k = min(neighbors, len(rows) // 2)
+        for i in rows:
+            nearest = sorted(distance[i, j] for j in rows if j != i)[:k]
+            typicality[i] = 1 / (sum(nearest) / max(k, 1) + 1e-5)
+    turns = sorted(
+        members,
+        key=lambda c: (len(members[c]) <= small, n_known[c], -len(members[c])),
+    )
+    large = [c for c in turns if len(members[c]) > small]
+    chosen = []
+    for clusters in (large, turns):
+        while len(chosen) < n and any(set(members[c]) - set(chosen) for c in clusters):
+            for c in clusters:
+                open_ = [i for i in members[c] if i not in chosen]
+                if open_ and len(chosen) < n:
+                    chosen.append(max(open_, key=typicality.get))
+    return np.array(chosen), np.array([typicality[i] for i in chosen])

@@ -3,7 +3,18 @@
 import inspect
 
 import skbadge.strategies
-from skbadge.strategies import ALBL, BADGE, QueryStrategy
+from skbadge.strategies import (
+    ALBL,
+    BADGE,
+    BALD,
+    BatchBALD,
+    EntropySampling,
+    KMeansSampling,
+    MarginSampling,
+    QueryStrategy,
+    StochasticTopK,
+    TypiClust,
+)
 
 # Options that lead to other code. An exported class that needs an argument must stand
 # here; all others are found by themselves.
@@ -14,6 +25,14 @@ VARIANTS = [
     BADGE(first="max-norm"),
     BADGE(first="norm"),
     BADGE(sampler="k-dpp"),
+    BALD(source="laplace"),
+    BatchBALD(source="laplace", n_samples=3, most_configurations=30),
+    KMeansSampling(features="input"),
+    KMeansSampling(normalize=True),
+    StochasticTopK(MarginSampling()),
+    StochasticTopK(EntropySampling(), law="softmax", random_share=0.3),
+    StochasticTopK(BALD(), law="softrank", beta=2.0),
+    TypiClust(features="input"),
 ]
 
 

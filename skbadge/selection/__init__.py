@@ -6,7 +6,15 @@ the work and is what the strategies call.
 
 from skbadge.selection._k_center import k_center_greedy
 from skbadge.selection._k_dpp import k_dpp_sample
+from skbadge.selection._kmeans import Clusters, weighted_kmeans
 from skbadge.selection._kmeans_plusplus import kmeans_plusplus
 from skbadge.selection._top_k import top_k
 
-__all__ = ["k_center_greedy", "k_dpp_sample", "kmeans_plusplus", "top_k"]
+__all__ = [
+    "Clusters",
+    "k_center_greedy",
+    "k_dpp_sample",
+    "kmeans_plusplus",
+    "top_k",
+    "weighted_kmeans",
+]

@@ -3,21 +3,29 @@
 from skbadge._contracts import Feedback, Head, Needs, Outputs, Selection, Traits
 from skbadge.strategies._albl import ALBL
 from skbadge.strategies._badge import BADGE
+from skbadge.strategies._bald import BALD
 from skbadge.strategies._base import QueryStrategy
+from skbadge.strategies._batch_bald import BatchBALD
 from skbadge.strategies._core_set import CoreSet
 from skbadge.strategies._entropy import EntropySampling
+from skbadge.strategies._kmeans_sampling import KMeansSampling
 from skbadge.strategies._least_confidence import LeastConfidence
 from skbadge.strategies._margin import MarginSampling
 from skbadge.strategies._random import RandomSampling
 from skbadge.strategies._scores import ScoreSampling
+from skbadge.strategies._stochastic_top_k import StochasticTopK
+from skbadge.strategies._typiclust import TypiClust
 
 __all__ = [
     "ALBL",
     "BADGE",
+    "BALD",
+    "BatchBALD",
     "CoreSet",
     "EntropySampling",
     "Feedback",
     "Head",
+    "KMeansSampling",
     "LeastConfidence",
     "MarginSampling",
     "Needs",
@@ -26,5 +34,7 @@ __all__ = [
     "RandomSampling",
     "ScoreSampling",
     "Selection",
+    "StochasticTopK",
     "Traits",
+    "TypiClust",
 ]

@@ -9,11 +9,52 @@ import torch
 from skbadge._contracts import Selection
 from skbadge.selection._top_k import _top_k
 from skbadge.strategies._base import QueryStrategy
+from skbadge.utils._random import as_generator
 
-__all__ = ["ScoreSampling", "sum_of_others"]
+__all__ = ["DrawnScores", "ScoreSampling", "sum_of_others"]
 
 
-class ScoreSampling(QueryStrategy):
+class DrawnScores(QueryStrategy):
+    """Choose the rows with the largest score, where scores may rest on random numbers.
+
+    A subclass writes ``ranked(outputs, generator)``.
+    """
+
+    # Added to the scores once the rows are ranked: beside it small ones would vanish.
+    _offset = 0.0
+
+    def scores(self, outputs, random_state=None):
+        """Return the score of every row.
+
+        Parameters
+        ----------
+        outputs : Outputs
+            With what `needs` declares.
+        random_state : int, Generator, RandomState or None, default=None
+            Fixes what the scores are drawn with, where they are drawn.
+
+        Returns
+        -------
+        ndarray of shape (n_pool,), dtype float64
+            Higher = more wanted.
+        """
+        return self.shown(self.ranked(outputs, as_generator(random_state)))
+
+    @abstractmethod
+    def ranked(self, outputs, generator):
+        """Return the values that rows are ranked by, float64, higher = more wanted."""
+
+    def _select(self, outputs, n, generator):
+        scores = self.ranked(outputs, generator)
+        indices = _top_k(scores, n, generator=generator)
+        return Selection(indices, scores=self.shown(scores[indices]))
+
+    def shown(self, ranked):
+        """Return the scores that belong to such values."""
+        return ranked + self._offset
+
+
+class ScoreSampling(DrawnScores):
     """Choose the rows with the largest score, ties broken by the seed.
 
     A subclass declares `needs` and writes one method, ``_score(outputs)``: one value a
@@ -23,6 +64,7 @@ class ScoreSampling(QueryStrategy):
     --------
     skbadge.strategies.QueryStrategy : The base of strategies that choose in another
         way.
+    skbadge.StochasticTopK : Draws by such scores instead.
 
     Notes
     -----
@@ -41,32 +83,13 @@ class ScoreSampling(QueryStrategy):
     array([1, 2])
     """
 
-    # Added to the scores once the rows are ranked: beside it small ones would vanish.
-    _offset = 0.0
-
-    def scores(self, outputs):
-        """Return the score of every row.
-
-        Parameters
-        ----------
-        outputs : Outputs
-            With what `needs` declares.
-
-        Returns
-        -------
-        ndarray of shape (n_pool,), dtype float64
-            Higher = more wanted.
-        """
-        return outputs.by_rows(self._score) + self._offset
-
     @abstractmethod
     def _score(self, outputs):
         """Return one value a row, higher = more wanted."""
 
-    def _select(self, outputs, n, generator):
-        scores = outputs.by_rows(self._score)
-        indices = _top_k(scores, n, generator=generator)
-        return Selection(indices, scores=scores[indices] + self._offset)
+    def ranked(self, outputs, generator):
+        """Return the scores as `_score` gives them."""
+        return outputs.by_rows(self._score)
 
 
 def sum_of_others(proba):

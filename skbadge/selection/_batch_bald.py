@@ -1,0 +1,138 @@
+"""The joint mutual information of a batch, greedily, from draws of probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from skbadge.embeddings._tensors import chunk_length
+
+__all__ = ["Configurations", "batch_bald_greedy"]
+
+
+class Configurations:
+    """Joint outcomes of the labels of the rows chosen so far.
+
+    All of them while there are few; above a limit as many as the limit, each drawn from
+    one of the draws of the net, with the inverse of its probability as its weight.
+
+    Parameters
+    ----------
+    n_samples : int
+        Number of draws of the net, S.
+    most : int
+        Largest number of outcomes to keep, at least S.
+    generator : numpy.random.Generator
+        Draws outcomes.
+    """
+
+    def __init__(
+        self, n_samples: int, most: int, generator: np.random.Generator
+    ) -> None:
+        # Row c, column s: probability of outcome c given draw s, over exp(log_unit[c]).
+        self.given = torch.ones(1, n_samples, dtype=torch.float64)
+        self.log_unit = torch.zeros(1, dtype=torch.float64)
+        self._chosen: list[torch.Tensor] = []
+        self._owner: torch.Tensor | None = None
+        self._most = most
+        self._generator = generator
+
+    def entropies(self, samples: torch.Tensor) -> torch.Tensor:
+        """Return the entropy of the outcomes together with one more row's label.
+
+        Parameters
+        ----------
+        samples : torch.Tensor of shape (m, n_samples, n_classes), float64
+            Candidates for the next row.
+
+        Returns
+        -------
+        torch.Tensor of shape (m,)
+            In nats; an estimate where outcomes are drawn.
+        """
+        m, n_samples, n_classes = samples.shape
+        columns = samples.permute(1, 0, 2).reshape(n_samples, m * n_classes)
+        joint = self.given @ columns / n_samples
+        surprise = torch.special.entr(joint) - joint * self.log_unit[:, None]
+        if self._owner is None:
+            weight = self.log_unit.exp()
+        else:
+            weight = 1.0 / (self.given.mean(dim=1) * len(self.given))
+        return (weight @ surprise).reshape(m, n_classes).sum(dim=1)
+
+    def add(self, samples: torch.Tensor) -> None:
+        """Take a row into the batch; ``samples`` is its (n_samples, n_classes)."""
+        self._chosen.append(samples)
+        n_samples, n_classes = samples.shape
+        if self._owner is None and len(self.given) * n_classes <= self._most:
+            self.given = self.given[:, None] * samples.T
+            self.given = self.given.reshape(-1, n_samples)
+            self.log_unit = self.log_unit.repeat_interleave(n_classes)
+        elif self._owner is None:
+            repeats = max(1, self._most // n_samples)
+            self._owner = torch.arange(n_samples).repeat_interleave(repeats)
+            self.given = torch.ones(len(self._owner), n_samples, dtype=torch.float64)
+            self.log_unit = torch.zeros(len(self._owner), dtype=torch.float64)
+            for earlier in self._chosen:
+                self._draw(earlier)
+        else:
+            self._draw(samples)
+
+    def _draw(self, samples: torch.Tensor) -> None:
+        """Draw the label of one more row for each outcome, from the draw it is of."""
+        steps = samples[self._owner].cumsum(dim=1)
+        levels = torch.from_numpy(self._generator.random(len(steps)))[:, None]
+        labels = (levels * steps[:, -1:] >= steps).sum(dim=1)
+        self.given = self.given * samples.T[labels.clamp_max(samples.shape[1] - 1)]
+        # The products of many probabilities would vanish.
+        largest = self.given.amax(dim=1)
+        self.given = self.given / largest[:, None]
+        self.log_unit = self.log_unit + largest.log()
+
+
+def batch_bald_greedy(
+    samples: torch.Tensor,
+    n: int,
+    *,
+    most_configurations: int,
+    generator: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose n rows, each adding most to what all labels tell together.
+
+    Parameters
+    ----------
+    samples : torch.Tensor of shape (n_pool, n_samples, n_classes), float64
+        Draws of the class probabilities, the same draws for all rows.
+    n : int
+        In [1, n_pool].
+    most_configurations : int
+        Joint outcomes of the labels that are kept.
+    generator : numpy.random.Generator
+        Breaks ties, and draws outcomes where they are too many.
+
+    Returns
+    -------
+    indices : ndarray of shape (n,), dtype intp
+        In the order of choice.
+    gains : ndarray of shape (n,), dtype float64
+        By how much each raised the mutual information, in nats.
+    """
+    n_pool, n_samples, n_classes = samples.shape
+    priority = torch.from_numpy(generator.permutation(n_pool))
+    conditional = torch.special.entr(samples).sum(dim=2).mean(dim=1)
+    outcomes = Configurations(n_samples, most_configurations, generator)
+    is_open = torch.ones(n_pool, dtype=torch.bool)
+    indices, gains = [], []
+    before = 0.0
+    for _ in range(n):
+        step = chunk_length(max(len(outcomes.given), n_samples) * n_classes)
+        joint = torch.cat([outcomes.entropies(part) for part in samples.split(step)])
+        gain = torch.where(is_open, joint - conditional, -torch.inf)
+        ties = torch.nonzero(gain == gain.max())[:, 0]
+        best = int(ties[priority[ties].argmin()])
+        indices.append(best)
+        gains.append(float(gain[best]) - before)
+        before = float(joint[best])
+        is_open[best] = False
+        outcomes.add(samples[best])
+    return np.array(indices, dtype=np.intp), np.array(gains)
