@@ -102,8 +102,9 @@ class TypiClust(QueryStrategy):
             n_known = np.bincount(_assigned(clusters, known), minlength=n_clusters)
         sizes = np.bincount(labels, minlength=n_clusters)
         turns = np.lexsort((-sizes, n_known, sizes <= _SMALL))
-        n_large = int((sizes > _SMALL).sum())
-        turns = turns[: n if n_large >= n else np.count_nonzero(sizes)]
+        turns = turns[sizes[turns] > 0]
+        if (sizes > _SMALL).sum() >= n:
+            turns = turns[:n]
 
         priority = generator.permutation(len(table))
         members = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])

@@ -51,6 +51,13 @@ def test_picks_against_the_loop(n, n_known, global_random_seed):
     assert_array_equal(selection.indices[distinct], indices[distinct])
 
 
+def test_small_clusters_with_labels_are_not_forgotten():
+    # One distinct row: all clusters but one are empty, and that one has the label.
+    outputs = outputs_of(torch.zeros(4, 2, dtype=torch.float64), [[0.0, 0.0]])
+    selection = TypiClust().select(outputs, 3, random_state=0)
+    assert len(set(selection.indices.tolist())) == 3
+
+
 def test_large_clusters_compare_with_a_part(monkeypatch):
     monkeypatch.setattr(_typiclust, "_MOST_COMPARED", 30)
     features = torch.randn(200, 2, generator=torch.Generator().manual_seed(0))
