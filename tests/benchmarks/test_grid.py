@@ -67,12 +67,14 @@ def test_tables_and_files(tmp_path):
     assert again.settings == grid.settings
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_bytes(tmp_path, expected):
     with parallel_backend("loky", 2) as n_jobs:
         run_grid(tiny_cells(), tmp_path, n_jobs=n_jobs)
     assert results_bytes(tmp_path) == expected
 
 
+@pytest.mark.slow
 def test_dask_gives_the_same_bytes(tmp_path, expected):
     pytest.importorskip("distributed")
     with warnings.catch_warnings():
@@ -138,6 +140,7 @@ for i, wait in enumerate(waits):
 """
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_and_resumed(tmp_path, expected):
     waits = np.random.default_rng(0).uniform(0, 0.1, size=5)
     command = [sys.executable, "-c", _KILLER, tmp_path, *waits]
