@@ -77,7 +77,9 @@ def leaks(learner, rounds, warm_up):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("strategy", "frozen"), [(BADGE(), False), (ALBL(), True)], ids=["trained", "frozen"]
+    ("strategy", "frozen"),
+    [(BADGE(), False), (ALBL(), True)],
+    ids=["trained", "frozen"],
 )
 def test_many_rounds(strategy, frozen):
     learner = make_learner(strategy, frozen=frozen)
