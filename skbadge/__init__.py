@@ -3,6 +3,7 @@
 from skbadge import strategies
 from skbadge._features import PenultimateFeatures
 from skbadge._simulate import simulate
+from skbadge.campaign import Campaign
 from skbadge.learner._learner import ActiveLearner
 from skbadge.strategies import *  # noqa: F403
 from skbadge.utils._rows import take
@@ -10,6 +11,7 @@ from skbadge.utils._rows import take
 __version__ = "0.1.0"
 __all__ = [
     "ActiveLearner",
+    "Campaign",
     "PenultimateFeatures",
     "simulate",
     "take",

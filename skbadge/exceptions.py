@@ -3,6 +3,7 @@
 from sklearn.exceptions import NotFittedError
 
 __all__ = [
+    "CampaignError",
     "DataUnavailableError",
     "DivergedTrainingError",
     "InvalidInputError",
@@ -69,3 +70,7 @@ class PoolPassError(SkbadgeError, RuntimeError):
 
 class DataUnavailableError(SkbadgeError, OSError):
     """A data set cannot be had: no network, a damaged file, an unknown number."""
+
+
+class CampaignError(SkbadgeError, RuntimeError):
+    """A campaign's folder cannot be used as it is, or not for what was asked."""

@@ -25,6 +25,7 @@ SCRIPTS = sorted(EXAMPLES.rglob("*.py"))
 MODULES = (
     "skbadge",
     "skbadge.benchmarks",
+    "skbadge.campaign",
     "skbadge.datasets",
     "skbadge.embeddings",
     "skbadge.exceptions",

@@ -29,8 +29,9 @@ LAYERS = {
     "learner": 6,
     "_features": 7,
     "_simulate": 7,
+    "campaign": 8,
     # The package itself gathers what is below the experiments.
-    "__init__": 7.5,
+    "__init__": 8.5,
     "datasets": 7,
     "plotting": 7,
     "benchmarks": 9,
@@ -40,7 +41,9 @@ LAYERS = {
 }
 SEE_ONLY_THE_GROUND = {"datasets", "plotting"}
 SEE_NETS = {"nets", "extraction", "learner", "modules"}
-OPTIONAL = {"openml", "dask", "matplotlib", "pytest"}
+OPTIONAL = {
+    *("PIL", "dask", "jinja2", "label_studio_sdk", "matplotlib", "openml", "pytest"),
+}
 
 
 def part_of(path):

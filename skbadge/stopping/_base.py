@@ -83,7 +83,7 @@ class StoppingCriterion(BaseEstimator):
     @property
     def should_stop(self):
         """Whether to stop, by what was seen so far."""
-        return self._fires(self._remembered())
+        return bool(self._fires(self._remembered()))
 
     def update(self, observation):
         """Take notice of a training.
@@ -207,7 +207,7 @@ class StoppingCriterion(BaseEstimator):
                 "values": list(memory.get("values", [])),
                 "threshold": self._threshold(memory),
                 "floor": memory.get("floor"),
-                "stop": self._fires(memory),
+                "stop": bool(self._fires(memory)),
             }
         ]
 

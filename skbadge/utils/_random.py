@@ -32,6 +32,8 @@ class Purpose(IntEnum):
     SUBSAMPLE = 3
     SIMULATION = 4
     PREDICTION = 5
+    CAMPAIGN_SHARE = 6
+    STOP_SET = 7
 
 
 def as_generator(random_state: Seed = None) -> np.random.Generator:

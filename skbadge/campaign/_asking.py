@@ -1,0 +1,123 @@
+"""One batch: a share drawn at random, the strategy's choice, and their order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skbadge.campaign._accuracy import share_size
+from skbadge.utils._random import Purpose, spawn_generator
+from skbadge.utils._rows import take
+
+__all__ = ["drawn_batch"]
+
+
+def drawn_batch(model, pool, state, *, number, n, earlier, candidates, cold_start):
+    """Choose the rows of a batch, or those that make it longer.
+
+    The share is a simple random sample of the candidates. The strategy chooses among
+    all candidates too, and its first choices fill the batch; a row that both draw
+    counts as both. So a longer batch contains the shorter one, wherever the
+    strategy's own batches do, and the law of its draws is the strategy's own.
+
+    Parameters
+    ----------
+    model : Model
+    pool : Pool
+    state : State
+    number : int
+        Number of the batch.
+    n : int
+        Number of rows of the whole batch.
+    earlier : Batch or None
+        The batch that is made longer.
+    candidates : list of str
+        Ids that could be chosen when the batch was first asked for.
+    cold_start : QueryStrategy
+
+    Returns
+    -------
+    payload : dict
+        Of the event "asked", with those rows alone that are new.
+    """
+    entropy = state.settings["entropy"]
+    rows = np.array([pool.at[id] for id in candidates])
+    found = model.query(number, pool, n, rows, cold_start)
+    chosen = [pool.keys[i] for i in found.indices]
+    share = state.settings["random_share"] if model.learner is not None else 0.0
+    generator = spawn_generator(entropy, Purpose.CAMPAIGN_SHARE, number)
+    n_random = share_size(n, share, generator.random())
+    order = generator.permutation(len(candidates))[:n_random]
+    random = dict.fromkeys(candidates[i] for i in order)
+
+    known = {} if earlier is None else earlier.items
+    batch = dict.fromkeys(known)
+    for id in [*random, *chosen]:
+        # Rows may have been labelled unasked since.
+        if len(batch) < n and (id in known or state.is_candidate(id)):
+            batch[id] = None
+    new = _mixed([id for id in batch if id not in known], random, generator)
+
+    predicted = {}
+    if model.learner is not None and new:
+        predicted = _predicted(model.learner, pool, new)
+    place = {id: i for i, id in enumerate(chosen)}
+
+    def item(rank, id):
+        i = place.get(id)
+        return {
+            "id": id,
+            "rank": rank,
+            "score": _value(found.scores, i),
+            "random": id in random,
+            "inclusion": _value(found.inclusion_probability, i),
+            **predicted.get(id, {"predicted": None, "probability": None}),
+        }
+
+    strategy = cold_start if model.learner is None else model.learner.strategy_
+    draws = []
+    if found.draw_probability is not None and model.learner is not None:
+        # A number fixed beforehand: all of these are in the batch, whatever the share.
+        draws = [[id, float(found.draw_probability[place[id]])] for id in chosen]
+        draws = draws[: n - n_random]
+        same = earlier is None or earlier.n_candidates == len(candidates)
+        if not same or any(id not in batch for id, _ in draws):
+            draws = []
+    return {
+        "training": len(state.trainings),
+        "n_candidates": len(candidates),
+        "strategy": repr(strategy),
+        "extends": earlier is not None,
+        "items": [item(rank, id) for rank, id in enumerate(new, len(known) + 1)],
+        "also_random": [id for id in random if id in known and not known[id]["random"]],
+        "draws": draws,
+        "notes": list(found.notes),
+    }
+
+
+def _mixed(ids, random, generator):
+    """Put the rows of the share at random places among the others, in their order."""
+    share = [id for id in ids if id in random]
+    others = iter([id for id in ids if id not in random])
+    places = set(generator.permutation(len(ids))[: len(share)].tolist())
+    share = iter(share)
+    return [next(share) if i in places else next(others) for i in range(len(ids))]
+
+
+def _predicted(learner, pool, ids):
+    """Return the predicted class of each row and its probability, by id."""
+    proba = learner.predict_proba(take(pool.X, [pool.at[id] for id in ids]))
+    best, classes = proba.argmax(axis=1), learner.classes_.tolist()
+    return {
+        id: {
+            "predicted": classes[column],
+            "probability": float(proba[i, column]),
+        }
+        for i, (id, column) in enumerate(zip(ids, best, strict=True))
+    }
+
+
+def _value(values, i):
+    """Return one of a selection's values as a number for JSON, or None."""
+    if values is None or i is None or not np.isfinite(values[i]):
+        return None
+    return float(values[i])

@@ -1,0 +1,323 @@
+"""The rows of a campaign: named by ids of the user's, read from what people have."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import sparse
+from torch.utils.data import Dataset
+
+from skbadge.exceptions import InvalidInputError
+from skbadge.utils._rows import as_rows, is_dataset, n_rows, take
+from skbadge.utils._tree import leaves
+
+__all__ = ["ImageFiles", "Pool", "as_pool", "id_key", "written_ids"]
+
+# Number of rows whose contents are remembered.
+_SAMPLE = 200
+_IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+_TABLES = {".csv", ".tsv", ".parquet"}
+
+
+class ImageFiles(Dataset):
+    """Pictures in files, read when they are needed.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where they are.
+    names : sequence of str
+        Their names inside it.
+    size : tuple of two ints, default=(64, 64)
+        Height and width to which each is brought.
+    gray : bool, default=False
+        One channel instead of three.
+
+    Notes
+    -----
+    Row ``i`` is a float32 tensor of shape (channels, height, width) with values in
+    [0, 1], beside a label 0 that nothing reads.
+    """
+
+    def __init__(self, folder, names, *, size=(64, 64), gray=False):
+        self.folder = Path(folder)
+        self.names = list(names)
+        self.size = tuple(size)
+        self.gray = gray
+
+    def __len__(self):
+        return len(self.names)
+
+    def __getitem__(self, i):
+        from PIL import Image
+
+        height, width = self.size
+        with Image.open(self.folder / self.names[i]) as image:
+            pixels = image.convert("L" if self.gray else "RGB").resize((width, height))
+        array = np.asarray(pixels, dtype=np.float32) / 255
+        return torch.from_numpy(array.reshape(height, width, -1)).permute(2, 0, 1), 0
+
+
+class Pool:
+    """Rows with ids.
+
+    Parameters
+    ----------
+    ids : sequence of str or int
+        One a row.
+    X : rows of any kind
+        What the learner gets.
+    shown : DataFrame or None
+        What a person sees of each row, in the same order.
+
+    Raises
+    ------
+    InvalidInputError
+        If the ids are not distinct, not one a row, or neither text nor int.
+    """
+
+    def __init__(self, ids, X, shown=None):
+        self.ids = [id.item() if isinstance(id, np.generic) else id for id in ids]
+        self.keys = [id_key(id) for id in self.ids]
+        self.X = as_rows(X)
+        self.shown = shown
+        self.at = {key: i for i, key in enumerate(self.keys)}
+        if len(self.keys) != n_rows(self.X):
+            raise InvalidInputError(
+                f"ids must name each of the {n_rows(self.X)} rows of the pool. Got "
+                f"{len(self.keys)} instead."
+            )
+        if len(self.at) != len(self.keys):
+            keys = pd.Series(self.keys)
+            twice = keys[keys.duplicated()].unique().tolist()
+            raise InvalidInputError(
+                f"ids must be distinct. Got {written_ids(twice)} more than once: take "
+                "another column, or drop rows that are there twice."
+            )
+
+    def __len__(self):
+        return len(self.keys)
+
+    @property
+    def images(self):
+        """The folder of image files, or None where rows are no such files."""
+        return self.X.folder if isinstance(self.X, ImageFiles) else None
+
+    def aligned(self, order):
+        """Return the pool with its rows in the order of ``order``, ids of all of it."""
+        if order == self.keys:
+            return self
+        rows = [self.at[key] for key in order]
+        if isinstance(self.X, ImageFiles):
+            X = ImageFiles(self.X.folder, order, size=self.X.size, gray=self.X.gray)
+        else:
+            X = take(self.X, rows)
+        shown = None if self.shown is None else self.shown.iloc[rows]
+        return Pool([self.ids[i] for i in rows], X, shown)
+
+    def table(self, keys):
+        """Return what a person sees of some rows: DataFrame with ``id`` first."""
+        rows = [self.at[key] for key in keys]
+        frame = pd.DataFrame({"id": [self.ids[i] for i in rows]})
+        if self.shown is not None:
+            part = self.shown.iloc[rows].reset_index(drop=True)
+            part.columns = [f"{c}_" if c in _OWN else c for c in part.columns]
+            frame = pd.concat([frame, part], axis=1)
+        return frame
+
+    def sample(self):
+        """Return digests of some rows by id, the same ids while they are there."""
+        if is_dataset(self.X) and not isinstance(self.X, ImageFiles):
+            # A user's data set may draw anew each time a row is read.
+            return {}
+        first = sorted(self.keys, key=lambda key: _sha(key.encode()))[:_SAMPLE]
+        return {key: self._content(self.at[key]) for key in first}
+
+    def _content(self, i):
+        if isinstance(self.X, ImageFiles):
+            return _sha((self.X.folder / self.X.names[i]).read_bytes())[:16]
+        values = [_plain(leaf) for leaf in leaves(take(self.X, [i]))]
+        return _sha(json.dumps(values).encode())[:16]
+
+
+# Names of columns that a batch has of its own.
+_OWN = {"id", "rank", "score", "suggestion", "suggestion_probability"}
+
+
+def _sha(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def _plain(rows):
+    """Return a row's values as they stay when a table is read again."""
+    if isinstance(rows, torch.Tensor):
+        rows = rows.detach().cpu().numpy()
+    elif sparse.issparse(rows):
+        rows = rows.toarray()
+    flat = np.asarray(rows, dtype=object).ravel().tolist()
+    # Integers become floats where a row with a gap joins their column.
+    return [repr(float(v)) if isinstance(v, Real) else str(v) for v in flat]
+
+
+def id_key(id):
+    """Return an id as the journal keeps it.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is neither text nor an int.
+    """
+    if isinstance(id, str) and id:
+        try:
+            id.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InvalidInputError(
+                f"An id must be text that UTF-8 can hold. Got {id!r} instead: rename "
+                "the row or file."
+            ) from error
+        return str(id)
+    if isinstance(id, Integral) and not isinstance(id, (bool, np.bool_)):
+        return str(int(id))
+    raise InvalidInputError(
+        f"An id must be text of at least one letter, or an int. Got {id!r} of type "
+        f"{type(id).__name__} instead: convert the ids first."
+    )
+
+
+def written_ids(ids, most=5):
+    """Return ids for a message, long ones cut."""
+    ids = list(ids)
+    parts = [repr(id) if len(repr(id)) < 60 else f"{repr(id)[:57]}..." for id in ids]
+    more = f" and {len(ids) - most:,} more" if len(ids) > most else ""
+    return ", ".join(parts[:most]) + more
+
+
+def as_pool(pool, ids=None, *, inputs=None, show=None, image_size=(64, 64), gray=False):
+    """Read a pool from what people have.
+
+    Parameters
+    ----------
+    pool : DataFrame, array, Tensor, sparse matrix, dict, Dataset, str or Path
+        Rows, or a file ``.csv``, ``.tsv``, ``.parquet``, ``.npy``, ``.npz``, or a
+        folder with images.
+    ids : str, sequence or None, default=None
+        Name of a column, or one id a row. None takes the index of a DataFrame, the
+        array ``ids`` of an ``.npz``, or the names of image files.
+    inputs : str, list of str or None, default=None
+        Columns that the learner gets: one name gives a Series (text), a list a
+        DataFrame, None all but the ids.
+    show : list of str or None, default=None
+        Columns that a person sees; None for all but the ids.
+    image_size : tuple of two ints, default=(64, 64)
+        Height and width for a folder of images.
+    gray : bool, default=False
+        Whether images are read with one channel.
+
+    Returns
+    -------
+    Pool
+
+    Raises
+    ------
+    InvalidInputError
+        If it cannot be read, or the rows have no ids.
+    """
+    if isinstance(pool, Pool):
+        return pool
+    if isinstance(pool, (str, Path)):
+        path = Path(pool)
+        if path.is_dir():
+            return _images(path, image_size, gray)
+        pool, ids = _file(path, ids)
+    if isinstance(pool, pd.DataFrame):
+        return _frame(pool, ids, inputs, show)
+    if ids is None or isinstance(ids, str):
+        raise InvalidInputError(
+            "ids must hold one id for each row of a pool that is not a table. Got "
+            f"{ids!r} instead: give file names, keys of a database, or range(n_pool) "
+            "where the order of the rows will never change."
+        )
+    return Pool(ids, pool)
+
+
+def _file(path, ids):
+    if not path.exists():
+        raise InvalidInputError(f"The pool {str(path)!r} is not there.")
+    suffix = path.suffix.lower()
+    if suffix in {".csv", ".tsv"}:
+        # Ids as they stand in the file: neither 007 nor NA is a number or a gap.
+        converters = {ids: str} if isinstance(ids, str) else None
+        separator = "\t" if suffix == ".tsv" else ","
+        frame = pd.read_csv(
+            path, sep=separator, converters=converters, encoding="utf-8-sig"
+        )
+        return frame, ids
+    if suffix == ".parquet":
+        return pd.read_parquet(path), ids
+    if suffix == ".npy":
+        return np.load(path, mmap_mode="r"), _ids_of_file(ids)
+    if suffix == ".npz":
+        with np.load(path) as arrays:
+            if "X" not in arrays or ("ids" not in arrays and ids is None):
+                raise InvalidInputError(
+                    f"{str(path)!r} must hold the arrays X and ids. Got "
+                    f"{sorted(arrays)} instead."
+                )
+            return arrays["X"], arrays["ids"] if ids is None else _ids_of_file(ids)
+    raise InvalidInputError(
+        "A pool must be a .csv, .tsv, .parquet, .npy or .npz file or a folder of "
+        f"images. Got {str(path)!r} instead."
+    )
+
+
+def _ids_of_file(ids):
+    """Return ids given, or the lines of the text file that holds them."""
+    if not isinstance(ids, (str, Path)):
+        return ids
+    path = Path(ids)
+    if not path.is_file():
+        raise InvalidInputError(
+            "ids must be a text file with one id a line, for a pool of arrays. Got "
+            f"{str(ids)!r} instead."
+        )
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def _frame(frame, ids, inputs, show):
+    columns = [ids] if isinstance(ids, str) else []
+    wanted = [] if inputs is None else [inputs] if isinstance(inputs, str) else inputs
+    missing = [c for c in [*columns, *wanted, *(show or [])] if c not in frame.columns]
+    if missing:
+        raise InvalidInputError(
+            f"The pool must have the columns {missing}. Got a table with the columns "
+            f"{[str(c) for c in frame.columns]} instead."
+        )
+    if isinstance(ids, str):
+        names = frame[ids].tolist()
+    elif ids is None:
+        names = frame.index.tolist()
+    else:
+        names = list(ids)
+    rest = frame.drop(columns=columns)
+    X = rest if inputs is None else frame[inputs]
+    return Pool(names, X, rest if show is None else frame[list(show)])
+
+
+def _images(folder, size, gray):
+    names = sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.suffix.lower() in _IMAGES and path.is_file()
+    )
+    if not names:
+        raise InvalidInputError(
+            f"A folder of images must hold files {sorted(_IMAGES)}. Got "
+            f"{str(folder)!r} with none."
+        )
+    return Pool(names, ImageFiles(folder, names, size=size, gray=gray))

@@ -1,0 +1,164 @@
+"""What a campaign does with its model: train, watch, and choose a batch."""
+
+from __future__ import annotations
+
+import warnings
+from time import perf_counter
+
+import numpy as np
+
+from skbadge.campaign._accuracy import accuracy_table
+from skbadge.campaign._asking import drawn_batch
+from skbadge.exceptions import CampaignError, InvalidInputError
+from skbadge.utils._random import Purpose, spawn_generator
+from skbadge.utils._rows import take
+
+__all__ = ["Rounds"]
+
+
+class Rounds:
+    """The part of a campaign that needs its model and its pool.
+
+    Parameters
+    ----------
+    record : Record
+    pool : Pool
+        In the order of the state's ids.
+    model : Model
+    cold_start : QueryStrategy
+    stop : StoppingCriterion or None
+    """
+
+    def __init__(self, record, pool, model, *, cold_start, stop):
+        self.record = record
+        self.pool = pool
+        self.model = model
+        self.cold_start = cold_start
+        self.stop = stop
+
+    @property
+    def state(self):
+        """The state of the journal as last read."""
+        return self.record.state
+
+    def restored(self):
+        """Return the learner of the last training."""
+        return self.model.restore(self.state, self.pool)
+
+    def train(self):
+        """Do the training that is due, if one is; leave the model of the last one."""
+        while True:
+            wanted = self.state.to_teach()
+            number = len(self.state.trainings) + 1
+            if wanted == self.state.taught:
+                break
+            if not wanted:
+                raise CampaignError(
+                    "Every label was taken back or belongs to rows that left the pool. "
+                    "Tell at least one label first."
+                )
+            started = perf_counter()
+            learner = self.model.advance(self.state, self.pool, wanted)
+            payload = self._training_payload(learner, number, wanted, started)
+            with self.record.writing() as append:
+                # Another process may have trained the same in the meantime.
+                if len(self.state.trainings) == number - 1:
+                    append("trained", payload)
+        if self.state.trainings:
+            self.restored()
+
+    def _training_payload(self, learner, number, wanted, started):
+        taught = self.state.taught
+        labels = [[id, y] for id, y in wanted.items() if taught.get(id) != y]
+        seconds = perf_counter() - started
+        stopping = self._observed(learner)
+        return {
+            "number": number,
+            "n_labeled": len(wanted),
+            "labels": labels,
+            "removed": [id for id in taught if id not in wanted],
+            "digest": self.model.digest,
+            "seconds": seconds,
+            "strategy": self.model.strategy_state(),
+            "stopping": stopping,
+        }
+
+    def _observed(self, learner):
+        """Show the stopping criterion the model; return its state and signs."""
+        if self.stop is None:
+            return None
+        known = self.state.stopping
+        if known is not None:
+            try:
+                self.stop.restore(known["state"])
+            except InvalidInputError as problem:
+                warnings.warn(
+                    f"The stopping criterion begins anew. {problem}",
+                    UserWarning,
+                    stacklevel=5,
+                )
+        tested = (0, 0)
+        batches = self.state.batches
+        if batches and batches[-1].training:
+            last = accuracy_table(self.state).iloc[-1]
+            tested = (int(last["n_correct"]), int(last["n_scored"]))
+        rows = [self.pool.at[id] for id in self._stop_set()]
+        self.stop.observe(learner, take(self.pool.X, rows), tested=tested)
+        return {
+            "state": self.stop.state(),
+            "signs": self.stop.signs(),
+            "stop": bool(self.stop.should_stop),
+        }
+
+    def _stop_set(self):
+        """Return ids of the first pool drawn at random, those still there."""
+        first, settings = self.state.first_pool, self.state.settings
+        generator = spawn_generator(settings["entropy"], Purpose.STOP_SET, 0)
+        drawn = generator.permutation(len(first))[: settings["n_stop"]]
+        return [first[i] for i in np.sort(drawn) if first[i] in self.state.present]
+
+    def draw(self, n, *, extends):
+        """Choose a batch, or make the last one longer by ``n`` rows; write it down."""
+        state = self.state
+        earlier = state.batches[-1] if extends else None
+        if earlier is None:
+            candidates = state.candidates()
+        else:
+            n += len(earlier.items)
+            candidates = self._candidates_of(earlier)
+        free = sum(map(state.is_candidate, candidates))
+        n = min(n, free + (len(earlier.items) if earlier else 0))
+        if not free or (earlier and n <= len(earlier.items)):
+            raise CampaignError(
+                f"No row is left to ask for: of {len(state.present):,} in the pool, "
+                f"{len(state.answers):,} have a label and {len(state.skipped):,} were "
+                "skipped."
+            )
+        payload = drawn_batch(
+            self.model,
+            self.pool,
+            state,
+            number=len(state.batches) + (not extends),
+            n=n,
+            earlier=earlier,
+            candidates=candidates,
+            cold_start=self.cold_start,
+        )
+        batches, items = len(state.batches), len(earlier.items) if earlier else 0
+        with self.record.writing() as append:
+            # The batch that another process asked for in the meantime stands.
+            if len(state.batches) == batches and (
+                earlier is None or len(state.batches[-1].items) == items
+            ):
+                append("asked", payload)
+
+    def _candidates_of(self, batch):
+        """Return the rows that could be chosen when a batch was first asked for."""
+        if batch.training != len(self.state.trainings):
+            raise CampaignError(
+                "ask(more=...) makes a batch longer by the model that chose it, and "
+                "there was a training since: ask(n) for a new batch."
+            )
+        if batch.training:
+            self.restored()
+        return [id for id in self.state.present if id not in batch.taken]

@@ -1,0 +1,241 @@
+"""The state of a campaign as a function of its journal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Answer", "Batch", "State"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The label that one annotator gave to one row."""
+
+    label: Any
+    annotator: str
+    seq: int
+    time: str
+    seconds: float | None = None
+    updated: str | None = None
+
+
+@dataclass
+class Batch:
+    """Rows that were asked for together.
+
+    Parameters
+    ----------
+    number : int
+        1, 2, ...
+    training : int
+        Number of trainings of the model that chose; 0 for none.
+    n_candidates : int
+        Number of rows that could have been chosen.
+    strategy : str
+        Its repr.
+    items : dict of str to dict
+        By id, in the order asked: ``score``, ``random``, ``predicted``,
+        ``probability``, ``inclusion``.
+    draws : list of [id, probability]
+        The strategy's draws in order with the probability of each given the earlier
+        ones; empty where the strategy does not know it.
+    time : str
+        When it was asked.
+    closed : bool
+        Whether the rest was given up.
+    taken : set of str
+        Ids that had a label or were skipped when it was asked for.
+    """
+
+    number: int
+    training: int
+    n_candidates: int
+    strategy: str
+    items: dict
+    draws: list
+    time: str
+    closed: bool = False
+    taken: frozenset = frozenset()
+
+    @property
+    def random(self):
+        """Ids of the share drawn at random."""
+        return [id for id, item in self.items.items() if item["random"]]
+
+
+@dataclass
+class State:
+    """What the events of a journal amount to; `apply` takes them one by one."""
+
+    settings: dict = field(default_factory=dict)
+    # Ids of the pool in the order in which they came, as an ordered set.
+    present: dict = field(default_factory=dict)
+    first_pool: list = field(default_factory=list)
+    sample: dict = field(default_factory=dict)
+    pool_notes: list = field(default_factory=list)
+    answers: dict = field(default_factory=dict)
+    skipped: dict = field(default_factory=dict)
+    batches: list = field(default_factory=list)
+    # Labelled rows as the last training saw them, in its order.
+    taught: dict = field(default_factory=dict)
+    trainings: list = field(default_factory=list)
+    stopping: dict | None = None
+    projects: list = field(default_factory=list)
+    seq: int = 0
+    _told: dict = field(default_factory=dict)
+    _batch_of: dict = field(default_factory=dict)
+
+    def apply(self, event):
+        """Take one event in."""
+        self.seq = event.seq
+        getattr(self, f"_{event.kind}")(event, event.payload)
+
+    # ------------------------------------------------------------------ questions
+
+    @property
+    def labels(self):
+        """The label that counts of each labelled row, in the order of arrival."""
+        return {id: self.counted(id).label for id in self.answers}
+
+    def counted(self, id):
+        """Return the answer that counts: the last, or one of the majority's."""
+        given = sorted(self.answers[id].values(), key=lambda answer: answer.seq)
+        if self.settings["count"] == "last":
+            return given[-1]
+        votes = Counter(_key(answer.label) for answer in given)
+        most = max(votes.values())
+        # Between equally many votes the last one decides.
+        return [a for a in given if votes[_key(a.label)] == most][-1]
+
+    def disputed(self):
+        """Return the ids whose annotators disagree."""
+        return [
+            id
+            for id, given in self.answers.items()
+            if len({_key(answer.label) for answer in given.values()}) > 1
+        ]
+
+    def to_teach(self):
+        """Return labels by id as the next training is to see them, in its order.
+
+        Rows of the training before keep their places, others follow as they came; rows
+        that left the pool cannot be trained on.
+        """
+        labels = {id: y for id, y in self.labels.items() if id in self.present}
+        order = [id for id in self.taught if id in labels]
+        order += [id for id in labels if id not in self.taught]
+        return {id: labels[id] for id in order}
+
+    def is_candidate(self, id):
+        """Whether a row of the pool may be asked for."""
+        return id not in self.answers and id not in self.skipped
+
+    def candidates(self):
+        """Return the ids that may be asked for, in the order of the pool."""
+        return [id for id in self.present if self.is_candidate(id)]
+
+    def open_rows(self):
+        """Return the ids of the last batch that wait for an answer, in its order."""
+        if not self.batches or self.batches[-1].closed:
+            return []
+        items = self.batches[-1].items
+        return [id for id in items if id in self.present and self.is_candidate(id)]
+
+    def batch_of(self, id):
+        """Return the last batch that asked for a row; None where none did."""
+        number = self._batch_of.get(id)
+        return None if number is None else self.batches[number - 1]
+
+    def told(self, seq):
+        """Return what the answers of one call were."""
+        return self._told[seq].payload
+
+    def last_answer_event(self):
+        """Return the seq of the last call that can be undone, or None."""
+        return max(self._told, default=None)
+
+    # --------------------------------------------------------------------- events
+
+    def _created(self, event, payload):
+        self.settings = payload
+
+    def _pool(self, event, payload):
+        first = not self.first_pool
+        for id in payload["removed"]:
+            self.present.pop(id, None)
+        self.present.update(dict.fromkeys(payload["added"]))
+        self.sample = payload["sample"]
+        if first:
+            self.first_pool = list(self.present)
+        else:
+            self.pool_notes.append((event.time, payload))
+
+    def _asked(self, event, payload):
+        items = {item.pop("id"): item for item in map(dict, payload["items"])}
+        if payload["extends"]:
+            batch = self.batches[-1]
+            batch.items.update(items)
+            batch.draws, batch.closed = payload["draws"], False
+            for id in payload["also_random"]:
+                batch.items[id]["random"] = True
+        else:
+            names = ("training", "n_candidates", "strategy", "draws")
+            known = {name: payload[name] for name in names}
+            known["taken"] = frozenset({*self.answers, *self.skipped})
+            if self.batches:
+                # Of use only until the next training.
+                self.batches[-1].taken = frozenset()
+            number = len(self.batches) + 1
+            self.batches.append(Batch(number, items=items, time=event.time, **known))
+        self._batch_of.update(dict.fromkeys(items, len(self.batches)))
+
+    def _closed(self, event, payload):
+        self.batches[-1].closed = True
+
+    def _answered(self, event, payload):
+        self._told[event.seq] = event
+        self._take(event)
+
+    def _undone(self, event, payload):
+        del self._told[payload["seq"]]
+        self.answers, self.skipped = {}, {}
+        for told in self._told.values():
+            self._take(told)
+
+    def _take(self, event):
+        for item in event.payload["items"]:
+            id, annotator = item["id"], item["annotator"]
+            answer = Answer(
+                item["label"],
+                annotator,
+                event.seq,
+                event.time,
+                item.get("seconds"),
+                item.get("updated"),
+            )
+            self.answers.setdefault(id, {})[annotator] = answer
+            self.skipped.pop(id, None)
+        for item in event.payload["skipped"]:
+            given = self.answers.get(item["id"], {})
+            if item.get("withdraws"):
+                given.pop(item["annotator"], None)
+            if not given:
+                self.answers.pop(item["id"], None)
+                self.skipped[item["id"]] = item
+
+    def _trained(self, event, payload):
+        for id in payload["removed"]:
+            del self.taught[id]
+        self.taught.update(dict(payload["labels"]))
+        self.trainings.append({**payload, "time": event.time})
+        self.stopping = payload["stopping"] or self.stopping
+
+    def _pushed(self, event, payload):
+        self.projects.append(payload)
+
+
+def _key(label):
+    """Return what tells labels apart: 1 is not True, nor "1"."""
+    return type(label).__name__, label
