@@ -97,7 +97,7 @@ def iterate_samples(outputs, heads):
     weight, bias = heads
     width = max(weight.shape[2], weight.shape[0] * weight.shape[1])
     for block in outputs.features.split(chunk_length(width)):
-        logits = block.double() @ weight.flatten(0, 1).T
+        logits = _finite(block.double() @ weight.flatten(0, 1).T)
         yield head_proba(logits.unflatten(1, weight.shape[:2]) + bias)
 
 
@@ -133,7 +133,7 @@ def laplace_draws(labeled, head, n_samples, prior_precision, generator):
     else:
         curvature = torch.diag(proba.mean(dim=0)) - proba.T @ proba / len(proba)
     of_outputs, left = torch.linalg.eigh(curvature)
-    of_inputs, right = torch.linalg.eigh(features.T @ features)
+    of_inputs, right = torch.linalg.eigh(_finite(features.T @ features))
     # Rounding may leave eigenvalues a little below zero.
     eigenvalues = torch.outer(of_outputs.clamp_min(0.0), of_inputs.clamp_min(0.0))
     noise = torch.from_numpy(generator.standard_normal((n_samples, *weight.shape)))
@@ -150,6 +150,15 @@ def head_proba(logits):
         return logits.softmax(dim=-1)
     second = logits.sigmoid()
     return torch.cat([1.0 - second, second], dim=-1)
+
+
+def _finite(products):
+    if torch.isfinite(products).all():
+        return products
+    raise InvalidInputError(
+        "Features must be small enough for products of them to be finite, in float64. "
+        'Scale the inputs of the net, or take source="dropout".'
+    )
 
 
 def _check_head(labeled, head):

@@ -149,6 +149,19 @@ def test_laplace_needs_the_softmax_of_the_head():
         BALD(source="laplace").select(wrong, 1)
 
 
+@pytest.mark.parametrize("part", ["labeled", "pool"])
+def test_products_that_overflow(part):
+    outputs = net_outputs(bias=False)
+    table = outputs.labeled.features if part == "labeled" else outputs.features
+    # One direction that the head ignores, so that the probabilities are right.
+    outputs.head.weight[:, 0] = 0.0
+    logits = outputs.labeled.features @ outputs.head.weight.T
+    outputs.labeled.proba.copy_(logits.softmax(dim=1))
+    table[0, 0] = 1.7e308
+    with pytest.raises(InvalidInputError, match="products of them to be finite"):
+        BALD(source="laplace", n_samples=400, prior_precision=1e-20).select(outputs, 1)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
