@@ -1,10 +1,17 @@
 """Small campaigns, whose annotator knows the right labels."""
 
+import os
+
 import numpy as np
+import pytest
 
 from skbadge import Campaign
 from tests._learning import make_data, make_learner
 
+# What takes minutes, or a server: SKBADGE_LONG_TESTS=1 python -m pytest tests/campaign
+long = pytest.mark.skipif(
+    "SKBADGE_LONG_TESTS" not in os.environ, reason="takes minutes, or a server"
+)
 N_POOL = 120
 X, Y = make_data(N_POOL)
 NAMES = np.array(["ham", "spam", "other"])

@@ -18,6 +18,7 @@ from tests.campaign._campaigns import (
     X,
     answer,
     asked,
+    long,
     open_campaign,
 )
 
@@ -434,7 +435,7 @@ def test_there_is_no_model_before_the_first_training(tmp_path):
         _ = campaign.learner
 
 
-@pytest.mark.slow
+@long
 def test_a_large_pool_costs_little_beside_the_query(tmp_path):
     n = 100_000
     rng = np.random.default_rng(0)

@@ -13,7 +13,15 @@ import pytest
 from skbadge import Campaign
 from skbadge.campaign._journal import FILE, FORMAT, Journal
 from skbadge.exceptions import CampaignError
-from tests.campaign._campaigns import IDS, LABELS, answer, asked, open_campaign, run
+from tests.campaign._campaigns import (
+    IDS,
+    LABELS,
+    answer,
+    asked,
+    long,
+    open_campaign,
+    run,
+)
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.campaign._campaigns"])
@@ -242,10 +250,11 @@ def check_kills(tmp_path, n_kills, n_rounds=5):
     return n_killed
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_as_if_it_had_not_been(tmp_path):
     assert check_kills(tmp_path, 4) > 0
 
 
-@pytest.mark.slow
+@long
 def test_killed_at_forty_moments(tmp_path):
     assert check_kills(tmp_path, 40) > 20
