@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
-from skbadge._contracts import Traits
+from skbadge._contracts import Needs, Outputs, Traits
 from skbadge.strategies._posterior import (
     check_source,
     drawn_heads,
@@ -77,39 +78,45 @@ class BALD(DrawnScores):
     (array([1, 0]), array([0.693, 0.   ]))
     """
 
-    def __init__(self, *, source="dropout", n_samples=20, prior_precision=1.0):
+    def __init__(
+        self,
+        *,
+        source: str = "dropout",
+        n_samples: int = 20,
+        prior_precision: float = 1.0,
+    ) -> None:
         self.source = source
         self.n_samples = n_samples
         self.prior_precision = prior_precision
 
     @property
-    def needs(self):
+    def needs(self) -> Needs:
         """Draws, or what they are made of."""
         return source_needs(self.source, self.n_samples)
 
     @property
-    def traits(self):
+    def traits(self) -> Traits:
         """The Laplace approximation is that of labelled rows."""
         return Traits(needs_labels=self.source == "laplace")
 
-    def check_parameters(self):
+    def check_parameters(self) -> None:
         """Refuse a source that does not exist, and numbers out of range."""
         check_source(self.source, self.n_samples, self.prior_precision)
 
-    def ranked(self, outputs, generator):
+    def ranked(self, outputs: Outputs, generator: np.random.Generator) -> np.ndarray:
         """Return the mutual information of each row."""
         heads = drawn_heads(
             outputs, self.source, self.n_samples, self.prior_precision, generator
         )
 
-        def score(part):
+        def score(part: Outputs) -> torch.Tensor:
             blocks = iterate_samples(part, heads)
             return torch.cat([_mutual_information(block) for block in blocks])
 
         return outputs.by_rows(score)
 
 
-def _mutual_information(samples):
+def _mutual_information(samples: torch.Tensor) -> torch.Tensor:
     """Return H(mean p) - mean H(p) of each row, at least 0."""
     of_mean = torch.special.entr(samples.mean(dim=1)).sum(dim=1)
     return (of_mean - torch.special.entr(samples).sum(dim=2).mean(dim=1)).clamp_min(0.0)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
-from skbadge._contracts import Selection, Traits
+from skbadge._contracts import Needs, Outputs, Selection, Traits
 from skbadge.selection._batch_bald import batch_bald_greedy
 from skbadge.strategies._base import QueryStrategy
 from skbadge.strategies._posterior import (
@@ -78,34 +79,36 @@ class BatchBALD(QueryStrategy):
     def __init__(
         self,
         *,
-        source="dropout",
-        n_samples=20,
-        prior_precision=1.0,
-        most_configurations=2000,
-    ):
+        source: str = "dropout",
+        n_samples: int = 20,
+        prior_precision: float = 1.0,
+        most_configurations: int = 2000,
+    ) -> None:
         self.source = source
         self.n_samples = n_samples
         self.prior_precision = prior_precision
         self.most_configurations = most_configurations
 
     @property
-    def needs(self):
+    def needs(self) -> Needs:
         """Draws, or what they are made of."""
         return source_needs(self.source, self.n_samples)
 
     @property
-    def traits(self):
+    def traits(self) -> Traits:
         """The Laplace approximation is that of labelled rows."""
         return Traits(needs_labels=self.source == "laplace")
 
-    def check_parameters(self):
+    def check_parameters(self) -> None:
         """Refuse a source that does not exist, and numbers out of range."""
         check_source(self.source, self.n_samples, self.prior_precision)
         check_integer(
             self.most_configurations, "most_configurations", low=self.n_samples
         )
 
-    def _select(self, outputs, n, generator):
+    def _select(
+        self, outputs: Outputs, n: int, generator: np.random.Generator
+    ) -> Selection:
         heads = drawn_heads(
             outputs, self.source, self.n_samples, self.prior_precision, generator
         )

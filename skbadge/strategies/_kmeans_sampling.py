@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from skbadge._contracts import Selection, Traits
+import numpy as np
+
+from skbadge._contracts import Needs, Outputs, Selection, Traits
 from skbadge.selection._kmeans import _nearest_members
 from skbadge.strategies._base import QueryStrategy
 from skbadge.strategies._space import check_space, read_space, space_needs
@@ -60,20 +62,22 @@ class KMeansSampling(QueryStrategy):
 
     traits = Traits(nested=False)
 
-    def __init__(self, *, features="net", normalize=False):
+    def __init__(self, *, features: str = "net", normalize: bool = False) -> None:
         self.features = features
         self.normalize = normalize
 
     @property
-    def needs(self):
+    def needs(self) -> Needs:
         """Inputs or features."""
         return space_needs(self.features)
 
-    def check_parameters(self):
+    def check_parameters(self) -> None:
         """Refuse a space that does not exist."""
         check_space(self.features)
 
-    def _select(self, outputs, n, generator):
+    def _select(
+        self, outputs: Outputs, n: int, generator: np.random.Generator
+    ) -> Selection:
         indices, sizes = _nearest_members(
             read_space(outputs, self.features),
             n,

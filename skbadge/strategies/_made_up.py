@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 
-from skbadge._contracts import Outputs
-from skbadge.utils._random import as_generator
+from skbadge._contracts import Head, Needs, Outputs
+from skbadge.utils._random import Seed, as_generator
 
 __all__ = ["make_outputs", "scaled", "tables"]
 
 _N_FEATURES, _N_INPUTS = 6, 5
 
 
-def make_outputs(needs, n_pool=25, *, n_classes=4, copies=False, random_state=0):
+def make_outputs(
+    needs: Needs,
+    n_pool: int = 25,
+    *,
+    n_classes: int = 4,
+    copies: bool = False,
+    random_state: Seed = 0,
+) -> Outputs:
     """Make up what a pass over a pool could have found, for trying out a strategy.
 
     Parameters
@@ -47,7 +56,7 @@ def make_outputs(needs, n_pool=25, *, n_classes=4, copies=False, random_state=0)
     """
     seed = int(as_generator(random_state).integers(2**31))
     generator = torch.Generator().manual_seed(seed)
-    head = (
+    head = Head(
         torch.randn(n_classes, _N_FEATURES, generator=generator),
         torch.randn(n_classes, generator=generator),
     )
@@ -58,20 +67,31 @@ def make_outputs(needs, n_pool=25, *, n_classes=4, copies=False, random_state=0)
     return _made_up(needs, n_pool, head, generator, copies=copies, labeled=labeled)
 
 
-def _made_up(needs, n, head, generator, *, copies=False, labeled=None, y=None):
-    weight, bias = head
-
-    def rows(*shape):
+def _made_up(
+    needs: Needs,
+    n: int,
+    head: Head,
+    generator: torch.Generator,
+    *,
+    copies: bool = False,
+    labeled: Outputs | None = None,
+    y: torch.Tensor | None = None,
+) -> Outputs:
+    def rows(*shape: int) -> torch.Tensor:
         table = torch.randn(n, *shape, generator=generator)
         return table[:1].expand(table.shape).clone() if copies and n else table
 
-    values = {"features": rows(_N_FEATURES), "inputs": rows(_N_INPUTS), "head": head}
-    logits = values["features"] @ weight.T + bias
+    values: dict[str, Any] = {
+        "features": rows(_N_FEATURES),
+        "inputs": rows(_N_INPUTS),
+        "head": head,
+    }
+    logits = values["features"] @ head.weight.T + head.bias
     values["proba"] = proba = logits.softmax(dim=1)
     values["residual"] = proba - torch.nn.functional.one_hot(
         proba.argmax(dim=1), proba.shape[1]
     )
-    noise = rows(max(needs.samples, 1), len(weight))
+    noise = rows(max(needs.samples, 1), len(head.weight))
     values["samples"] = (logits[:, None] + noise).softmax(dim=2)
     wanted = {name: table for name, table in values.items() if getattr(needs, name)}
     positions = None if y is not None else 2 * np.arange(n)
@@ -79,7 +99,7 @@ def _made_up(needs, n, head, generator, *, copies=False, labeled=None, y=None):
     return made.declared(needs)
 
 
-def tables(outputs):
+def tables(outputs: Outputs) -> Iterator[torch.Tensor]:
     """Yield the tensors of outputs and of their labelled rows."""
     for table in outputs.values.values():
         yield from table if isinstance(table, tuple) else (table,)
@@ -87,7 +107,7 @@ def tables(outputs):
         yield from tables(outputs.labeled_rows)
 
 
-def scaled(outputs, size, dtype):
+def scaled(outputs: Outputs, size: float, dtype: torch.dtype) -> Outputs:
     """Return outputs with tables in a dtype, those that have a scale times ``size``."""
     values = {
         name: tuple((part * size).to(dtype) for part in table)

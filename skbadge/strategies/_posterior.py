@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import torch
 
-from skbadge._contracts import Needs
+from skbadge._contracts import Head, Needs, Outputs
 from skbadge.embeddings._tensors import chunk_length
 from skbadge.exceptions import InvalidInputError
 from skbadge.utils._validation import check_integer, check_option, check_real
@@ -23,7 +26,7 @@ __all__ = [
 _TOLERANCE = 0.02
 
 
-def check_source(source, n_samples, prior_precision):
+def check_source(source: Any, n_samples: Any, prior_precision: Any) -> None:
     """Refuse what no draws can be made with."""
     check_option(source, "source", ("dropout", "laplace"))
     check_integer(n_samples, "n_samples", low=2)
@@ -37,7 +40,7 @@ def check_source(source, n_samples, prior_precision):
     )
 
 
-def source_needs(source, n_samples):
+def source_needs(source: str, n_samples: int) -> Needs:
     """Return what draws are made of."""
     if source == "dropout":
         return Needs(samples=n_samples)
@@ -45,7 +48,13 @@ def source_needs(source, n_samples):
     return Needs(features=True, head=True, labeled=labeled)
 
 
-def drawn_heads(outputs, source, n_samples, prior_precision, generator):
+def drawn_heads(
+    outputs: Outputs,
+    source: str,
+    n_samples: int,
+    prior_precision: float,
+    generator: np.random.Generator,
+) -> tuple[torch.Tensor, torch.Tensor] | None:
     """Return what the samples of any row are made with: heads, or None for dropout.
 
     Parameters
@@ -74,7 +83,9 @@ def drawn_heads(outputs, source, n_samples, prior_precision, generator):
     )
 
 
-def iterate_samples(outputs, heads):
+def iterate_samples(
+    outputs: Outputs, heads: tuple[torch.Tensor, torch.Tensor] | None
+) -> Iterator[torch.Tensor]:
     """Yield draws of the probabilities block by block.
 
     Parameters
@@ -101,7 +112,13 @@ def iterate_samples(outputs, heads):
         yield head_proba(logits.unflatten(1, weight.shape[:2]) + bias)
 
 
-def laplace_draws(labeled, head, n_samples, prior_precision, generator):
+def laplace_draws(
+    labeled: Outputs,
+    head: Head,
+    n_samples: int,
+    prior_precision: float,
+    generator: np.random.Generator,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Draw heads from the Laplace approximation around the trained one.
 
     Parameters
@@ -144,7 +161,7 @@ def laplace_draws(labeled, head, n_samples, prior_precision, generator):
     return drawn[..., :-1], drawn[..., -1]
 
 
-def head_proba(logits):
+def head_proba(logits: torch.Tensor) -> torch.Tensor:
     """Return class probabilities of a head's outputs; one output is two classes."""
     if logits.shape[-1] > 1:
         return logits.softmax(dim=-1)
@@ -152,7 +169,7 @@ def head_proba(logits):
     return torch.cat([1.0 - second, second], dim=-1)
 
 
-def _finite(products):
+def _finite(products: torch.Tensor) -> torch.Tensor:
     if torch.isfinite(products).all():
         return products
     raise InvalidInputError(
@@ -161,7 +178,7 @@ def _finite(products):
     )
 
 
-def _check_head(labeled, head):
+def _check_head(labeled: Outputs, head: Head) -> None:
     logits = labeled.features.double() @ head.weight.double().T
     if head.bias is not None:
         logits = logits + head.bias.double()

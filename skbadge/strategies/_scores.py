@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+import numpy as np
 import torch
 
-from skbadge._contracts import Selection
+from skbadge._contracts import Outputs, Selection
 from skbadge.selection._top_k import _top_k
 from skbadge.strategies._base import QueryStrategy
-from skbadge.utils._random import as_generator
+from skbadge.utils._random import Seed, as_generator
 
 __all__ = ["DrawnScores", "ScoreSampling", "sum_of_others"]
 
@@ -23,7 +24,7 @@ class DrawnScores(QueryStrategy):
     # Added to the scores once the rows are ranked: beside it small ones would vanish.
     _offset = 0.0
 
-    def scores(self, outputs, random_state=None):
+    def scores(self, outputs: Outputs, random_state: Seed = None) -> np.ndarray:
         """Return the score of every row.
 
         Parameters
@@ -41,15 +42,17 @@ class DrawnScores(QueryStrategy):
         return self.shown(self.ranked(outputs, as_generator(random_state)))
 
     @abstractmethod
-    def ranked(self, outputs, generator):
+    def ranked(self, outputs: Outputs, generator: np.random.Generator) -> np.ndarray:
         """Return the values that rows are ranked by, float64, higher = more wanted."""
 
-    def _select(self, outputs, n, generator):
+    def _select(
+        self, outputs: Outputs, n: int, generator: np.random.Generator
+    ) -> Selection:
         scores = self.ranked(outputs, generator)
         indices = _top_k(scores, n, generator=generator)
         return Selection(indices, scores=self.shown(scores[indices]))
 
-    def shown(self, ranked):
+    def shown(self, ranked: np.ndarray) -> np.ndarray:
         """Return the scores that belong to such values."""
         return ranked + self._offset
 
@@ -84,15 +87,15 @@ class ScoreSampling(DrawnScores):
     """
 
     @abstractmethod
-    def _score(self, outputs):
+    def _score(self, outputs: Outputs) -> torch.Tensor | np.ndarray:
         """Return one value a row, higher = more wanted."""
 
-    def ranked(self, outputs, generator):
+    def ranked(self, outputs: Outputs, generator: np.random.Generator) -> np.ndarray:
         """Return the scores as `_score` gives them."""
         return outputs.by_rows(self._score)
 
 
-def sum_of_others(proba):
+def sum_of_others(proba: torch.Tensor) -> torch.Tensor:
     """Return 1 - max, float64, by a sum: in float32 the difference is 0 where sure."""
     top = proba.argmax(dim=1, keepdim=True)
     return proba.scatter(1, top, 0.0).to(torch.float64).sum(dim=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import rankdata
 
-from skbadge._contracts import Selection
+from skbadge._contracts import Needs, Outputs, Selection, Traits
 from skbadge.exceptions import InvalidInputError
 from skbadge.strategies._base import QueryStrategy
 from skbadge.strategies._scores import DrawnScores
@@ -68,23 +68,30 @@ class StochasticTopK(QueryStrategy):
     (array([2, 0, 1]), array([0.333, 1.   , 1.   ]))
     """
 
-    def __init__(self, scores, *, law="power", beta=1.0, random_share=0.0):
+    def __init__(
+        self,
+        scores: DrawnScores,
+        *,
+        law: str = "power",
+        beta: float = 1.0,
+        random_share: float = 0.0,
+    ) -> None:
         self.scores = scores
         self.law = law
         self.beta = beta
         self.random_share = random_share
 
     @property
-    def needs(self):
+    def needs(self) -> Needs:
         """What the scores read."""
         return self.scores.needs
 
     @property
-    def traits(self):
+    def traits(self) -> Traits:
         """What the scores promise."""
         return self.scores.traits
 
-    def check_parameters(self):
+    def check_parameters(self) -> None:
         """Refuse what has no scores, and numbers out of range."""
         if not isinstance(self.scores, DrawnScores):
             raise InvalidInputError(
@@ -96,7 +103,9 @@ class StochasticTopK(QueryStrategy):
         check_real(self.beta, "beta", low=0, high=np.inf, include_high=False)
         check_real(self.random_share, "random_share", low=0, high=1)
 
-    def _select(self, outputs, n, generator):
+    def _select(
+        self, outputs: Outputs, n: int, generator: np.random.Generator
+    ) -> Selection:
         # Streams of their own: the draws do not depend on those of the scores.
         of_scores, noise, coins, uniform = generator.spawn(4)
         scores = self.scores.ranked(outputs, of_scores)
@@ -111,7 +120,7 @@ class StochasticTopK(QueryStrategy):
             draw_probability=_draw_probability(log_weight, indices, self.random_share),
         )
 
-    def _log_weights(self, scores):
+    def _log_weights(self, scores: np.ndarray) -> np.ndarray:
         if not np.isfinite(scores).all():
             raise InvalidInputError(
                 f"{type(self.scores).__name__} must give finite scores to be drawn by. "
@@ -134,14 +143,16 @@ class StochasticTopK(QueryStrategy):
             return self.beta * np.log(scores)
 
 
-def _order(log_weight, generator):
+def _order(log_weight: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Return all rows as drawn one after another, by weights that may be 0."""
     noise = generator.gumbel(size=len(log_weight))
     # Where no weight is left, the noise alone is a uniform order.
     return np.lexsort((-noise, -(log_weight + noise)))
 
 
-def _merged(by_law, at_random, is_random):
+def _merged(
+    by_law: np.ndarray, at_random: np.ndarray, is_random: np.ndarray
+) -> np.ndarray:
     """Take from one order or the other, as the coins say, what is not taken yet."""
     if not is_random.any():
         return by_law[: len(is_random)].astype(np.intp)
@@ -155,7 +166,9 @@ def _merged(by_law, at_random, is_random):
     return np.array(chosen, dtype=np.intp)
 
 
-def _draw_probability(log_weight, indices, random_share):
+def _draw_probability(
+    log_weight: np.ndarray, indices: np.ndarray, random_share: float
+) -> np.ndarray:
     """Return the probability of each pick given those before it."""
     picked = log_weight[indices]
     rest = np.delete(log_weight, indices)

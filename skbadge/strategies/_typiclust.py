@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from skbadge._contracts import Selection, Traits
+from skbadge._contracts import Needs, Outputs, Selection, Traits
 from skbadge.embeddings import DenseEmbedding
 from skbadge.embeddings._rows import distances_sq
 from skbadge.embeddings._tensors import chunk_length, times_unit
@@ -78,20 +78,22 @@ class TypiClust(QueryStrategy):
 
     traits = Traits(nested=False)
 
-    def __init__(self, *, features="net"):
+    def __init__(self, *, features: str = "net") -> None:
         self.features = features
 
     @property
-    def needs(self):
+    def needs(self) -> Needs:
         """Inputs or features, of the labelled rows too."""
         needs = space_needs(self.features)
         return replace(needs, labeled=needs)
 
-    def check_parameters(self):
+    def check_parameters(self) -> None:
         """Refuse a space that does not exist."""
         check_space(self.features)
 
-    def _select(self, outputs, n, generator):
+    def _select(
+        self, outputs: Outputs, n: int, generator: np.random.Generator
+    ) -> Selection:
         table = read_space(outputs, self.features)
         known = read_space(outputs.labeled, self.features)
         n_clusters = min(len(known) + n, _MOST_CLUSTERS, len(table))
@@ -120,7 +122,12 @@ class TypiClust(QueryStrategy):
         return Selection(indices[order].astype(np.intp), scores=scores[order])
 
 
-def _ranked_members(table, rows, priority, generator):
+def _ranked_members(
+    table: torch.Tensor,
+    rows: np.ndarray,
+    priority: np.ndarray,
+    generator: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows of a cluster and their typicality, the most typical first."""
     compared = rows
     if len(rows) > _MOST_COMPARED:

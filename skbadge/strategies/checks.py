@@ -9,7 +9,9 @@ the answer is not what the contract says.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import joblib
 import numpy as np
@@ -30,7 +32,7 @@ from skbadge.utils._torch import noted_generators
 __all__ = ["check_strategy", "make_outputs", "parametrize_strategies"]
 
 
-def check_strategy(strategy):
+def check_strategy(strategy: Any) -> None:
     """Check that a query strategy keeps the contract.
 
     Parameters
@@ -74,7 +76,7 @@ def check_strategy(strategy):
         check(strategy)
 
 
-def parametrize_strategies(strategies):
+def parametrize_strategies(strategies: Iterable[QueryStrategy]) -> Any:
     """Make one pytest test of each check of each strategy.
 
     Parameters
@@ -110,7 +112,7 @@ def parametrize_strategies(strategies):
 # --------------------------------------------------------------------------- the checks
 
 
-def check_selections(strategy):
+def check_selections(strategy: Any) -> None:
     """Expect distinct positions among the candidates, and scores fit to be used."""
     for seed in (0, 1):
         outputs = make_outputs(strategy.needs, random_state=seed)
@@ -119,7 +121,7 @@ def check_selections(strategy):
             _check_selection(strategy, selection, n, outputs.n_pool)
 
 
-def check_whole_pool(strategy):
+def check_whole_pool(strategy: Any) -> None:
     """Let a batch be as large as the pool, and rows be alike."""
     for copies in (False, True):
         outputs = make_outputs(strategy.needs, 11, copies=copies)
@@ -129,7 +131,7 @@ def check_whole_pool(strategy):
         _require(not refused or not strategy.traits.nested, strategy, what)
 
 
-def check_extreme_numbers(strategy):
+def check_extreme_numbers(strategy: Any) -> None:
     """Take numbers large, small and few bits long, or expect an error that says why."""
     for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
         for size in (0.0, 1e-30, 1.0, 1e4):
@@ -138,7 +140,7 @@ def check_extreme_numbers(strategy):
             _check_answer(strategy, outputs, 5, what)
 
 
-def check_one_seed_one_answer(strategy):
+def check_one_seed_one_answer(strategy: Any) -> None:
     """Let the seed decide, not the object and not the global generators."""
     outputs = make_outputs(strategy.needs)
     first = strategy.select(outputs, 6, random_state=3).indices
@@ -154,7 +156,7 @@ def check_one_seed_one_answer(strategy):
     )
 
 
-def check_no_global_generator(strategy):
+def check_no_global_generator(strategy: Any) -> None:
     """Expect that no global generator is read or moved."""
     outputs = make_outputs(strategy.needs)
     before = _global_states()
@@ -167,7 +169,7 @@ def check_no_global_generator(strategy):
     )
 
 
-def check_nothing_changes(strategy):
+def check_nothing_changes(strategy: Any) -> None:
     """Expect that `select` changes neither the strategy nor what it reads."""
     outputs = make_outputs(strategy.needs)
     # Parameters may hold strategies, which are compared with all that is in them.
@@ -193,7 +195,7 @@ def check_nothing_changes(strategy):
     )
 
 
-def check_prefixes(strategy):
+def check_prefixes(strategy: Any) -> None:
     """Expect that, for one seed, the first of a larger batch are the smaller one."""
     for copies in (False, True):
         outputs = make_outputs(strategy.needs, copies=copies)
@@ -212,7 +214,7 @@ def check_prefixes(strategy):
             )
 
 
-def check_ties(strategy):
+def check_ties(strategy: Any) -> None:
     """Expect that the seed decides among rows that are all alike."""
     outputs = make_outputs(strategy.needs, 12, copies=True)
     firsts = {
@@ -228,7 +230,7 @@ def check_ties(strategy):
     )
 
 
-def check_copies(strategy):
+def check_copies(strategy: Any) -> None:
     """Expect that clones, copies and pickles are the same strategy."""
     twin = clone(strategy)
     _require(
@@ -254,7 +256,7 @@ def check_copies(strategy):
     )
 
 
-def check_needs(strategy):
+def check_needs(strategy: Any) -> None:
     """Expect that what is declared suffices and that less of it is refused."""
     needs = strategy.needs
     _require(
@@ -272,7 +274,7 @@ def check_needs(strategy):
             )
 
 
-def check_wrong_input(strategy):
+def check_wrong_input(strategy: Any) -> None:
     """Expect InvalidInputError for a wrong ``n`` and for outputs that are none."""
     outputs = make_outputs(strategy.needs)
     for n in (0, -1, outputs.n_pool + 1, 1.0, "3", None, True):
@@ -282,7 +284,7 @@ def check_wrong_input(strategy):
     _require_error(strategy, empty, 1, "must refuse a pool without rows")
 
 
-def check_no_labels(strategy):
+def check_no_labels(strategy: Any) -> None:
     """Expect a choice without labelled rows, or that some are asked for."""
     outputs = make_outputs(strategy.needs)
     none = outputs.labeled.take(np.arange(0))
@@ -301,7 +303,7 @@ def check_no_labels(strategy):
         _check_selection(strategy, selection, 3, outputs.n_pool)
 
 
-def check_feedback(strategy):
+def check_feedback(strategy: Any) -> None:
     """Expect that `observe` takes how a batch turned out, and goes on well."""
     outputs = make_outputs(strategy.needs)
     learning = copy.deepcopy(strategy)
@@ -340,7 +342,7 @@ _ALWAYS = (
 )
 
 
-def _checks_for(strategy):
+def _checks_for(strategy: Any) -> list[Callable[[Any], None]]:
     """Return the checks for a strategy, by what it declares."""
     if not isinstance(strategy, QueryStrategy):
         raise InvalidInputError(
@@ -359,7 +361,7 @@ def _checks_for(strategy):
 # ---------------------------------------------------------------------------- the tools
 
 
-def _check_selection(strategy, selection, n, n_pool):
+def _check_selection(strategy: Any, selection: Any, n: Any, n_pool: int) -> None:
     _require(
         isinstance(selection, Selection), strategy, "must return a Selection of select"
     )
@@ -395,7 +397,7 @@ def _check_selection(strategy, selection, n, n_pool):
         )
 
 
-def _check_answer(strategy, outputs, n, what):
+def _check_answer(strategy: Any, outputs: Any, n: Any, what: str) -> bool:
     """Return whether the strategy refused, with an error that a user can read."""
     try:
         selection = strategy.select(outputs, n, random_state=0)
@@ -408,12 +410,12 @@ def _check_answer(strategy, outputs, n, what):
     return False
 
 
-def _require(holds, strategy, what):
+def _require(holds: Any, strategy: Any, what: str) -> None:
     if not holds:
         raise _failure(strategy, what)
 
 
-def _require_error(strategy, outputs, n, what):
+def _require_error(strategy: Any, outputs: Any, n: Any, what: str) -> None:
     try:
         strategy.select(outputs, n, random_state=0)
     except InvalidInputError:
@@ -423,14 +425,14 @@ def _require_error(strategy, outputs, n, what):
     raise _failure(strategy, f"{what} with an InvalidInputError")
 
 
-def _failure(strategy, what):
+def _failure(strategy: Any, what: str) -> StrategyCheckError:
     return StrategyCheckError(f"{_name(strategy)} {what}.")
 
 
-def _name(strategy):
+def _name(strategy: Any) -> str:
     return " ".join(repr(strategy).split())
 
 
-def _global_states():
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002
-    return name, keys.tobytes(), *rest, torch.get_rng_state().numpy().tobytes()
+def _global_states() -> str:
+    numpy_state = np.random.get_state()  # noqa: NPY002
+    return str(joblib.hash([numpy_state, torch.get_rng_state().numpy()]))
