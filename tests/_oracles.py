@@ -360,56 +360,38 @@ def exp4p_probabilities(weights, p_min):
     return [(1 - len(weights) * p_min) * w / total + p_min for w in weights]
 
 
-def exp4p_weights(weights, p, batch, correct, q_all, *, n_rows, T, delta, p_min, arm):
+def exp4p_weights(weights, p, batch, correct, q_all, *, divisor, T, delta, p_min):
     """Return the weights after a round, row by row and arm by arm.
 
     ``batch`` holds, for each row of the batch, the list of q_k(x); ``correct`` and
-    ``q_all`` hold, for each row asked for since the start, 1[correct] and q(x). ``arm``
-    is the drawn arm where it alone learns, None where all do.
+    ``q_all`` hold, for each row asked for since the start, 1[correct] and q(x).
     """
-    import math
-
     N = len(weights)
-    reward = sum(c / q for c, q in zip(correct, q_all, strict=True)) / (n_rows * T)
+    reward = sum(c / q for c, q in zip(correct, q_all, strict=True)) / divisor
     after = []
     for k in range(N):
         shares = []
         for inclusion in batch:
             q = sum(p[j] * inclusion[j] for j in range(N))
             shares.append(inclusion[k] / q)
-        bonus = math.sqrt(math.log(N / delta) / (N * T)) / p[k]
+        bonus = np.sqrt(np.log(N / delta) / (N * T)) / p[k]
         gain = reward * sum(shares) / len(shares) + bonus
-        factor = math.exp(p_min / 2 * gain) if arm in (None, k) else 1.0
-        after.append(weights[k] * factor)
+        after.append(weights[k] * np.exp(p_min / 2 * gain))
     return after
 
 
-# --- stopping: counts by plain loops ------------------------------------------------
+def exp4p_chosen(weights, p, arm, correct, q_all, others, *, delta, p_min):
+    """Return the weights after a round in which the drawn arm alone learns.
 
-
-def kappa_by_loop(first, second):
-    """Cohen's kappa by counting pairs."""
-    n = len(first)
-    agree = sum(a == b for a, b in zip(first, second, strict=True)) / n
-    chance = sum(a == b for a in first for b in second) / n**2
-    return 1.0 if chance == 1 else (agree - chance) / (1 - chance)
-
-
-def expected_f_by_loop(proba):
-    """F measure expected from probabilities, the mean over the classes there are."""
-    n_classes = len(proba[0])
-    found = []
-    for c in range(n_classes):
-        true = false = missed = 0.0
-        for row in proba:
-            if max(range(n_classes), key=lambda k: row[k]) == c:
-                true += row[c]
-                false += 1 - row[c]
-            else:
-                missed += row[c]
-        if true + false + missed > 0:
-            found.append(2 * true / (2 * true + false + missed))
-    return sum(found) / len(found)
+    ``others`` holds 1[correct] of the labelled rows that no arm chose.
+    """
+    N = len(weights)
+    earned = [c / q for c, q in zip(correct, q_all, strict=True)]
+    reward = (sum(earned) + sum(others)) / (len(earned) + len(others))
+    gain = reward + np.sqrt(np.log(N / delta) / N) / p[arm]
+    after = list(weights)
+    after[arm] *= np.exp(p_min / 2 * gain)
+    return after
 
 
 # --- strategies of the field: laws by enumeration, choices by plain loops -------------

@@ -22,6 +22,7 @@ VARIANTS = [
     ALBL(arms=[BADGE()]),
     ALBL(uniform_arm=True),
     ALBL(update="chosen"),
+    ALBL(update="hsu-lin"),
     BADGE(first="max-norm"),
     BADGE(first="norm"),
     BADGE(sampler="k-dpp"),

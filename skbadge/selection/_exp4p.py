@@ -18,9 +18,12 @@ from scipy.special import softmax
 
 __all__ = [
     "arm_probabilities",
+    "confidence",
     "exploration_floor",
     "importance_weighted_accuracy",
     "inclusion_probability",
+    "self_normalized_accuracy",
+    "shares",
     "updated_log_weights",
 ]
 
@@ -86,7 +89,7 @@ def inclusion_probability(
 def importance_weighted_accuracy(
     correct: np.ndarray, probability: np.ndarray, *, n_rows: int, n_rounds: int
 ) -> float:
-    r"""Return the reward of a round.
+    r"""Return the reward of a round as it was first defined.
 
     A row that was unlikely to be asked for stands for many like it: its correctness
     counts by the inverse of that probability.
@@ -110,17 +113,71 @@ def importance_weighted_accuracy(
     return float((correct / probability).sum() / (n_rows * n_rounds))
 
 
+def self_normalized_accuracy(correct: np.ndarray, probability: np.ndarray) -> float:
+    r"""Return the accuracy on the rows queried, each standing for many like it.
+
+    Parameters
+    ----------
+    correct : ndarray of bool of shape (n_queried,)
+        Whether the refitted net predicts the label of each row queried so far.
+    probability : ndarray of shape (n_queried,)
+        Probability with which each had been chosen, in (0, 1].
+
+    Returns
+    -------
+    float
+        :math:`\sum_x 1[\mathrm{correct}] / q(x)` over :math:`\sum_x 1 / q(x)`, in
+        [0, 1]; 0 without rows.
+    """
+    weight = 1.0 / probability
+    return float(weight[correct].sum() / weight.sum()) if len(weight) else 0.0
+
+
+def shares(arm_probability: np.ndarray, arm_inclusion: np.ndarray) -> np.ndarray:
+    r"""Return how much of a reward is due to each arm.
+
+    Parameters
+    ----------
+    arm_probability : ndarray of shape (n_arms,)
+        Probability of each arm at the time of the draw, positive.
+    arm_inclusion : ndarray of shape (n_arms, n)
+        Probability with which each arm would have chosen each row of the batch.
+
+    Returns
+    -------
+    ndarray of shape (n_arms,)
+        :math:`q_k(x) / q(x)`, the mean over the rows of the batch.
+    """
+    q = inclusion_probability(arm_probability, arm_inclusion)
+    return (arm_inclusion / q).mean(axis=1)
+
+
+def confidence(n_arms: int, delta: float, n_rounds: int) -> float:
+    r"""Return :math:`\sqrt{\ln(N / \delta) / (N T)}`, the bonus of an arm times p_k.
+
+    Parameters
+    ----------
+    n_arms : int
+        N.
+    delta : float
+        Probability with which the regret bound may fail, in (0, 1).
+    n_rounds : int
+        T; 1 leaves it out.
+
+    Returns
+    -------
+    float
+    """
+    return float(np.sqrt(np.log(n_arms / delta) / (n_arms * n_rounds)))
+
+
 def updated_log_weights(
     log_weights: np.ndarray,
+    gains: np.ndarray,
     *,
-    reward: float,
     arm_probability: np.ndarray,
-    arm_inclusion: np.ndarray,
-    n_rounds: int,
-    delta: float,
+    bonus: float,
     p_min: float,
-    update: str = "all",
-    arm: int | None = None,
 ) -> np.ndarray:
     r"""Return the logarithms of the weights after a round.
 
@@ -128,23 +185,14 @@ def updated_log_weights(
     ----------
     log_weights : ndarray of shape (n_arms,)
         Before the round.
-    reward : float
-        Of the round.
+    gains : ndarray of shape (n_arms,)
+        The reward as far as it is due to each arm; NaN for arms that learn nothing.
     arm_probability : ndarray of shape (n_arms,)
         Probability of each arm at the time of the draw, positive.
-    arm_inclusion : ndarray of shape (n_arms, n)
-        Probability with which each arm would have chosen each row of the batch.
-    n_rounds : int
-        T.
-    delta : float
-        Probability with which the regret bound may fail, in (0, 1).
+    bonus : float
+        As `confidence` gives it.
     p_min : float
         Floor of the arms' probabilities.
-    update : {"all", "chosen"}, default="all"
-        Which arms learn: all of them by how likely they were to choose the batch, or
-        the drawn one only.
-    arm : int or None
-        The arm that was drawn; needed for ``update="chosen"``.
 
     Returns
     -------
@@ -153,17 +201,9 @@ def updated_log_weights(
 
     Notes
     -----
-    .. math:: \ln w_k \leftarrow \ln w_k + \frac{p_{min}}{2} \Bigl( r \,
-        \overline{q_k(x) / q(x)} + \frac{1}{p_k} \sqrt{\frac{\ln(N/\delta)}{N T}}
-        \Bigr),
-
-    the bar being the mean over the rows of the batch.
+    .. math:: \ln w_k \leftarrow \ln w_k + \frac{p_{min}}{2} \Bigl( g_k +
+        \frac{1}{p_k} \mathrm{bonus} \Bigr).
     """
-    n_arms = len(arm_probability)
-    share = arm_inclusion / inclusion_probability(arm_probability, arm_inclusion)
-    confidence = np.sqrt(np.log(n_arms / delta) / (n_arms * n_rounds))
-    step = 0.5 * p_min * (reward * share.mean(axis=1) + confidence / arm_probability)
-    if update == "chosen":
-        step = np.where(np.arange(n_arms) == arm, step, 0.0)
-    updated = log_weights + step
+    step = 0.5 * p_min * (gains + bonus / arm_probability)
+    updated = log_weights + np.where(np.isnan(gains), 0.0, step)
     return updated - updated.max()

@@ -11,9 +11,12 @@ from skbadge._contracts import Feedback, Needs, Outputs, Selection, Traits
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection._exp4p import (
     arm_probabilities,
+    confidence,
     exploration_floor,
     importance_weighted_accuracy,
     inclusion_probability,
+    self_normalized_accuracy,
+    shares,
     updated_log_weights,
 )
 from skbadge.strategies._base import QueryStrategy
@@ -30,8 +33,8 @@ class ALBL(QueryStrategy):
 
     Active learning by learning: every strategy is an arm of a bandit. After a batch is
     labelled and the net trained again, the arms that would have asked for the same rows
-    share a reward, the accuracy on all rows asked for so far, each counted by the
-    inverse of the probability with which it was chosen.
+    share a reward, the accuracy of the net on all rows asked for so far, each counted
+    by the inverse of the probability with which it was chosen.
 
     Parameters
     ----------
@@ -42,10 +45,12 @@ class ALBL(QueryStrategy):
         Number of batches that are planned (T): sets how much is explored.
     delta : float in (0, 1), default=0.1
         Probability with which the regret bound of EXP4.P may fail.
-    update : {"all", "chosen"}, default="all"
-        Whether all arms learn from a batch, by how likely they were to ask for it, or
-        only the one that was drawn, as the public code of the BADGE paper does (see
-        Notes).
+    update : {"all", "hsu-lin", "chosen"}, default="all"
+        How arms learn. "all": all of them, by how likely they were to ask for the
+        batch, from the accuracy on the rows asked for. "hsu-lin": the same, from the
+        reward as it was first defined, too small for arms that leave nothing to chance.
+        "chosen": only the arm that was drawn, as in the public code of the BADGE paper
+        (see Notes).
     uniform_arm : bool, default=False
         Whether to add an arm that chooses at random, as libact does.
 
@@ -59,16 +64,25 @@ class ALBL(QueryStrategy):
     EXP4.P with :math:`p_{min} = \min(1/N, \sqrt{\ln N / (N T)})`,
     :math:`p_k = (1 - N p_{min}) w_k / \sum w + p_{min}` and
     :math:`q(x) = \sum_k p_k\, 1[x \in \text{batch of arm } k]`; a random arm counts
-    with :math:`n / n_{pool}`. Reward :math:`r = \sum 1[\text{correct}] / q(x)` over all
-    rows asked for since `fit`, divided by (labelled and unlabelled rows) times T;
-    update :math:`w_k \leftarrow w_k \exp(\frac{p_{min}}{2} (r\, \overline{q_k / q} +
-    \frac{1}{p_k} \sqrt{\ln(N / \delta) / (N T)}))`, the bar being the mean over the
-    batch. One arm is drawn for a whole batch, the BADGE paper's "at every round" [1]_;
-    the original [2]_ asks for one row at a time.
+    with :math:`n / n_{pool}`. Update :math:`w_k \leftarrow w_k \exp(\frac{p_{min}}{2}
+    (r\, \overline{q_k / q} + \frac{1}{p_k} \sqrt{\ln(N / \delta) / (N T)}))`, the bar
+    being the mean over the batch. One arm is drawn for a whole batch, the BADGE paper's
+    "at every round" [1]_; the original [2]_ asks for one row at a time.
 
-    ``update="chosen"`` is the public code of [1]_: :math:`p_{min} = 1 / (10 N)`,
-    the reward is the mean of 1[correct] / (probability of the arm that chose the row)
-    over the rows asked for, and only the drawn arm is updated.
+    The reward is :math:`r = \sum 1[\text{correct}] / q(x)` over :math:`\sum 1 / q(x)`,
+    both over all rows asked for since `fit` and both with the net trained on the last
+    batch: an estimate of its accuracy, in [0, 1]. In [2]_ ("hsu-lin") the divisor is
+    (labelled and unlabelled rows) times T. That presumes that every row of the pool
+    could have been asked for; with arms that choose without chance the reward is then
+    at most about twice the batch over the pool, and no arm is ever told from another.
+    What is rewarded is the net that a batch leads to, not the rows of the batch: arms
+    that differ only in how hard their own rows are earn the same.
+
+    ``update="chosen"`` is the public code of [1]_: :math:`p_{min} = 1 / (10 N)`; the
+    reward is the mean over *all* labelled rows of 1[correct] / (probability of the arm
+    that chose the row), with 1 for rows that no arm chose; the drawn arm alone is
+    updated, by :math:`\frac{p_{min}}{2} (r + \frac{1}{p_k} \sqrt{\ln(N / \delta) /
+    N})`, without T.
 
     Scores are those of the drawn arm. Cost: that of all arms together.
 
@@ -132,32 +146,43 @@ class ALBL(QueryStrategy):
                 "feedback must be of a selection that ALBL made and that says how "
                 "probable each arm was. Got one without arm_probability instead."
             )
+        self.log_weights_ = updated_log_weights(
+            self._log_weights(),
+            self._gains(feedback, selection.arm_probability, selection.arm_inclusion),
+            arm_probability=selection.arm_probability,
+            bonus=confidence(
+                len(selection.arm_probability),
+                self.delta,
+                1 if self.update == "chosen" else self.n_rounds,
+            ),
+            p_min=self._floor(),
+        )
+
+    def _gains(
+        self, feedback: Feedback, p: np.ndarray, inclusion: np.ndarray
+    ) -> np.ndarray:
+        """Return the reward as far as it is due to each arm, NaN for no part in it."""
+        correct, probability = feedback.correct, feedback.inclusion_probability
         if self.update == "chosen":
-            queried = len(feedback.correct)
+            others = feedback.others_correct
             reward = importance_weighted_accuracy(
-                feedback.correct,
-                feedback.inclusion_probability,
-                n_rows=queried,
+                np.concatenate([correct, others]),
+                np.concatenate([probability, np.ones(len(others))]),
+                n_rows=len(correct) + len(others),
                 n_rounds=1,
             )
-        else:
+            is_drawn = np.arange(len(p)) == feedback.selection.arm
+            return np.where(is_drawn, reward, np.nan)
+        if self.update == "hsu-lin":
             reward = importance_weighted_accuracy(
-                feedback.correct,
-                feedback.inclusion_probability,
+                correct,
+                probability,
                 n_rows=feedback.n_labeled + feedback.n_unlabeled,
                 n_rounds=self.n_rounds,
             )
-        self.log_weights_ = updated_log_weights(
-            self._log_weights(),
-            reward=reward,
-            arm_probability=selection.arm_probability,
-            arm_inclusion=selection.arm_inclusion[:, feedback.taught],
-            n_rounds=self.n_rounds,
-            delta=self.delta,
-            p_min=self._floor(),
-            update=self.update,
-            arm=selection.arm,
-        )
+        else:
+            reward = self_normalized_accuracy(correct, probability)
+        return reward * shares(p, inclusion[:, feedback.taught])
 
     def check_parameters(self) -> None:
         """Refuse arms that cannot be used and numbers out of range."""
@@ -165,7 +190,7 @@ class ALBL(QueryStrategy):
         check_real(
             self.delta, "delta", low=0, high=1, include_low=False, include_high=False
         )
-        check_option(self.update, "update", ("all", "chosen"))
+        check_option(self.update, "update", ("all", "hsu-lin", "chosen"))
         given: Any = [] if self.arms is None else self.arms
         if not isinstance(given, (list, tuple)):
             given = [given]

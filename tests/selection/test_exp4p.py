@@ -5,9 +5,12 @@ import pytest
 
 from skbadge.selection._exp4p import (
     arm_probabilities,
+    confidence,
     exploration_floor,
     importance_weighted_accuracy,
     inclusion_probability,
+    self_normalized_accuracy,
+    shares,
     updated_log_weights,
 )
 
@@ -44,33 +47,36 @@ def test_importance_weighted_accuracy():
     assert importance_weighted_accuracy(empty, empty, n_rows=20, n_rounds=3) == 0.0
 
 
-def update(**changes):
-    arguments = {
-        "reward": 0.5,
-        "arm_probability": np.array([0.8, 0.2]),
-        "arm_inclusion": np.array([[1.0, 1.0], [1.0, 0.0]]),
-        "n_rounds": 10,
-        "delta": 0.1,
-        "p_min": 0.1,
-        **changes,
-    }
-    return updated_log_weights(np.zeros(2), **arguments)
+def test_self_normalized_accuracy():
+    # The weights are 2, 1 and 4.
+    correct, probability = np.array([True, False, True]), np.array([0.5, 1.0, 0.25])
+    assert self_normalized_accuracy(correct, probability) == pytest.approx(6 / 7)
+    assert self_normalized_accuracy(~correct, probability) == pytest.approx(1 / 7)
+    assert self_normalized_accuracy(np.zeros(0, bool), np.zeros(0)) == 0.0
 
 
-def test_all_arms_learn():
+def test_shares():
     # q = (1, 0.8); q_k / q: arm 0 (1, 1.25) mean 1.125, arm 1 (1, 0) mean 0.5.
-    # confidence sqrt(ln(2 / 0.1) / (2 * 10)) = sqrt(2.995732 / 20) = 0.387023
+    found = shares(np.array([0.8, 0.2]), np.array([[1.0, 1.0], [1.0, 0.0]]))
+    np.testing.assert_allclose(found, [1.125, 0.5])
+
+
+def test_confidence():
+    # sqrt(ln(2 / 0.1) / (2 * 10)) = sqrt(2.995732 / 20)
+    assert confidence(2, 0.1, 10) == pytest.approx(0.387023, abs=1e-6)
+
+
+def test_updated_weights():
     # arm 0: 0.05 * (0.5625 + 0.387023 / 0.8) = 0.0523139
     # arm 1: 0.05 * (0.25 + 0.387023 / 0.2) = 0.1092558
-    np.testing.assert_allclose(update(), [0.0523139 - 0.1092558, 0.0], atol=1e-6)
-
-
-def test_all_arms_learn_unless_told_otherwise():
-    np.testing.assert_array_equal(update(), update(update="all"))
-
-
-def test_only_the_chosen_arm_learns():
-    found = update(update="chosen", arm=0)
+    settings = {
+        "arm_probability": np.array([0.8, 0.2]),
+        "bonus": confidence(2, 0.1, 10),
+        "p_min": 0.1,
+    }
+    found = updated_log_weights(np.zeros(2), np.array([0.5625, 0.25]), **settings)
+    np.testing.assert_allclose(found, [0.0523139 - 0.1092558, 0.0], atol=1e-6)
+    found = updated_log_weights(np.zeros(2), np.array([0.5625, np.nan]), **settings)
     np.testing.assert_allclose(found, [0.0, -0.0523139], atol=1e-6)
 
 
@@ -80,11 +86,9 @@ def test_many_rounds_do_not_overflow():
         probability = arm_probabilities(log_weights, 0.05)
         log_weights = updated_log_weights(
             log_weights,
-            reward=200.0,
+            np.array([400.0, 0.0]),
             arm_probability=probability,
-            arm_inclusion=np.array([[1.0], [0.0]]),
-            n_rounds=499,
-            delta=0.1,
+            bonus=confidence(2, 0.1, 499),
             p_min=0.05,
         )
     assert np.isfinite(log_weights).all()

@@ -8,9 +8,9 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skbadge import ALBL, CoreSet, LeastConfidence, MarginSampling, RandomSampling
-from skbadge._contracts import Feedback, Needs, Outputs
-from skbadge.exceptions import InvalidInputError
-from tests._oracles import exp4p_probabilities, exp4p_weights
+from skbadge._contracts import Feedback, Needs, Outputs, Selection, Traits
+from skbadge.strategies import QueryStrategy
+from tests._oracles import exp4p_chosen, exp4p_probabilities, exp4p_weights
 
 NEEDS = Needs(proba=True, features=True, labeled=Needs(features=True))
 # Least confidence asks for rows 0, 1, 2; core-set for rows 3, 2, 1 and then others.
@@ -74,7 +74,7 @@ def test_arms_are_drawn_by_their_probability():
     assert abs(sum(arms) - 200) > 4.5 * deviation
 
 
-@pytest.mark.parametrize("update", ["all", "chosen"])
+@pytest.mark.parametrize("update", ["all", "hsu-lin", "chosen"])
 @pytest.mark.parametrize("uniform_arm", [False, True])
 def test_rounds_against_the_oracle(update, uniform_arm):
     strategy = ALBL(update=update, uniform_arm=uniform_arm, n_rounds=10, delta=0.2)
@@ -83,6 +83,7 @@ def test_rounds_against_the_oracle(update, uniform_arm):
     if update == "chosen":
         p_min = 1 / (10 * N)
     weights, correct, q_all = [1.0] * N, [], []
+    others = [True, False, True, True]
     answers = [[1, 0, 1], [1, 1, 1], [0, 0, 1]]
     for round_, arm in enumerate([0, 1, 0]):
         p = exp4p_probabilities(weights, p_min)
@@ -96,7 +97,7 @@ def test_rounds_against_the_oracle(update, uniform_arm):
         # The net is new each round, so earlier rows are judged again.
         q_all += q
         correct = [1 - c for c in correct] + answers[round_]
-        n_labeled, n_unlabeled = 10 + 3 * round_, 50 - 3 * round_
+        n_labeled, n_unlabeled = 7 + 3 * round_, 50 - 3 * round_
         strategy.observe(
             Feedback(
                 selection=selection,
@@ -105,55 +106,110 @@ def test_rounds_against_the_oracle(update, uniform_arm):
                 inclusion_probability=np.array(q_all),
                 n_labeled=n_labeled,
                 n_unlabeled=n_unlabeled,
+                others_correct=np.array(others),
             )
         )
-        # The public code's reward is a mean over the rows asked for.
-        rows, T = (60, 10) if update == "all" else (len(correct), 1)
-        weights = _by_oracle(
-            weights, p, batch, correct, q_all, rows, T, p_min, update, arm
-        )
+        if update == "chosen":
+            weights = exp4p_chosen(
+                weights, p, arm, correct, q_all, others, delta=0.2, p_min=p_min
+            )
+        else:
+            divisor = 57 * 10 if update == "hsu-lin" else sum(1 / q for q in q_all)
+            weights = exp4p_weights(
+                weights,
+                p,
+                batch,
+                correct,
+                q_all,
+                divisor=divisor,
+                T=10,
+                delta=0.2,
+                p_min=p_min,
+            )
         got = np.exp(strategy.log_weights_)
         assert_allclose(got / got.sum(), np.array(weights) / sum(weights), rtol=1e-10)
     assert not np.allclose(got, got[0])
 
 
-def _by_oracle(weights, p, batch, correct, q_all, rows, T, p_min, update, arm):
-    # The reward has its own count of rounds; the bonus always has T = 10.
-    scale = 10 / T
-    return exp4p_weights(
-        weights,
-        p,
-        batch,
-        [c * scale for c in correct],
-        q_all,
-        n_rows=rows,
-        T=10,
-        delta=0.2,
-        p_min=p_min,
-        arm=None if update == "all" else arm,
-    )
-
-
 def test_one_round_in_numbers():
-    strategy = ALBL(n_rounds=4, delta=0.1)
-    selection = drawn(strategy, 0, n=1)
-    assert_array_equal(selection.indices, [0])
-    strategy.observe(
-        Feedback(selection, np.arange(1), np.array([True]), np.array([0.5]), 5, 5)
-    )
-    # p_min = sqrt(ln 2 / 8); reward = (1 / 0.5) / (10 * 4) = 0.05; arm 0 asked for the
-    # row, so q_0 / q = 2, arm 1 did not; the bonus is the same for both.
+    def step(update):
+        strategy = ALBL(n_rounds=4, delta=0.1, update=update)
+        selection = drawn(strategy, 0, n=1)
+        assert_array_equal(selection.indices, [0])
+        correct, probability = np.array([True, False]), np.array([0.5, 0.25])
+        others = np.array([True, True, False])
+        strategy.observe(
+            Feedback(selection, np.arange(1), correct, probability, 5, 5, others)
+        )
+        assert strategy.log_weights_.max() == 0
+        return strategy.log_weights_[0] - strategy.log_weights_[1]
+
+    # p_min = sqrt(ln 2 / 8); arm 0 asked for the row, so q_0 / q = 2, arm 1 did not;
+    # the bonus is the same for both. Reward 2 / (2 + 4), and 2 / (10 * 4).
     p_min = math.sqrt(math.log(2) / 8)
-    difference = strategy.log_weights_[0] - strategy.log_weights_[1]
-    assert_allclose(difference, p_min / 2 * 0.05 * 2, rtol=1e-12)
-    assert strategy.log_weights_.max() == 0
+    assert_allclose(step("all"), p_min / 2 * (1 / 3) * 2, rtol=1e-12)
+    assert_allclose(step("hsu-lin"), p_min / 2 * (1 / 20) * 2, rtol=1e-12)
+    # p_min = 1 / 20; reward (2 + 1 + 1) / 5; bonus 2 sqrt(ln 20 / 2), arm 0 alone.
+    bonus = 2 * math.sqrt(math.log(20) / 2)
+    assert_allclose(step("chosen"), 1 / 40 * (4 / 5 + bonus), rtol=1e-12)
 
 
-def test_feedback_on_a_selection_of_others_is_refused():
-    selection = CoreSet().select(outputs(), 2, random_state=0)
-    told = Feedback(selection, np.arange(2), np.ones(2, bool), np.ones(2), 5, 3)
-    with pytest.raises(InvalidInputError, match="that ALBL made"):
-        ALBL().observe(told)
+def test_the_first_steps_of_the_public_code():
+    # 100 rows at first, 10 a batch, all right, the same arm twice.
+    strategy, q, steps = ALBL(update="chosen"), [], [0.0]
+    for _ in range(2):
+        selection = drawn(strategy, 0, n=3)
+        q += [selection.arm_probability[0]] * 10
+        right, q_all = np.ones(len(q), bool), np.array(q)
+        n_labeled, others = 100 + len(q), np.ones(100, bool)
+        strategy.observe(
+            Feedback(selection, np.arange(3), right, q_all, n_labeled, 0, others)
+        )
+        steps.append(strategy.log_weights_[0] - strategy.log_weights_[1])
+    # 1/40 (120 / 110 + 2 sqrt(ln 20 / 2)), then with p = 0.51991.
+    assert_allclose(np.diff(steps), [0.088466, 0.087860], atol=1e-6)
+
+
+class OneRow(QueryStrategy):
+    """Asks for a given row, at no cost."""
+
+    traits = Traits(nested=False, breaks_ties=False)
+
+    def __init__(self, row):
+        self.row = row
+
+    def _select(self, outputs, n, generator):
+        return Selection(np.array([self.row]))
+
+
+def chosen_after(update, accuracy, seed, n_rounds=50):
+    """Return the probability of arm 0 after rounds with nets of given accuracies."""
+    strategy = ALBL(arms=[OneRow(0), OneRow(1)], update=update, n_rounds=n_rounds)
+    rng, q = np.random.default_rng(seed), []
+    for round_ in range(n_rounds):
+        selection = strategy.select(outputs(), 1, random_state=1000 * seed + round_)
+        q += [selection.inclusion_probability[0]] * 10
+        correct = rng.random(len(q)) < accuracy[selection.arm]
+        strategy.observe(
+            Feedback(selection, np.arange(1), correct, np.array(q), len(q), 1000)
+        )
+    return strategy.select(outputs(), 1, random_state=0).arm_probability[0]
+
+
+def test_a_better_arm_is_told_from_a_worse_one_within_50_rounds():
+    better = [chosen_after("all", (0.95, 0.5), seed) for seed in range(30)]
+    swapped = [chosen_after("all", (0.5, 0.95), seed) for seed in range(30)]
+    assert np.mean(np.array(better) > 0.5) > 0.85
+    assert np.mean(better) > 0.58 and np.mean(swapped) < 0.42
+    # With the reward as it was first defined, a fair coin for ever.
+    coin = [chosen_after("hsu-lin", (0.95, 0.5), seed) for seed in range(10)]
+    assert_allclose(coin, 0.5, atol=0.01)
+
+
+def test_equal_arms_are_not():
+    equal = np.array([chosen_after("all", (0.7, 0.7), seed) for seed in range(30)])
+    assert abs(equal.mean() - 0.5) < 4.5 * equal.std() / np.sqrt(30)
+    assert abs(equal.mean() - 0.5) < 0.05
 
 
 def test_only_the_rows_that_came_back_count():
