@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from skbadge.exceptions import InvalidInputError
@@ -9,7 +11,7 @@ from skbadge.exceptions import InvalidInputError
 __all__ = ["with_all_categories"]
 
 
-def with_all_categories(first, second, name):
+def with_all_categories(first: Any, second: Any, name: str) -> tuple[Any, Any]:
     """Give both tables the categories of both; pandas would turn them into text.
 
     Parameters
@@ -38,11 +40,11 @@ def with_all_categories(first, second, name):
     return first.astype(shared), second.astype(shared)
 
 
-def _differ(known, new):
+def _differ(known: Any, new: Any) -> bool:
     return isinstance(known, pd.CategoricalDtype) and known != new
 
 
-def _all_categories(known, new, where):
+def _all_categories(known: Any, new: Any, where: str) -> pd.CategoricalDtype:
     if known.ordered or new.ordered:
         raise InvalidInputError(
             f"{where} must hold the {_described(known)}, as the labelled rows do. Got "
@@ -52,6 +54,6 @@ def _all_categories(known, new, where):
     return pd.CategoricalDtype(known.categories.append(new.categories).unique())
 
 
-def _described(dtype):
+def _described(dtype: Any) -> str:
     order = "ordered" if dtype.ordered else "unordered"
     return f"{order} categories {dtype.categories.tolist()}"

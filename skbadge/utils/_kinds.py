@@ -59,18 +59,18 @@ class Kind:
     in_memory: bool = True
 
 
-def kind_of(X):
+def kind_of(X: Any) -> Kind | None:
     """Return the kind of rows that are not several inputs; None where it is unknown."""
     return next((kind for kind in _KINDS if kind.holds(X)), None)
 
 
-def made_by(X, package):
+def made_by(X: Any, package: str) -> bool:
     """Say whether the class of an object comes from a package, imported or not."""
     origins = (base.__module__.partition(".")[0] for base in type(X).__mro__)
     return package in origins
 
 
-def is_table(X):
+def is_table(X: Any) -> bool:
     """Say whether something has rows of its own: it may be one of several inputs."""
     if isinstance(X, Mapping):
         return bool(X) and all(map(is_table, X.values()))
@@ -78,12 +78,12 @@ def is_table(X):
     return isinstance(shape, tuple) and len(shape) >= 1
 
 
-def is_hub_dataset(X):
+def is_hub_dataset(X: Any) -> bool:
     """Say whether ``X`` is a Hugging Face ``datasets.Dataset``: a table of columns."""
     return made_by(X, "datasets") and hasattr(X, "select") and hasattr(X, "features")
 
 
-def numbers_of(rows):
+def numbers_of(rows: Any) -> np.ndarray | None:
     """Return a list of numbers, or of rows of numbers, as an array; None for others.
 
     Nothing else is ever handed to NumPy, which would make words of what is missing and
@@ -98,11 +98,11 @@ def numbers_of(rows):
     return found if found.dtype.kind in "fiub" else None
 
 
-def _all_numbers(rows):
+def _all_numbers(rows: Any) -> bool:
     for kind in set(map(type, rows)):
         if issubclass(kind, (bool, int, float, np.bool_, np.number)):
             continue
-        members = [row for row in rows if type(row) is kind]
+        members: list[Any] = [row for row in rows if type(row) is kind]
         if issubclass(kind, (list, tuple)):
             inner = all(map(_all_numbers, members))
         elif issubclass(kind, np.ndarray):
@@ -116,43 +116,43 @@ def _all_numbers(rows):
     return True
 
 
-def _is_array_like(X):
+def _is_array_like(X: Any) -> bool:
     indexable = hasattr(X, "__getitem__") and hasattr(X, "dtype")
     return indexable and is_table(X) and not isinstance(X, Mapping)
 
 
-def _is_sequence(X):
+def _is_sequence(X: Any) -> bool:
     return isinstance(X, Sequence) and not isinstance(X, (str, bytes, list, tuple))
 
 
-def _is_map_style(X):
+def _is_map_style(X: Any) -> bool:
     readable = hasattr(X, "__getitem__") and hasattr(X, "__len__")
     known = (str, bytes, list, tuple, Mapping, type)
     return readable and not isinstance(X, known) and not hasattr(X, "shape")
 
 
-def _is_slice_dataset(X):
+def _is_slice_dataset(X: Any) -> bool:
     parts = ("dataset", "idx", "indices_")
     return _is_sequence(X) and all(hasattr(X, part) for part in parts)
 
 
-def _from_list(X, rows):
+def _from_list(X: Any, rows: Any) -> RowList:
     return RowList(X[rows] if isinstance(rows, slice) else [X[i] for i in rows])
 
 
-def _from_sequence(X, rows):
+def _from_sequence(X: Any, rows: Any) -> Any:
     taken = X[rows] if isinstance(rows, slice) else [X[int(i)] for i in rows]
     found = numbers_of(list(taken))
     return RowList(taken) if found is None else found
 
 
-def _from_tensor(X, rows):
+def _from_tensor(X: Any, rows: Any) -> Any:
     return (
         X[rows] if isinstance(rows, slice) else X[torch.from_numpy(rows).to(X.device)]
     )
 
 
-def _from_array_like(X, rows):
+def _from_array_like(X: Any, rows: Any) -> np.ndarray:
     """Read rows of a file or of another library; files want ascending positions."""
     if isinstance(rows, slice):
         return np.asarray(X[rows])
@@ -160,25 +160,25 @@ def _from_array_like(X, rows):
     return np.asarray(X[ascending])[places] if len(rows) else np.asarray(X[:0])
 
 
-def _from_polars(X, rows):
+def _from_polars(X: Any, rows: Any) -> Any:
     return X[rows] if isinstance(rows, slice) or len(rows) else X[:0]
 
 
-def _from_arrow(X, rows):
+def _from_arrow(X: Any, rows: Any) -> Any:
     if isinstance(rows, slice):
         rows = np.arange(X.num_rows)[rows]
     return X.take(rows)
 
 
-def _from_hub(X, rows):
+def _from_hub(X: Any, rows: Any) -> Any:
     return X.select(range(len(X))[rows] if isinstance(rows, slice) else rows.tolist())
 
 
-def _join_frames(first, second, name):
+def _join_frames(first: Any, second: Any, name: str) -> Any:
     return pd.concat(with_all_categories(first, second, name))
 
 
-def _join_slice_datasets(first, second, _):
+def _join_slice_datasets(first: Any, second: Any, _: str) -> Any:
     alike = type(first) is type(second) and first.idx == second.idx
     if alike and first.dataset is second.dataset:
         indices = np.concatenate([first.indices_, second.indices_])
@@ -186,17 +186,17 @@ def _join_slice_datasets(first, second, _):
     return joined(first, second, PickedRows)
 
 
-def _join_by(function):
+def _join_by(function: str) -> Callable[[Any, Any, str], Any]:
     """Join by a function of the package that made the rows; it is imported already."""
     package, name = function.split(".")
     return lambda first, second, _: getattr(sys.modules[package], name)([first, second])
 
 
-def _take_lazily(build):
+def _take_lazily(build: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda X, rows: picked(X, rows, build)
 
 
-def _join_lazily(build):
+def _join_lazily(build: Callable[[Any], Any]) -> Callable[[Any, Any, str], Any]:
     return lambda first, second, _: joined(first, second, build)
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
 import numpy as np
 from torch.utils.data import ConcatDataset, Subset
 
 __all__ = ["PickedRows", "as_torch", "joined", "picked"]
+
+# Sources with the positions of their rows, or None for all of them.
+_Pieces: TypeAlias = list[tuple[Any, Any]]
 
 
 class PickedRows:
@@ -20,14 +26,14 @@ class PickedRows:
         ``positions`` is a sequence of int, or None for all rows of the source.
     """
 
-    def __init__(self, pieces):
+    def __init__(self, pieces: _Pieces) -> None:
         self.pieces = pieces
         self._ends = np.cumsum([_length(piece) for piece in pieces])
 
-    def __len__(self):
+    def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Any:
         index = int(index)
         if not -len(self) <= index < len(self):
             raise IndexError(f"There are {len(self)} rows. Got position {index}.")
@@ -38,7 +44,7 @@ class PickedRows:
         return source[index if positions is None else int(positions[index])]
 
 
-def picked(X, rows, build):
+def picked(X: Any, rows: Any, build: Callable[[Any], Any]) -> Any:
     """Take rows of a source, or of what `picked` and `joined` gave, without nesting.
 
     A campaign that takes, joins and corrects rows for a thousand rounds still reads
@@ -73,12 +79,12 @@ def picked(X, rows, build):
     return build(_merged(found) or [(pieces[0][0], [])])
 
 
-def joined(first, second, build):
+def joined(first: Any, second: Any, build: Callable[[Any], Any]) -> Any:
     """Put the rows of two sources one below the other, without nesting."""
     return build(_merged([*_pieces(first), *_pieces(second)]))
 
 
-def as_torch(pieces):
+def as_torch(pieces: _Pieces) -> Any:
     """Make a torch data set of pieces."""
     parts = [
         source if positions is None else Subset(source, positions)
@@ -87,7 +93,7 @@ def as_torch(pieces):
     return parts[0] if len(parts) == 1 else ConcatDataset(parts)
 
 
-def _pieces(X):
+def _pieces(X: Any) -> _Pieces:
     # Subclasses may have an order and a meaning of their own: they are sources.
     if type(X) is PickedRows:
         return X.pieces
@@ -102,7 +108,7 @@ def _pieces(X):
     return [(X, None)]
 
 
-def _composed(positions, rows):
+def _composed(positions: Any, rows: Any) -> Any:
     """Return positions in the source of rows that are positions in a piece of it."""
     if positions is None:
         return rows if isinstance(rows, (range, list)) else np.asarray(rows).tolist()
@@ -113,9 +119,9 @@ def _composed(positions, rows):
     return np.asarray(positions, dtype=np.intp)[np.asarray(rows, np.intp)].tolist()
 
 
-def _merged(pieces):
+def _merged(pieces: _Pieces) -> _Pieces:
     """Make one piece of neighbors that are parts of the same source."""
-    merged = []
+    merged: _Pieces = []
     for source, positions in pieces:
         if positions is not None and merged:
             before, known = merged[-1]
@@ -127,6 +133,6 @@ def _merged(pieces):
     return merged
 
 
-def _length(piece):
+def _length(piece: tuple[Any, Any]) -> int:
     source, positions = piece
     return len(source if positions is None else positions)

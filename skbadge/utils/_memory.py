@@ -17,7 +17,7 @@ _OUT_OF_MEMORY = (
 )
 
 
-def ran_out_of_memory(error):
+def ran_out_of_memory(error: BaseException) -> bool:
     """Say whether an error tells that memory ran out, here or on a GPU."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True

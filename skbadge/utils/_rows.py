@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from scipy import sparse
 from torch.utils.data import Dataset, IterableDataset
 
 from skbadge.exceptions import InvalidInputError
-from skbadge.utils._kinds import RowList, is_table, kind_of, numbers_of
+from skbadge.utils._kinds import Kind, RowList, is_table, kind_of, numbers_of
 
 __all__ = [
     "RowList",
@@ -33,12 +34,12 @@ _KINDS = (
 )
 
 
-def is_dataset(X):
+def is_dataset(X: Any) -> bool:
     """Say whether ``X`` is a torch ``Dataset``: items are pairs of row and label."""
     return isinstance(X, Dataset)
 
 
-def is_lazy(X):
+def is_lazy(X: Any) -> bool:
     """Say whether the rows of ``X`` are read one by one, when they are asked for."""
     if several_inputs(X):
         return False
@@ -46,15 +47,15 @@ def is_lazy(X):
     return kind is not None and kind.is_lazy
 
 
-def in_memory(X):
+def in_memory(X: Any) -> bool:
     """Say whether looking at all of ``X`` costs no reading from a disk."""
     if several_inputs(X):
         return all(map(in_memory, _parts(X)))
-    kind = kind_of(X)
+    kind = _known_kind(X)
     return kind.in_memory and not kind.is_lazy
 
 
-def several_inputs(X):
+def several_inputs(X: Any) -> bool:
     """Say whether ``X`` holds several inputs, each with all rows, not rows.
 
     This is the one answer to what a dict, a list or a tuple means. A dict holds inputs
@@ -73,7 +74,7 @@ def several_inputs(X):
     return isinstance(X, tuple) or len({n_rows(part) for part in X}) == 1
 
 
-def as_rows(X, *, lists_hold_rows=False):
+def as_rows(X: Any, *, lists_hold_rows: bool = False) -> Any:
     """Return ``X`` in a form whose rows can be taken.
 
     Lists of numbers, or of rows of numbers, become arrays; other lists of rows become
@@ -111,11 +112,11 @@ def as_rows(X, *, lists_hold_rows=False):
     return X
 
 
-def _as_row_list(X):
+def _as_row_list(X: Any) -> RowList:
     return X if isinstance(X, RowList) else RowList(X)
 
 
-def n_rows(X):
+def n_rows(X: Any) -> int:
     """Count the rows of ``X``.
 
     Raises
@@ -138,12 +139,18 @@ def n_rows(X):
         )
     if isinstance(X, (list, tuple)):
         return len(X)
-    if kind_of(X) is None:
-        raise InvalidInputError(f"X must be {_KINDS}. Got {type(X).__name__} instead.")
+    _known_kind(X)
     return int(X.shape[0]) if is_table(X) else len(X)
 
 
-def stacking_hint(X):
+def _known_kind(X: Any) -> Kind:
+    kind = kind_of(X)
+    if kind is None:
+        raise InvalidInputError(f"X must be {_KINDS}. Got {type(X).__name__} instead.")
+    return kind
+
+
+def stacking_hint(X: Any) -> str:
     """Return what to say of a list whose arrays may have been meant as rows."""
     if isinstance(X, Mapping) or not several_inputs(X):
         return ""
@@ -153,7 +160,7 @@ def stacking_hint(X):
     )
 
 
-def take(X, indices):
+def take(X: Any, indices: Any) -> Any:
     """Take rows of anything a learner takes as ``X``.
 
     Parameters
@@ -209,19 +216,21 @@ def take(X, indices):
     return _take(X, indices % count if count else indices)
 
 
-def _take(X, rows):
+def _take(X: Any, rows: Any) -> Any:
     if isinstance(X, Mapping):
         return {key: _take(part, rows) for key, part in X.items()}
     if several_inputs(X):
         return _rebuilt(X, (_take(part, rows) for part in X))
-    return kind_of(X).take(X, rows)
+    return _known_kind(X).take(X, rows)
 
 
-def _rebuilt(X, parts):
+def _rebuilt(X: Any, parts: Iterable[Any]) -> Any:
     return tuple(parts) if isinstance(X, tuple) else list(parts)
 
 
-def check_structure(first, second, name="X", *, same_shape=True):
+def check_structure(
+    first: Any, second: Any, name: str = "X", *, same_shape: bool = True
+) -> None:
     """Refuse rows with other keys, parts, columns or row shapes than ``first``.
 
     What differs in kind, such as an array and a tensor, is compared by its shape.
@@ -263,7 +272,7 @@ def check_structure(first, second, name="X", *, same_shape=True):
         _check_columns(first, second, name, same_shape)
 
 
-def _check_columns(first, second, name, same_shape):
+def _check_columns(first: Any, second: Any, name: str, same_shape: bool) -> None:
     known, found = _columns(first), _columns(second)
     if known is not None and found is not None and known != found:
         raise InvalidInputError(
@@ -280,7 +289,7 @@ def _check_columns(first, second, name, same_shape):
         )
 
 
-def _columns(X):
+def _columns(X: Any) -> list[Any] | None:
     """Return the names of a table's columns in their order, or None."""
     for name in ("column_names", "columns"):
         names = getattr(X, name, None)
@@ -289,7 +298,7 @@ def _columns(X):
     return None
 
 
-def join(first, second, name="X"):
+def join(first: Any, second: Any, name: str = "X") -> Any:
     """Put the rows of ``second`` below those of ``first``.
 
     Parameters
@@ -328,10 +337,10 @@ def join(first, second, name="X"):
             f"{name} must hold {_values(first)}, as the labelled rows do. Got "
             f"{_values(second)} instead: convert them first."
         )
-    return kind_of(first).join(first, second, name)
+    return _known_kind(first).join(first, second, name)
 
 
-def _alike(first, second):
+def _alike(first: Any, second: Any) -> tuple[Any, Any]:
     """Make one kind of a list of rows and an array that was such a list."""
     lists = [isinstance(X, RowList) for X in (first, second)]
     if lists == [True, False] and isinstance(second, np.ndarray):
@@ -343,7 +352,7 @@ def _alike(first, second):
     return first, second
 
 
-def _as_objects(rows, ndim):
+def _as_objects(rows: Any, ndim: int) -> Any:
     if ndim == 1:
         array = np.empty(len(rows), dtype=object)
         array[:] = rows
@@ -352,7 +361,7 @@ def _as_objects(rows, ndim):
     return found if found.ndim == ndim else rows
 
 
-def _values(X):
+def _values(X: Any) -> str:
     """Say which kind of values each column (or the whole array) holds."""
     if isinstance(X, pd.DataFrame):
         return ", ".join(f"{_family(t)} in {name!r}" for name, t in X.dtypes.items())
@@ -362,7 +371,7 @@ def _values(X):
     return _family(X.dtype) if isinstance(X, (np.ndarray, pd.Series)) else "numbers"
 
 
-def _of_a_row(rows):
+def _of_a_row(rows: Any) -> str:
     """Say what the rows of a list are, by the first that is not missing."""
     row = next((row for row in rows if not _is_missing(row)), None)
     if isinstance(row, str):
@@ -372,11 +381,11 @@ def _of_a_row(rows):
     return "rows of numbers or objects"
 
 
-def _is_missing(row):
+def _is_missing(row: Any) -> bool:
     return row is None or (isinstance(row, float) and row != row)
 
 
-def _family(dtype):
+def _family(dtype: Any) -> str:
     if isinstance(dtype, pd.CategoricalDtype):
         return "categories"
     if pd.api.types.is_numeric_dtype(dtype):
@@ -384,13 +393,13 @@ def _family(dtype):
     return "times" if pd.api.types.is_datetime64_any_dtype(dtype) else "text or objects"
 
 
-def _parts(X):
+def _parts(X: Any) -> Any:
     return X.values() if isinstance(X, Mapping) else X
 
 
-def _kind(X):
+def _kind(X: Any) -> str:
     if isinstance(X, Mapping):
         return "a dict"
     if several_inputs(X):
         return f"a {type(X).__name__}"
-    return kind_of(X).name
+    return _known_kind(X).name
