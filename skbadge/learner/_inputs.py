@@ -78,6 +78,10 @@ def check_rows(learner, X, *, reset=False, finite=True, estimator=None):
     reader = learner.estimator if estimator is None else estimator
     steps, net = split_estimator(reader)
     X = rows_for(reader, X)
+    in_lists = isinstance(getattr(learner, "_no_rows", None), RowList)
+    if in_lists and isinstance(X, np.ndarray):
+        # Of several lengths, as in fit, though these happen to be of one.
+        X = RowList(X.tolist())
     if reset:
         check_loader(net)
     is_bare = steps is None and converts(net)
@@ -144,7 +148,7 @@ def _are_ids(X, net):
 
 def _check_make_up(learner, X, reset):
     """Keep the make-up of what is no table (its rows, empty), or compare it."""
-    is_table = not several_inputs(X) and len(getattr(X, "shape", (0, 0))) <= 2
+    is_table = not several_inputs(X) and 1 <= len(getattr(X, "shape", ())) <= 2
     if reset and not is_table:
         learner._no_rows = take(X, [])
     elif not reset and hasattr(learner, "_no_rows"):

@@ -46,6 +46,20 @@ class Steps:
             X = made
             yield X
 
+    def fresh_training_data(self, X, y):
+        """Return rows and labels as they reach a net that begins to train.
+
+        Clones of the steps are fitted; the steps stay as they are.
+        """
+        for name, step in self.steps:
+            step = clone(step)
+            with _explained(name, X):
+                if is_sampler(step):
+                    X, y = step.fit_resample(X, y)
+                else:
+                    X = step.fit(X, y).transform(X)
+        return X, y
+
     def training_data(self, X, y):
         """Return rows and labels as they reach a net that goes on with its training.
 

@@ -106,7 +106,8 @@ def _all_numbers(rows: Any) -> bool:
         if issubclass(kind, (list, tuple)):
             inner = all(map(_all_numbers, members))
         elif issubclass(kind, np.ndarray):
-            inner = all(row.dtype.kind in "fiub" for row in members)
+            # Images stay apart: the next may be of another size.
+            inner = all(row.ndim <= 1 and row.dtype.kind in "fiub" for row in members)
         else:
             inner = issubclass(kind, torch.Tensor) and not any(
                 row.ndim or row.requires_grad for row in members
@@ -275,7 +276,7 @@ _KINDS = (
         "a NumPy array",
         _is_array_like,
         _from_array_like,
-        lambda a, b, _: np.concatenate([np.asarray(a), np.asarray(b)]),
+        lambda a, b, _: np.concatenate([a[:], b[:]]),
         in_memory=False,
     ),
     Kind(

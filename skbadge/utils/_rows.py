@@ -95,10 +95,12 @@ def as_rows(X: Any, *, lists_hold_rows: bool = False) -> Any:
     """
     if hasattr(X, "__array__") and not hasattr(X, "shape"):
         X = np.asarray(X)
+    if isinstance(X, RowList):
+        return X
     is_rows = isinstance(X, list) and lists_hold_rows
     if isinstance(X, (list, tuple)) and (is_rows or not several_inputs(X)):
         numbers = numbers_of(X)
-        X = numbers if numbers is not None else _as_row_list(X)
+        X = RowList(X) if numbers is None else numbers
     if sparse.issparse(X):
         X = X.tocsr()
     if isinstance(X, Mapping):
@@ -110,10 +112,6 @@ def as_rows(X: Any, *, lists_hold_rows: bool = False) -> Any:
             X = {key: as_rows(part) for key, part in X.items()}
     n_rows(X)
     return X
-
-
-def _as_row_list(X: Any) -> RowList:
-    return X if isinstance(X, RowList) else RowList(X)
 
 
 def n_rows(X: Any) -> int:
@@ -320,7 +318,7 @@ def join(first: Any, second: Any, name: str = "X") -> Any:
         If the two differ in kind, keys, columns, the shape of a row, the values of a
         column, or in ordered categories.
     """
-    first, second = _alike(first, second)
+    first, second = _alike(_read(first), _read(second))
     if _kind(first) != _kind(second):
         raise InvalidInputError(
             f"{name} must be of the same kind as the labelled rows, {_kind(first)}. "
@@ -332,24 +330,37 @@ def join(first: Any, second: Any, name: str = "X") -> Any:
     if several_inputs(first):
         parts = enumerate(zip(first, second, strict=True))
         return _rebuilt(first, (join(a, b, f"{name}[{i}]") for i, (a, b) in parts))
-    if _values(first) != _values(second):
+    known, new = _values(first), _values(second)
+    if known and new and known != new:
         raise InvalidInputError(
-            f"{name} must hold {_values(first)}, as the labelled rows do. Got "
-            f"{_values(second)} instead: convert them first."
+            f"{name} must hold {known}, as the labelled rows do. Got {new} instead: "
+            "convert them first."
         )
     return _known_kind(first).join(first, second, name)
+
+
+def _read(X: Any) -> Any:
+    """Return rows that are only indexed like an array as an array."""
+    held = several_inputs(X) or is_lazy(X) or in_memory(X)
+    return X if held else _take(X, slice(None))
 
 
 def _alike(first: Any, second: Any) -> tuple[Any, Any]:
     """Make one kind of a list of rows and an array that was such a list."""
     lists = [isinstance(X, RowList) for X in (first, second)]
     if lists == [True, False] and isinstance(second, np.ndarray):
-        return first, RowList(second.tolist())
+        return first, _as_list(second, first)
     if lists == [False, True] and isinstance(first, np.ndarray):
         if first.dtype.kind in "fiub":
-            return RowList(first.tolist()), second
+            return _as_list(first, second), second
         return first, _as_objects(second, first.ndim)
     return first, second
+
+
+def _as_list(array: Any, rows: Any) -> RowList:
+    """Return the rows of an array as those of a list are, arrays or lists."""
+    of_arrays = any(isinstance(row, np.ndarray) for row in rows)
+    return RowList(array if of_arrays else array.tolist())
 
 
 def _as_objects(rows: Any, ndim: int) -> Any:
@@ -361,8 +372,8 @@ def _as_objects(rows: Any, ndim: int) -> Any:
     return found if found.ndim == ndim else rows
 
 
-def _values(X: Any) -> str:
-    """Say which kind of values each column (or the whole array) holds."""
+def _values(X: Any) -> str | None:
+    """Say which kind of values each column (or the whole array) holds, if any."""
     if isinstance(X, pd.DataFrame):
         return ", ".join(f"{_family(t)} in {name!r}" for name, t in X.dtypes.items())
     if isinstance(X, RowList):
@@ -371,9 +382,11 @@ def _values(X: Any) -> str:
     return _family(X.dtype) if isinstance(X, (np.ndarray, pd.Series)) else "numbers"
 
 
-def _of_a_row(rows: Any) -> str:
+def _of_a_row(rows: Any) -> str | None:
     """Say what the rows of a list are, by the first that is not missing."""
     row = next((row for row in rows if not _is_missing(row)), None)
+    if row is None:
+        return None
     if isinstance(row, str):
         return "texts"
     if isinstance(row, Mapping):

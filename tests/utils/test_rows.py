@@ -1,3 +1,4 @@
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -5,11 +6,19 @@ import pandas as pd
 import pytest
 import torch
 from scipy import sparse
+from skorch.helper import SliceDataset
 from torch.utils.data import ConcatDataset, IterableDataset, Subset, TensorDataset
 
 from skbadge import take
 from skbadge.exceptions import InvalidInputError
-from skbadge.utils._rows import as_rows, is_dataset, join, n_rows
+from skbadge.utils._rows import (
+    as_rows,
+    is_dataset,
+    is_lazy,
+    join,
+    n_rows,
+    several_inputs,
+)
 
 TABLE = np.arange(15.0).reshape(5, 3)
 
@@ -353,3 +362,187 @@ def test_numbers_of_any_type_join():
     joined = join(TABLE.astype(np.int8), TABLE.astype(np.float16))
     assert joined.tolist() == TABLE.tolist() * 2
     assert join(torch.ones(1, dtype=torch.int32), torch.ones(1)).dtype == torch.float32
+
+
+def hdf5(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    return h5py.File(tmp_path / "X.h5", "w").create_dataset("X", data=TABLE)
+
+
+class Reads:
+    """Indexed like an array, and counts the rows that are read."""
+
+    dtype, shape, ndim = TABLE.dtype, TABLE.shape, 2
+
+    def __init__(self):
+        self.read = 0
+
+    def __len__(self):
+        return len(TABLE)
+
+    def __getitem__(self, rows):
+        found = TABLE[rows]
+        self.read += len(found)
+        assert isinstance(rows, slice) or (np.diff(rows) > 0).all()
+        return found
+
+
+@pytest.mark.parametrize("positions", [[3, 0], [1, 1, 0], [], [-1, -5], slice(1, 3)])
+def test_what_is_indexed_like_an_array(positions, tmp_path):
+    for X in (Reads(), hdf5(tmp_path)):
+        taken = take(X, positions)
+        assert isinstance(taken, np.ndarray)
+        assert taken.tolist() == TABLE[positions].tolist()
+    X = Reads()
+    assert as_rows(X) is X and n_rows(X) == 5 and X.read == 0
+    take(X, [4, 1])
+    assert X.read == 2
+    assert join(TABLE, X).tolist() == TABLE.tolist() * 2
+
+
+LISTS = {
+    "texts": ["good", "bad", None, "fine", float("nan")],
+    "mixed": [["red", 3], ["blue", 2], ["red", 5], ["red", 1], ["green", 1]],
+    "records": [{"word": "a", "n": i} for i in range(5)],
+    "tokens": [[1, 2], [3], [4, 5, 6], [7], [8]],
+    "images": [np.ones((2 + i, 3)) for i in range(5)],
+    "tensors": [torch.ones(2 + i) for i in range(5)],
+    "objects": [object() for _ in range(5)],
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_stay_lists(name):
+    X = LISTS[name]
+    taken = take(X, [3, 0, -1])
+    assert isinstance(taken, list) and [id(row) for row in taken] == [
+        id(X[i]) for i in (3, 0, -1)
+    ]
+    assert take(X, slice(1, 3))[0] is X[1]
+    assert n_rows(X) == 5
+    joined = join(as_rows(X), take(X, [2]))
+    assert isinstance(joined, list) and joined[5] is X[2] and len(joined) == 6
+    assert take(taken, [1])[0] is X[0]
+
+
+def test_one_long_text_costs_its_own_length():
+    texts = ["short"] * 2000 + ["x" * 300_000]
+    tracemalloc.start()
+    take(texts, range(2001))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
+
+
+@pytest.mark.parametrize(
+    "rows, dtype",
+    [
+        ([[1, 2], [3, 4]], "int64"),
+        ([(1, 2.5), (3, 4)], "float64"),
+        ([1, True], "int64"),
+        ([[[1, 2]], [[3, 4]]], "int64"),
+        ([np.float32(1), np.float32(2)], "float32"),
+        ([np.array([1, 2]), np.array([3, 4])], "int64"),
+        ([torch.tensor(1), torch.tensor(2)], "int64"),
+    ],
+)
+def test_rows_of_numbers_become_arrays(rows, dtype):
+    found = as_rows(rows)
+    assert isinstance(found, np.ndarray) and found.dtype == dtype and len(found) == 2
+
+
+def test_rows_or_inputs():
+    same = [np.ones((4, 2)), np.ones((4, 2))]
+    assert several_inputs(same) and n_rows(same) == 4
+    assert several_inputs(tuple(same))
+    rows = as_rows(same, lists_hold_rows=True)
+    assert not several_inputs(rows) and n_rows(rows) == 2
+    assert take(rows, [1])[0] is same[1]
+    assert not several_inputs([np.ones((4, 2)), np.ones((3, 2))])
+    assert not several_inputs([{"a": 1}, {"a": 2}])
+    assert several_inputs({"a": same[0]})
+    tokens = {"ids": [[1, 2], [3, 4]], "text": ["a", "b"]}
+    assert n_rows(as_rows(tokens)) == 2
+    assert take(tokens, [1])["ids"].tolist() == [[3, 4]]
+    assert take(tokens, [1])["text"] == ["b"]
+
+
+def test_lists_and_arrays_of_rows_join():
+    tokens = join(as_rows([[1, 2], [3, 4]]), as_rows([[5], [6, 7]]))
+    assert tokens == [[1, 2], [3, 4], [5], [6, 7]]
+    # What is known as a list of rows stays one, also where the rest is alike.
+    assert take(tokens, [2]) == [[5]] and join(tokens, take(tokens, [2]))[4] == [5]
+    assert join(as_rows([[5], [1, 2]]), as_rows([[3, 4]])) == [[5], [1, 2], [3, 4]]
+    texts = join(np.array(["a", "b"]), as_rows(["long text"]))
+    assert isinstance(texts, np.ndarray) and texts.tolist() == ["a", "b", "long text"]
+    rows = join(np.array([["a", 1]], dtype=object), as_rows([["b", 2]]))
+    assert rows.tolist() == [["a", 1], ["b", 2]]
+    with pytest.raises(InvalidInputError, match="^X must hold rows of numbers or obje"):
+        join(as_rows([[1, 2], [3, 4]]), as_rows(["a text"]))
+    with pytest.raises(
+        InvalidInputError, match="^X must hold texts, as .* Got records"
+    ):
+        join(as_rows(["a"]), as_rows([{"a": 1}]))
+
+
+def tables():
+    columns = {"a": [1, 2, 3], "b": [0.5, 1.5, None], "c": ["x", "y", "z"]}
+    for package, make in [("polars", "DataFrame"), ("pyarrow", "table")]:
+        yield getattr(pytest.importorskip(package), make)(columns)
+
+
+def rows_of_table(X):
+    names = getattr(X, "column_names", None) or X.columns
+    columns = [list(X[name].to_numpy()) for name in names]
+    return list(zip(*columns, strict=True))
+
+
+def test_tables_of_other_packages():
+    for X in tables():
+        known = rows_of_table(X)
+        assert n_rows(X) == 3
+        taken = take(X, [2, 0])
+        assert type(taken) is type(X)
+        assert rows_of_table(taken)[1] == known[0]
+        assert rows_of_table(take(X, slice(1, 2))) == known[1:2]
+        assert n_rows(take(X, [])) == 0
+        joined = join(X, take(X, [1]))
+        assert rows_of_table(joined)[3] == known[1] and type(joined) is type(X)
+        other = X[["a", "b"]] if hasattr(X, "vstack") else X.select(["a", "b"])
+        with pytest.raises(
+            InvalidInputError, match="must have the columns ..a., .b., "
+        ):
+            join(X, other)
+
+
+def test_columns_of_other_packages():
+    polars, pyarrow = map(pytest.importorskip, ("polars", "pyarrow"))
+    for X in (polars.Series([3, 1, 2]), pyarrow.array([3, 1, 2])):
+        assert take(X, [2, 0]).tolist() == [2, 3]
+    assert take(pyarrow.chunked_array([["a"], ["b"]]), [1]).tolist() == ["b"]
+
+
+def test_hugging_face_data_sets():
+    datasets = pytest.importorskip("datasets")
+    X = datasets.Dataset.from_dict({"text": list("abcde"), "label": range(5)})
+    assert n_rows(X) == 5 and is_lazy(X)
+    taken = take(X, [3, 0])
+    assert isinstance(taken, datasets.Dataset) and taken["text"][:] == ["d", "a"]
+    assert take(X, slice(1, 3))["text"][:] == ["b", "c"]
+    joined = join(taken, take(X, [4]))
+    assert joined["text"][:] == ["d", "a", "e"]
+    column = X["text"]
+    assert take(column, [3, -5]) == ["d", "a"] and n_rows(column) == 5
+    assert take(X["label"], [3]).tolist() == [3]
+    assert join(take(column, [1]), take(column, [2])) == ["b", "c"]
+
+
+def test_slice_datasets_stay_lazy():
+    X = SliceDataset(KINDS["dataset"])
+    taken = take(X, [3, 0])
+    assert isinstance(taken, SliceDataset) and is_lazy(taken)
+    joined = join(taken, take(X, slice(1, 2)))
+    assert isinstance(joined, SliceDataset) and joined.dataset is KINDS["dataset"]
+    assert [row.tolist() for row in joined] == TABLE[[3, 0, 1]].tolist()
+    other = join(joined, SliceDataset(KINDS["dataset"], idx=1))
+    assert is_lazy(other) and len(other) == 8 and int(other[7]) == 4
