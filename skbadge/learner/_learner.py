@@ -27,6 +27,7 @@ from skbadge.learner._inputs import (
 from skbadge.learner._labeled import AskedBatch
 from skbadge.learner._trained import TrainedModelMixin
 from skbadge.nets._estimators import check_estimator_kind, find_net, split_estimator
+from skbadge.nets._predict import predicted
 from skbadge.nets._probabilities import check_distribution, explained_bfloat16
 from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
 from skbadge.utils._rows import n_rows
@@ -421,7 +422,7 @@ class ActiveLearner(
         self._check_trained(method)
         X = check_rows(self, X, estimator=self.estimator_)
         with seeded_generators(self._seed(Purpose.PREDICTION)), explained_bfloat16():
-            return getattr(self.estimator_, method)(X)
+            return predicted(self.estimator_, method, X)
 
     def _query_strategy(self):
         if self._is_trained():

@@ -30,6 +30,7 @@ from skbadge.nets._estimators import (
     is_frozen,
     split_estimator,
 )
+from skbadge.nets._predict import predicted
 from skbadge.nets._probabilities import explained_bfloat16
 from skbadge.utils._interrupt import lasting_interrupts
 from skbadge.utils._rows import is_dataset
@@ -174,7 +175,7 @@ def told_strategy(strategy, pending, labeled, fitted, classes, *, seed):
         return strategy
     strategy = copy.deepcopy(strategy)
     with seeded_generators(seed), explained_bfloat16():
-        columns = np.asarray(fitted.predict(labeled.X))
+        columns = predicted(fitted, "predict", labeled.X)
     correct = columns.astype(np.intp) == encode(labeled.y, classes)
     for batch in pending:
         strategy.observe(batch.feedback(labeled, correct))
