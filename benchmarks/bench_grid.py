@@ -17,8 +17,8 @@ import torch
 from joblib import cpu_count
 
 from skbadge.benchmarks import make_cells, run_grid
-from skbadge.benchmarks._backends import parallel_backend
-from skbadge.benchmarks._store import CellStore
+from skbadge.benchmarks.run._backends import parallel_backend
+from skbadge.benchmarks.run._store import CellStore
 
 STRATEGIES = ("badge", "coreset", "marg", "rand")
 

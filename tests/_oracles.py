@@ -38,8 +38,13 @@ def exact_budgets(strategies, batch_size, rule):
     n0 = min(n for n in counts if mean[n] >= Fraction(99, 100) * mean[counts[-1]])
     first = counts[0]
     if rule == "code":
-        candidates = [first] + [first + 2**i * batch_size for i in range(40)]
-        wanted = [n for n in candidates if n <= n0]
+        wanted = []
+        for n in [first] + [first + 2**i * batch_size for i in range(40)]:
+            # What the curve last said at this count decides, before it is taken.
+            said = [mean[m] for m in counts if m <= n][-1]
+            if n > counts[-1] or said > Fraction(99, 100) * mean[counts[-1]]:
+                break
+            wanted.append(n)
     else:
         candidates = [first + 2**i * batch_size for i in range(40)]
         wanted = [n for n in candidates if first + 2 * (n - first) <= n0]

@@ -1,42 +1,41 @@
 """The paper's experiments: cells, a parallel grid, analysis and report."""
 
-from skbadge.benchmarks._analysis import (
-    area_under_budget_curve,
-    label_budgets,
-    learning_curves,
-    running_times,
-)
-from skbadge.benchmarks._cell import run_cell
-from skbadge.benchmarks._comparison import (
+from skbadge.benchmarks._methods import STRATEGIES, make_strategy
+from skbadge.benchmarks.analysis._chance import ChanceMatrix, chance_matrix
+from skbadge.benchmarks.analysis._comparison import (
     NormalizedErrorCDF,
     PenaltyMatrix,
     normalized_error_cdf,
     penalty_matrix,
 )
-from skbadge.benchmarks._grid import GridResults, load_grid, run_grid
-from skbadge.benchmarks._nets import make_paper_net
-from skbadge.benchmarks._presets import PRESETS, Preset, preset_cells
-from skbadge.benchmarks._report import write_report
-from skbadge.benchmarks._settings import (
-    MODELS,
-    STRATEGIES,
-    Cell,
-    make_cells,
-    make_strategy,
+from skbadge.benchmarks.analysis._curves import (
+    area_under_budget_curve,
+    label_budgets,
+    learning_curves,
+    running_times,
 )
-from skbadge.benchmarks._tasks import Task, describe_file, load_task
+from skbadge.benchmarks.report._report import write_report
+from skbadge.benchmarks.run._cell import run_cell
+from skbadge.benchmarks.run._files import describe_file
+from skbadge.benchmarks.run._grid import GridResults, load_grid, run_grid
+from skbadge.benchmarks.run._nets import make_paper_net
+from skbadge.benchmarks.run._presets import PRESETS, Preset, preset_cells
+from skbadge.benchmarks.run._settings import MODELS, Cell, make_cells
+from skbadge.benchmarks.run._tasks import Task, load_task
 
 __all__ = [
     "MODELS",
     "PRESETS",
     "STRATEGIES",
     "Cell",
+    "ChanceMatrix",
     "GridResults",
     "NormalizedErrorCDF",
     "PenaltyMatrix",
     "Preset",
     "Task",
     "area_under_budget_curve",
+    "chance_matrix",
     "describe_file",
     "label_budgets",
     "learning_curves",

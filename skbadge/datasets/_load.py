@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache, partial
 
 import numpy as np
@@ -10,12 +11,14 @@ from sklearn.datasets import load_digits as _sklearn_digits
 from sklearn.utils import Bunch
 
 from skbadge.datasets._fashion import has_fashion_mnist, load_fashion_mnist
+from skbadge.datasets._folders import find_original, read_original
 from skbadge.datasets._krk import make_krk_endgame
-from skbadge.datasets._openml import copy_path, fetch_openml_task
+from skbadge.datasets._openml import check_test_part, copy_path, fetch_openml_task
 from skbadge.datasets._poker import make_poker_hands
 from skbadge.datasets._rbf import make_random_rbf
 from skbadge.datasets._registry import DATASETS, get_dataset_info
-from skbadge.exceptions import InvalidInputError
+from skbadge.datasets._standardize import standardize as scaled
+from skbadge.exceptions import DataUnavailableError, InvalidInputError
 from skbadge.utils._random import as_generator
 from skbadge.utils._validation import check_integer, check_option
 
@@ -89,6 +92,7 @@ def load_dataset(
     max_pool=50_000,
     standardize=False,
     data_home=None,
+    data_dir=None,
 ):
     """Load a data set with the paper's split and preprocessing.
 
@@ -107,6 +111,11 @@ def load_dataset(
         "channel" every channel of a picture; neither is the paper's setting.
     data_home : str, path or None, default=None
         Where downloads are kept, see `get_data_home`.
+    data_dir : str, path or None, default=None
+        A folder with the files that the makers of a set publish, as torchvision lays
+        them out or all in one place: CIFAR-10's batches (python or binary), SVHN's
+        ``train_32x32.mat`` and ``test_32x32.mat``, the idx files of MNIST and
+        Fashion-MNIST, packed or not. Sets that are not there are had as without it.
 
     Returns
     -------
@@ -124,6 +133,8 @@ def load_dataset(
             test part or none exists. Empty but for the poker sets.
         info : DatasetInfo
             The facts of the registry.
+        sha256 : str
+            Checksum of all rows and labels before the split, in hexadecimal.
 
     Raises
     ------
@@ -159,7 +170,7 @@ def load_dataset(
     max_pool = check_integer(max_pool, "max_pool", low=1)
     if standardize is not False:
         check_option(standardize, "standardize", ("feature", "channel"))
-    X, y = _read(info, data_home)
+    X, y, checksum = _read(info, data_home, data_dir)
     if info.split == "standard":
         pool, test = np.arange(info.n_rows - info.n_test), np.arange(-info.n_test, 0)
     else:
@@ -169,9 +180,7 @@ def load_dataset(
         pool = rest[_draw_pool(y[rest], max_pool, info.n_classes, rng)]
     X_pool, X_test = (_prepare(X[rows], info, standardize) for rows in (pool, test))
     if standardize:
-        X_pool, X_test = _standardize(
-            X_pool, X_test, by_channel=standardize == "channel"
-        )
+        X_pool, X_test = scaled(X_pool, X_test, by=standardize)
     counts = np.bincount(y[pool], minlength=info.n_classes)
     return Bunch(
         X_pool=X_pool,
@@ -181,23 +190,26 @@ def load_dataset(
         n_classes=info.n_classes,
         missing_classes=np.flatnonzero(counts == 0),
         info=info,
+        sha256=checksum,
     )
 
 
-def datasets_table(*, data_home=None):
+def datasets_table(*, data_home=None, data_dir=None):
     """Return the registry as a table, one row a data set.
 
     Parameters
     ----------
     data_home : str, path or None, default=None
         Where copies of downloads are looked for, see `get_data_home`.
+    data_dir : str, path or None, default=None
+        Folder with original files, see `load_dataset`.
 
     Returns
     -------
     pandas.DataFrame
         Indexed by name. The column ``availability`` says "offline" (generated here, or
-        part of a package), "installed" (Debian's files are there), "downloaded" (a copy
-        is kept) or "network".
+        part of a package), "installed" (Debian's files are there), "files" (in
+        ``data_dir``), "downloaded" (a copy is kept) or "network".
 
     Examples
     --------
@@ -211,7 +223,7 @@ def datasets_table(*, data_home=None):
             "title": info.title,
             "OpenML": "" if info.openml_id is None else str(info.openml_id),
             "rows": info.n_rows,
-            "pool": _pool_size(info),
+            "pool": pool_size(info),
             "test": info.n_test,
             "shape": " x ".join(map(str, info.shape)),
             "classes": info.n_classes,
@@ -219,7 +231,7 @@ def datasets_table(*, data_home=None):
             "split": info.split,
             "preprocessing": _describe_preprocessing(info),
             "mini-batch": info.batch_size,
-            "availability": _availability(info, data_home),
+            "availability": _availability(info, data_home, data_dir),
             "license": info.license,
             "source": info.source,
         }
@@ -228,9 +240,10 @@ def datasets_table(*, data_home=None):
     return pd.DataFrame(rows).set_index("name")
 
 
-def _pool_size(info):
+def pool_size(info, max_pool=50_000):
+    """Return the rows of the pool."""
     n_rest = info.n_rows - info.n_test
-    return n_rest if info.split == "standard" else min(n_rest, 50_000)
+    return n_rest if info.split == "standard" else min(n_rest, max_pool)
 
 
 def _describe_preprocessing(info):
@@ -242,22 +255,37 @@ def _describe_preprocessing(info):
     return f"/{info.scale:g}, mean {mean}, sd {sd}"
 
 
-def _availability(info, data_home):
+def _availability(info, data_home, data_dir):
     if info.offline:
         return "offline"
+    if data_dir is not None and find_original(info.name, data_dir):
+        return "files"
     if info.name == "fashion_mnist" and has_fashion_mnist():
         return "installed"
     held = copy_path(info.openml_id, data_home).exists()
     return "downloaded" if held else "network"
 
 
-def _read(info, data_home):
-    """Return all rows, flat and raw, and their classes."""
+def _read(info, data_home, data_dir=None):
+    """Return all rows, flat and raw, their classes, and a checksum of both."""
     if info.offline:
         return _generate(info.name)
-    if info.name == "fashion_mnist" and has_fashion_mnist():
-        return load_fashion_mnist(return_X_y=True)
-    return fetch_openml_task(info.openml_id, data_home=data_home, return_X_y=True)
+    files = None if data_dir is None else find_original(info.name, data_dir)
+    if files:
+        X, y = read_original(info, files)
+        check_test_part(info, y, f"the files in {files[0].parent}")
+    elif info.name == "fashion_mnist" and has_fashion_mnist():
+        X, y = load_fashion_mnist(return_X_y=True)
+    else:
+        X, y = fetch_openml_task(info.openml_id, data_home=data_home, return_X_y=True)
+    return X, y, _checksum(X, y)
+
+
+def _checksum(X, y):
+    digest = hashlib.sha256(f"{X.dtype}{X.shape}{y.dtype}".encode())
+    digest.update(np.ascontiguousarray(X))
+    digest.update(np.ascontiguousarray(y))
+    return digest.hexdigest()
 
 
 @cache
@@ -273,7 +301,7 @@ def _generate(name):
     X = X.astype(np.float32)
     # Shared by all callers, who get copies of rows and must not write into these.
     X.flags.writeable = y.flags.writeable = False
-    return X, y
+    return X, y, _checksum(X, y)
 
 
 def _draw_pool(y, max_pool, n_classes, rng):
@@ -304,7 +332,7 @@ def _draw_pool(y, max_pool, n_classes, rng):
 
 def _prepare(X, info, standardize):
     """Return rows in their shape, as float32, prepared as the registry says."""
-    X = _to_shape(X, info.shape).astype(np.float32)
+    X = _to_shape(X, info).astype(np.float32)
     if info.mean and not standardize:
         axes = (-1, *[1] * (len(info.shape) - 1))
         X /= info.scale
@@ -313,30 +341,31 @@ def _prepare(X, info, standardize):
     return X
 
 
-def _to_shape(X, shape):
+def _to_shape(X, info):
     """Return flat rows in the shape of the registry, channels first.
 
-    Color pictures may have been flattened channel by channel or pixel by pixel. Pixels
-    that touch are alike, so in the right order neighbors differ less.
+    Raises
+    ------
+    DataUnavailableError
+        If the rows are in another order than the registry says.
     """
-    if len(shape) < 3 or shape[0] == 1:
-        return X.reshape(len(X), *shape)
-    n_channels, height, width = shape
-    by_channel = X.reshape(len(X), *shape)
-    by_pixel = X.reshape(len(X), height, width, n_channels).transpose(0, 3, 1, 2)
-    sample = slice(None, None, max(1, len(X) // 100))
-    roughness = [
-        np.abs(np.diff(pictures[sample].astype(np.int32), axis=3)).mean()
-        for pictures in (by_channel, by_pixel)
-    ]
-    return by_channel if roughness[0] <= roughness[1] else by_pixel
+    if len(info.shape) < 3 or info.shape[0] == 1:
+        return X.reshape(len(X), *info.shape)
+    n_channels, height, width = info.shape
+    planar = X.reshape(len(X), *info.shape)
+    interleaved = X.reshape(len(X), height, width, n_channels).transpose(0, 3, 1, 2)
+    if _roughness(planar) <= _roughness(interleaved):
+        return planar
+    if info.pixel_order == "unknown":
+        return interleaved
+    raise DataUnavailableError(
+        f"The rows of {info.name} must hold one channel after the other. In these, "
+        "values that should be neighbors differ more than those of other pixels: they "
+        "are in another order, or another data set."
+    )
 
 
-def _standardize(X_pool, X_test, *, by_channel):
-    """Return both with mean 0 and standard deviation 1 on the pool."""
-    axes = (0, *range(2, X_pool.ndim)) if by_channel else (0,)
-    mean = X_pool.mean(axis=axes, keepdims=True, dtype=np.float64)
-    sd = X_pool.std(axis=axes, keepdims=True, dtype=np.float64)
-    # A constant feature stays constant.
-    sd[sd == 0] = 1.0
-    return tuple(((X - mean) / sd).astype(np.float32) for X in (X_pool, X_test))
+def _roughness(pictures):
+    """Return how far pixels that touch differ: less in the right order."""
+    sample = pictures[:: max(1, len(pictures) // 100)].astype(np.int32)
+    return np.abs(np.diff(sample, axis=3)).mean()

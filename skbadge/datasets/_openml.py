@@ -250,3 +250,24 @@ def _check_known(data_id, arrays):
             "incomplete or altered. Nothing was kept; delete openml's own copy before "
             "another try."
         )
+    check_test_part(info, arrays["target"], f"OpenML {data_id}")
+
+
+def check_test_part(info, y, source):
+    """Prove by its class counts that the last rows are the standard test part.
+
+    Raises
+    ------
+    DataUnavailableError
+        If they are not. Classes may be numbered in another order.
+    """
+    if not info.test_counts:
+        return
+    counts = np.bincount(y[-info.n_test :], minlength=info.n_classes)
+    if sorted(counts) != sorted(info.test_counts):
+        raise DataUnavailableError(
+            f"The last {info.n_test} rows of {info.name} must be its test part, with "
+            f"the class counts {sorted(info.test_counts)}. Got "
+            f"{sorted(counts.tolist())} in "
+            f"{source} instead: rows are in another order, or others. Nothing was kept."
+        )

@@ -19,10 +19,10 @@ __all__ = ["ClampGradients", "LeanHistory", "StopAtTrainAccuracy"]
 class StopAtTrainAccuracy(Callback):
     """Stop training after an epoch whose training accuracy is high enough.
 
-    The paper trains until 99% of the labeled rows are classified correctly. The
-    accuracy is counted as training goes, from the outputs that each mini-batch gave in
-    train mode before its own update, so it costs no further pass over the data. It is
-    recorded for every epoch as ``net.history[:, "train_acc"]``.
+    The paper trains until more than 99% of the labeled rows are classified correctly.
+    The accuracy is counted as training goes, from the outputs that each mini-batch gave
+    in train mode before its own update, so it costs no further pass over the data. It
+    is recorded for every epoch as ``net.history[:, "train_acc"]``.
 
     Parameters
     ----------
@@ -31,13 +31,22 @@ class StopAtTrainAccuracy(Callback):
     max_epochs : int or None, default=None
         Training stops after this many epochs in any case. None leaves the cap to the
         net's own ``max_epochs``, which always holds as well.
+    max_updates : int or None, default=None
+        Training stops after the epoch in which the weights were updated for the
+        ``max_updates``-th time: a cap on work, where epochs grow with the labels.
+    strict : bool, default=False
+        Whether the accuracy has to exceed ``threshold``: the paper's words are "until
+        the training accuracy exceeds 99%". Its public code stops at equality, too. With
+        a threshold of 1 nothing could.
 
     Attributes
     ----------
     reached_ : bool
         Whether the threshold was reached.
-    stopped_by_ : {"threshold", "max_epochs", "interrupt"} or None
+    stopped_by_ : {"threshold", "max_epochs", "max_updates", "interrupt"} or None
         What ended the last training; None while it runs.
+    n_updates_ : int
+        Mini-batches of the last training.
     n_epochs_ : int
         Epochs of the last training. With a warm start this is less than
         ``len(net.history)``.
@@ -45,9 +54,9 @@ class StopAtTrainAccuracy(Callback):
     Raises
     ------
     InvalidInputError
-        When training begins: for a threshold outside (0, 1], or a ``max_epochs`` above
-        the net's own, which would end training first. During training: for an epoch
-        without a mini-batch.
+        When training begins: for a threshold outside (0, 1], or (0, 1) with ``strict``,
+        or a ``max_epochs`` above the net's own, which would end training first. During
+        training: for an epoch without a mini-batch.
     ModuleOutputError
         During training: where the module does not return one column a class, or the
         targets are not class numbers.
@@ -66,8 +75,9 @@ class StopAtTrainAccuracy(Callback):
 
     The counts stay on the net's device and are read once an epoch.
 
-    Deviation from the paper: neither the paper nor its public code has a cap, so
-    training there need not end. `stopped_by_` says where the cap was hit.
+    Deviations from the paper: neither the paper nor its public code has a cap, so
+    training there need not end; `stopped_by_` says where one was hit. ``strict`` is
+    False by default, as in the public code.
 
     References
     ----------
@@ -92,13 +102,26 @@ class StopAtTrainAccuracy(Callback):
     True
     """
 
-    def __init__(self, threshold=0.99, *, max_epochs=None):
+    def __init__(
+        self, threshold=0.99, *, max_epochs=None, max_updates=None, strict=False
+    ):
         self.threshold = threshold
         self.max_epochs = max_epochs
+        self.max_updates = max_updates
+        self.strict = strict
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Check the settings and start counting epochs."""
-        check_real(self.threshold, "threshold", low=0, high=1, include_low=False)
+        check_real(
+            self.threshold,
+            "threshold",
+            low=0,
+            high=1,
+            include_low=False,
+            include_high=not self.strict,
+        )
+        if self.max_updates is not None:
+            check_integer(self.max_updates, "max_updates", low=1)
         if self.max_epochs is not None:
             check_integer(self.max_epochs, "max_epochs", low=1)
             if self.max_epochs > net.max_epochs:
@@ -108,7 +131,7 @@ class StopAtTrainAccuracy(Callback):
                     f"with max_epochs={net.max_epochs} in the net: raise the net's, or "
                     "leave the callback's at None."
                 )
-        self.n_epochs_ = 0
+        self.n_epochs_ = self.n_updates_ = 0
         self.reached_ = False
         self.stopped_by_ = None
         self.hits_ = []
@@ -143,14 +166,17 @@ class StopAtTrainAccuracy(Callback):
                 "An epoch must have at least one mini-batch. Got none: give more rows, "
                 "a smaller batch_size, or leave drop_last at False."
             )
+        self.n_updates_ += len(self.hits_)
         hits = torch.cat(self.hits_)
         self.hits_ = []
         self.n_epochs_ += 1
         accuracy = int(hits.sum()) / len(hits)
         net.history.record("train_acc", accuracy)
-        self.reached_ = accuracy >= self.threshold
+        self.reached_ = accuracy > self.threshold or (
+            not self.strict and accuracy == self.threshold
+        )
         capped = self.max_epochs is not None and self.n_epochs_ >= self.max_epochs
-        if self.reached_ or capped:
+        if self.reached_ or capped or self._is_worked_off():
             # skorch's signal for the end of training; partial_fit catches it.
             raise KeyboardInterrupt
 
@@ -160,10 +186,15 @@ class StopAtTrainAccuracy(Callback):
         cap = net.max_epochs if self.max_epochs is None else self.max_epochs
         if self.reached_:
             self.stopped_by_ = "threshold"
+        elif self._is_worked_off():
+            self.stopped_by_ = "max_updates"
         elif self.n_epochs_ >= cap:
             self.stopped_by_ = "max_epochs"
         else:
             self.stopped_by_ = "interrupt"
+
+    def _is_worked_off(self):
+        return self.max_updates is not None and self.n_updates_ >= self.max_updates
 
 
 class ClampGradients(Callback):

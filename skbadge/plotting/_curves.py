@@ -130,9 +130,10 @@ def draw_curves(ax, strategies, x, y, error, *, step=False, **options):
                     x[i],
                     y[i] - half,
                     y[i] + half,
-                    color=lines[-1].get_color(),
-                    alpha=0.18,
-                    linewidth=0,
+                    facecolor=(lines[-1].get_color(), 0.1),
+                    # A thin edge tells bands apart where they lie upon each other.
+                    edgecolor=(lines[-1].get_color(), 0.4),
+                    linewidth=0.5,
                     zorder=2,
                 )
             )
@@ -149,13 +150,28 @@ def _marked(n_points, position, step):
 
 
 def tidy_axes(ax, *, legend, location):
-    """Take away the frame, add a light grid, and a legend if asked for."""
+    """Take away the frame, add a light grid, and a legend if asked for.
+
+    ``legend="below"`` puts it below the axes, where it hides no line.
+    """
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color="#808080", alpha=0.25, linewidth=0.8)
     ax.set_axisbelow(True)
     handles = ax.get_legend_handles_labels()[0]
-    if legend and handles:
-        ax.legend(
+    if not (legend and handles):
+        return
+    if legend == "below":
+        drawn = ax.legend(
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.16),
+            ncols=4,
+            frameon=False,
+            fontsize="small",
+            handlelength=2.6,
+            columnspacing=1.2,
+        )
+    else:
+        drawn = ax.legend(
             loc=location,
             ncols=2 if len(handles) > 4 and location != "upper left" else 1,
             frameon=False,
@@ -163,6 +179,9 @@ def tidy_axes(ax, *, legend, location):
             handlelength=3,
             columnspacing=1.2,
         )
+    for text in drawn.get_texts():
+        # A name of one's own may hold what matplotlib would take for mathematics.
+        text.set_parse_math(False)
 
 
 def label_axis(ax, scale):

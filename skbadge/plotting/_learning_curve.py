@@ -100,7 +100,16 @@ class LearningCurveDisplay:
             strategies=names, n_labeled=counts, mean=means, standard_error=errors
         )
 
-    def plot(self, ax=None, *, scale="linear", band=True, legend=True, **options):
+    def plot(
+        self,
+        ax=None,
+        *,
+        scale="linear",
+        band=True,
+        legend=True,
+        score="accuracy",
+        **options,
+    ):
         """Draw the curves.
 
         Parameters
@@ -111,8 +120,10 @@ class LearningCurveDisplay:
             Scale of the labels. On "log2" each doubling takes the same room.
         band : bool, default=True
             Draw the bands of one standard error.
-        legend : bool, default=True
-            Add a legend.
+        legend : bool or "below", default=True
+            Add a legend; "below" puts it below the axes, where it hides no line.
+        score : str, default="accuracy"
+            What the curves show: the label of the axis, with a capital.
         **options : dict
             Further keyword arguments of ``Axes.plot``, for all lines.
 
@@ -128,7 +139,7 @@ class LearningCurveDisplay:
             ax, self.strategies, self.n_labeled, self.mean, error, **options
         )
         label_axis(ax, scale)
-        ax.set(ylabel="Accuracy")
+        ax.set(ylabel=score[:1].upper() + score[1:].replace("_", " "))
         tidy_axes(ax, legend=legend, location="lower right")
         self.ax_, self.figure_ = ax, ax.figure
         return self

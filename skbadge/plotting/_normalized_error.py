@@ -109,8 +109,8 @@ class NormalizedErrorDisplay:
         ----------
         ax : matplotlib Axes or None, default=None
             Where to draw; None makes a new figure.
-        legend : bool, default=True
-            Add a legend.
+        legend : bool or "below", default=True
+            Add a legend; "below" puts it below the axes, where it hides no line.
         **options : dict
             Further keyword arguments of ``Axes.plot``, for all lines.
 

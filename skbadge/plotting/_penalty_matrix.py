@@ -160,8 +160,11 @@ class PenaltyMatrixDisplay:
         styles = strategy_styles(self.strategies)
         labels = [styles[name].label for name in self.strategies]
         ax.set(xlim=(-0.5, n - 0.5), ylim=(n + _GAP + 0.5, -0.5), aspect="equal")
-        ax.set_xticks(range(n), labels, rotation=40, ha="left", rotation_mode="anchor")
-        ax.set_yticks([*range(n), n + _GAP], [*labels, "column mean"])
+        # A name of one's own may hold what matplotlib would take for mathematics.
+        plain = {"parse_math": False}
+        turned = {"rotation": 40, "ha": "left", "rotation_mode": "anchor"}
+        ax.set_xticks(range(n), labels, **turned, **plain)
+        ax.set_yticks([*range(n), n + _GAP], [*labels, "column mean"], **plain)
         ax.xaxis.tick_top()
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)

@@ -121,8 +121,8 @@ class RunningTimeDisplay:
             Scale of the seconds. On "log" times of zero are not drawn.
         band : bool, default=True
             Draw the bands of one standard error.
-        legend : bool, default=True
-            Add a legend.
+        legend : bool or "below", default=True
+            Add a legend; "below" puts it below the axes, where it hides no line.
         **options : dict
             Further keyword arguments of ``Axes.plot``, for all lines.
 

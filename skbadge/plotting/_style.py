@@ -112,6 +112,8 @@ def strategy_styles(names):
         elif name not in styles:
             color, marker = _OTHERS[n_others % len(_OTHERS)]
             linestyle = ("-", _DASHED, _DOTTED)[n_others // len(_OTHERS) % 3]
-            styles[name] = StrategyStyle(name, color, marker, linestyle)
+            # Of a reference such as mymodule:MyStrategy the module says little.
+            label = name.rpartition(":")[2] if name.count(":") == 1 else name
+            styles[name] = StrategyStyle(label or name, color, marker, linestyle)
             n_others += 1
     return styles

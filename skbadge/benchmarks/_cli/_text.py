@@ -1,0 +1,131 @@
+"""Tables and pictures that the command line shows."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+
+from skbadge.benchmarks._methods import strategy_order
+from skbadge.benchmarks.analysis._curves import SETTING, learning_curves
+from skbadge.plotting import LearningCurveDisplay
+
+__all__ = ["curves_picture", "datasets_text", "plan_text", "results_text", "say"]
+
+_MAX_LINES = 12
+
+
+def say(text):
+    """Print one line to the standard error."""
+    print("skbadge: " + " ".join(text.split()), file=sys.stderr)  # noqa: T201
+
+
+def results_text(results):
+    """Return the scores by labels and strategy: a table for each setting and score."""
+    parts = []
+    for metric in ["accuracy", *metrics_of(results)]:
+        curves = learning_curves(results, metric=metric)
+        scale, unit = (100, " in percent") if metric == "accuracy" else (1, "")
+        for setting, table in curves.groupby(SETTING):
+            dataset, model, batch_size = setting
+            n_repeats = table["n_repeats"].max()
+            repeats = "1 repeat" if n_repeats == 1 else f"{n_repeats} repeats"
+            parts.append(
+                f"{dataset}, {model}, B = {batch_size}: test {metric}{unit}, mean ± "
+                f"standard error over {repeats}\n{_scores(table, scale)}"
+            )
+    return "\n\n".join(parts) + "\n"
+
+
+def metrics_of(results):
+    """Return the names of the columns that hold scores beside the accuracy."""
+    columns = list(results.columns)
+    return columns[columns.index("accuracy") + 1 : columns.index("train_accuracy")]
+
+
+def _scores(table, scale):
+    counts = sorted(table["n_labeled"].unique())
+    # A dozen of them, the first and the last included.
+    last = len(counts) - 1
+    steps = range(min(len(counts), _MAX_LINES))
+    shown = [counts[round(i * last / max(1, len(steps) - 1))] for i in steps]
+    digits = 1 if scale == 100 else 3
+    texts = table.assign(
+        text=[
+            f"{scale * mean:.{digits}f}"
+            + (f" ± {scale * error:.{digits}f}" if error == error else "")
+            for mean, error in zip(table["mean"], table["standard_error"], strict=True)
+        ]
+    )
+    wide = texts.pivot(index="n_labeled", columns="strategy", values="text")
+    wide = wide.loc[shown, strategy_order(wide.columns)].fillna("-")
+    return wide.rename_axis("labels").reset_index().to_string(index=False)
+
+
+def curves_picture(results, path):
+    """Draw the learning curves of all settings into one picture.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Tidy results.
+    path : Path
+        The PNG file.
+    """
+    from matplotlib.figure import Figure
+
+    settings = list(results.groupby(SETTING))
+    n_columns = min(3, len(settings))
+    n_rows = -(-len(settings) // n_columns)
+    figure = Figure(figsize=(6.4 * n_columns, 4.8 * n_rows), layout="constrained")
+    axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for ax, (setting, table) in zip(axes, settings, strict=False):
+        order = strategy_order(table["strategy"])
+        table = table.iloc[table["strategy"].map(order.index).argsort(kind="stable")]
+        LearningCurveDisplay.from_accuracies(
+            table["strategy"], table["n_labeled"], table["accuracy"]
+        ).plot(ax)
+        # Names of files may hold what matplotlib would take for mathematics.
+        ax.set_title("{}, {}, B = {}".format(*setting), parse_math=False)
+    for ax in axes[len(settings) :]:
+        ax.set_axis_off()
+    figure.savefig(path, dpi=120)
+
+
+def datasets_text(table):
+    """Return the registry of data sets as text."""
+    columns = ["OpenML", "rows", "pool", "test", "shape", "classes", "availability"]
+    shown = table[columns].map(lambda v: v if isinstance(v, str) else f"{v:,}")
+    # The name of the columns stands above the index, in the same line as they.
+    lines = [shown.rename_axis(None).rename_axis("name", axis=1).to_string()]
+    for name, row in table.iterrows():
+        text = (
+            f"{row['title']}. Inputs: {row['preprocessing']}. License: "
+            f"{row['license']}. Source: {row['source']}."
+        )
+        lines += ["", str(name), *textwrap.wrap(text, 76)]
+    return "\n".join(lines)
+
+
+def plan_text(plan):
+    """Return what a dry run found as text."""
+    shown = plan.table.copy()
+    for name in ("hours", "hours at the cap"):
+        shown[name] = [_hours(value) for value in shown[name]]
+    shown = shown.set_index("dataset").rename_axis(None)
+    table = shown.rename_axis("dataset", axis=1).to_string()
+    lines = [
+        table,
+        "",
+        f"{plan.table['cells'].sum():,} cells, {plan.table['trainings'].sum():,} "
+        f"trainings; {_hours(plan.table['hours'].sum())} hours on one {plan.device} "
+        f"at the epochs assumed, {_hours(plan.table['hours at the cap'].sum())} if "
+        f"every training went to its cap; about {plan.disk_mb:,.0f} MB on disk.",
+        *plan.notes,
+    ]
+    return "\n".join([lines[0], "", *(textwrap.fill(x, 80) for x in lines[2:])])
+
+
+def _hours(value):
+    if value != value:
+        return "?"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"

@@ -1,0 +1,248 @@
+"""The methods of the experiments in one table, and references to a user's own."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from skbadge import (
+    ALBL,
+    BADGE,
+    CoreSet,
+    EntropySampling,
+    LeastConfidence,
+    MarginSampling,
+    RandomSampling,
+)
+from skbadge.exceptions import InvalidInputError
+from skbadge.plotting import StrategyStyle, strategy_styles
+from skbadge.strategies import QueryStrategy
+
+__all__ = [
+    "KDPP",
+    "METHODS",
+    "REFERENCE",
+    "SEVEN",
+    "STRATEGIES",
+    "Method",
+    "check_name",
+    "code_checksum",
+    "is_reference",
+    "labels_of",
+    "load_object",
+    "make_strategy",
+    "reference_to",
+    "strategy_order",
+]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method of the experiments.
+
+    Attributes
+    ----------
+    name : str
+        Short name, as on the command line.
+    make : callable
+        Called with ``n_rounds`` and the keyword arguments of `make_strategy`; returns
+        the strategy.
+    style : StrategyStyle
+        Its label, color and marker.
+    """
+
+    name: str
+    make: Callable[..., QueryStrategy]
+    style: StrategyStyle
+
+
+# A method more is a line more; its style comes from skbadge.plotting, which has one
+# for any name.
+_FACTORIES = {
+    "badge": lambda first, **_: BADGE(first=first),
+    "albl": lambda n_rounds, albl_update, **_: ALBL(
+        n_rounds=max(1, n_rounds), update=albl_update
+    ),
+    "coreset": lambda **_: CoreSet(),
+    "conf": lambda **_: LeastConfidence(),
+    "marg": lambda **_: MarginSampling(),
+    "entropy": lambda **_: EntropySampling(),
+    "rand": lambda **_: RandomSampling(),
+    "badge-kdpp": lambda **_: BADGE(sampler="k-dpp"),
+}
+METHODS = {
+    name: Method(name, make, strategy_styles(_FACTORIES)[name])
+    for name, make in _FACTORIES.items()
+}
+#: Short names of all methods.
+STRATEGIES = tuple(METHODS)
+#: The paper's seven methods, in the order of its figures.
+SEVEN = STRATEGIES[:7]
+#: Random sampling, to which the others are compared.
+REFERENCE = "rand"
+#: The k-DPP of the paper's appendix, which is no part of the comparisons.
+KDPP = "badge-kdpp"
+
+_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(.*\))?", re.S)
+_FORM = "mymodule:MyStrategy or mymodule:MyStrategy(option=1)"
+
+
+def make_strategy(name, *, n_rounds, first="uniform", albl_update="all"):
+    """Return a strategy by its short name, or one of your own by reference.
+
+    Parameters
+    ----------
+    name : str
+        One of `STRATEGIES`; or ``"mymodule:MyStrategy"``, a class, or a function that
+        returns a strategy, in a module that can be imported, with literal keyword
+        arguments if need be: ``"mymodule:MyStrategy(share=0.2)"``.
+    n_rounds : int
+        Number of queries of the run, which ALBL plans for.
+    first : str, default="uniform"
+        First center of BADGE's k-means++.
+    albl_update : str, default="all"
+        Which arms of ALBL learn.
+
+    Returns
+    -------
+    QueryStrategy
+
+    Raises
+    ------
+    InvalidInputError
+        For an unknown name, or a reference that leads to no strategy.
+
+    Examples
+    --------
+    >>> from skbadge.benchmarks import make_strategy
+    >>> make_strategy("badge", n_rounds=10)
+    BADGE()
+    >>> make_strategy("skbadge.strategies:BADGE(first='norm')", n_rounds=10)
+    BADGE(first='norm')
+    """
+    if name in METHODS:
+        return METHODS[name].make(
+            n_rounds=n_rounds, first=first, albl_update=albl_update
+        )
+    strategy = load_object(check_name(name, "strategy", STRATEGIES))
+    if not isinstance(strategy, QueryStrategy):
+        raise InvalidInputError(
+            f"strategy must lead to a QueryStrategy. Got {name!r}, which is a "
+            f"{type(strategy).__name__}: see skbadge.strategies.QueryStrategy."
+        )
+    return strategy
+
+
+def strategy_order(names):
+    """Sort strategy names: badge, the k-DPP, the others of the paper, then by name."""
+    order = (SEVEN[0], KDPP, *SEVEN[1:], *STRATEGIES)
+    return sorted(
+        dict.fromkeys(names),
+        key=lambda name: (order.index(name) if name in METHODS else 99, name),
+    )
+
+
+def labels_of(names):
+    """Return the labels of strategies (list of str)."""
+    return [style.label for style in strategy_styles(names).values()]
+
+
+def is_reference(name):
+    """Say whether a name has the form of a reference to an object of one's own."""
+    return isinstance(name, str) and _REFERENCE.fullmatch(name) is not None
+
+
+def check_name(name, what, known, form=_FORM):
+    """Return a known name, or one with the form of a reference; nothing is imported."""
+    if name in known or is_reference(name):
+        return name
+    listed = ", ".join(map(repr, known))
+    raise InvalidInputError(
+        f"{what} must be one of {listed}, or one of your own as {form}. Got "
+        f"{name!r} instead."
+    )
+
+
+def reference_to(thing):
+    """Return the reference to a class, function or parametrized object of one's own.
+
+    Strings are returned as they are. What stands in a file being run or in a function
+    has no name by which another process could import it.
+    """
+    if isinstance(thing, str):
+        return thing
+    arguments = ""
+    target = thing
+    if not isinstance(thing, type) and hasattr(thing, "get_params"):
+        target = type(thing)
+        default = target().get_params(deep=False)
+        own = thing.get_params(deep=False)
+        changed = {k: v for k, v in own.items() if repr(v) != repr(default.get(k))}
+        arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
+    module = getattr(target, "__module__", None)
+    name = getattr(target, "__qualname__", None)
+    if module in (None, "__main__") or name is None or not name.isidentifier():
+        raise InvalidInputError(
+            "An object of your own must stand at the top of a module that worker "
+            f"processes can import. Got {thing!r} of {module}: move it to a file such "
+            "as mymodule.py."
+        )
+    return f"{module}:{name}" + (f"({arguments})" if arguments else "")
+
+
+def load_object(reference, *, call=True):
+    """Import what a reference names, and call it unless told otherwise.
+
+    Parameters
+    ----------
+    reference : str
+        ``module:name`` or ``module:name(option=literal)``.
+    call : bool, default=True
+        Return what the object returns; False returns the object itself where no
+        arguments are given.
+
+    Raises
+    ------
+    InvalidInputError
+        If it cannot be imported, or its arguments are not literals.
+    """
+    path, _, arguments = reference.partition("(")
+    module, _, name = path.partition(":")
+    try:
+        found = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+        options = _literals(f"f({arguments}") if arguments else {}
+    except (ImportError, AttributeError, SyntaxError, ValueError) as error:
+        raise InvalidInputError(
+            f"A reference must name an object that can be imported, as {_FORM}, with "
+            f"literal arguments. Got {reference!r} instead: {error}"
+        ) from error
+    return found(**options) if call or arguments else found
+
+
+def _literals(text):
+    tree = ast.parse(text, mode="eval").body
+    if not isinstance(tree, ast.Call) or tree.args:
+        raise ValueError("arguments are given by name")
+    return {word.arg: ast.literal_eval(word.value) for word in tree.keywords}
+
+
+def code_checksum(references):
+    """Return a checksum of the source files that hold the objects named, or "".
+
+    Code that changed gives other results, so it belongs to what a cell was made of.
+    """
+    digest = hashlib.sha256()
+    modules = sorted({name.partition(":")[0] for name in references if ":" in name})
+    for name in modules:
+        importlib.import_module(name)
+        source = getattr(sys.modules[name], "__file__", None)
+        digest.update(Path(source).read_bytes() if source else b"")
+    return digest.hexdigest() if modules else ""

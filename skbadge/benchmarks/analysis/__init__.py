@@ -1,0 +1,1 @@
+"""Curves, budgets and comparisons of strategies: pure functions on tidy tables."""

@@ -1,0 +1,1 @@
+"""One HTML page of an experiment, and the tables behind it."""

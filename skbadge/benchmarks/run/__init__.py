@@ -1,0 +1,1 @@
+"""Cells, their data and nets, and the grid that runs them."""

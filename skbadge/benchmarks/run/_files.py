@@ -1,0 +1,278 @@
+"""Data files of one's own: arrays in ``.npz``, tables in CSV or parquet."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+
+from skbadge.datasets import DATASETS
+from skbadge.exceptions import InvalidInputError
+
+__all__ = ["describe_file", "plain_name", "read_file"]
+
+_LONGEST_NAME = 80
+_KINDS = (".npz", ".csv", ".parquet")
+
+
+def describe_file(path, target=""):
+    """Return what the cells of a data file say about it.
+
+    Parameters
+    ----------
+    path : str
+        A ``.npz`` file with arrays ``X`` and ``y``, and with ``X_test`` and ``y_test``
+        where it has a test set; or a table in CSV or parquet, one row an example.
+    target : str, default=""
+        The column of labels of a table.
+
+    Returns
+    -------
+    dict
+        ``dataset`` (the file's name, in plain characters), ``path``, ``sha256`` and,
+        for a table, ``target``.
+
+    Raises
+    ------
+    InvalidInputError
+        If the file cannot be used.
+    """
+    path = str(path)
+    checksum = hashlib.sha256(_bytes_of(path)).hexdigest()
+    read_file(path, checksum, target)
+    name = plain_name(Path(path).name)
+    described = {"dataset": name, "path": path, "sha256": checksum}
+    return described | ({"target": target} if target else {})
+
+
+def plain_name(name):
+    """Return a name for tables and pictures, without what a terminal would obey.
+
+    Control and direction marks are escaped; a long name is cut, with a checksum that
+    keeps it apart from others.
+    """
+    name = "".join(
+        char
+        if unicodedata.category(char)[0] not in "CZ" or char == " "
+        else char.encode("unicode_escape").decode()
+        if not 0xD800 <= ord(char) < 0xE000
+        else f"\\u{ord(char):x}"
+        for char in name
+    )
+    if len(name) <= _LONGEST_NAME:
+        return name
+    mark = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: _LONGEST_NAME - 12]}... {mark}"
+
+
+@lru_cache(maxsize=1)
+def read_file(path, sha256, target=""):
+    """Return the arrays of a data file, checked.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    sha256 : str
+        Its checksum: a file that was changed since is refused.
+    target : str, default=""
+        The column of labels of a table.
+
+    Returns
+    -------
+    X, y, X_test, y_test, classes
+        ``X`` as an array of float32, or as the DataFrame of a table; ``y`` as numbers
+        from 0 of the sorted ``classes``. The test parts are None where the file has
+        none.
+    """
+    content = _bytes_of(path)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise InvalidInputError(
+            f"{path} must be the file that the benchmark was started with. Got other "
+            "content: leave it alone until the benchmark has ended."
+        )
+    suffix = Path(path).suffix.lower()
+    if suffix in (".csv", ".parquet"):
+        X, y = _read_table(path, content, suffix, target)
+        X_test = y_test = None
+    else:
+        X, y, X_test, y_test = _read_parts(path, content)
+    labels = y if y_test is None else np.concatenate([y, y_test])
+    classes, codes = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise InvalidInputError(
+            f"y in {path} must hold at least 2 classes. Got {len(classes)}."
+        )
+    if y.dtype.kind == "f" and (classes != np.round(classes)).any():
+        raise InvalidInputError(
+            f"y in {path} must hold classes. Got fractions such as "
+            f"{classes[classes != np.round(classes)][0]}: a regression target?"
+        )
+    codes = codes.astype(np.int64)
+    y_test = None if y_test is None else codes[len(y) :]
+    return X, codes[: len(y)], X_test, y_test, classes
+
+
+def _bytes_of(path):
+    try:
+        # A pipe or a device would be read for ever.
+        if Path(path).exists() and not Path(path).is_file():
+            raise InvalidInputError(
+                f"--dataset must name a regular file. Got {path!r} instead."
+            )
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, InvalidInputError):
+            raise
+        missing = isinstance(error, FileNotFoundError)
+        raise InvalidInputError(
+            f"--dataset must name a registered data set ({', '.join(DATASETS)}) or a "
+            f"file that ends in {', '.join(_KINDS)}. Got {path!r} instead: "
+            + ("there is no such file." if missing else f"{error}.")
+        ) from error
+
+
+def _read_parts(path, content):
+    arrays = _read_arrays(path, content)
+    X, y = _check_arrays(path, arrays, "X", "y")
+    if "X_test" not in arrays and "y_test" not in arrays:
+        return *_as_pictures(path, X), y, None, None
+    X_test, y_test = _check_arrays(path, arrays, "X_test", "y_test")
+    if X_test.shape[1:] != X.shape[1:]:
+        raise InvalidInputError(
+            f"X_test in {path} must have rows of shape {X.shape[1:]}, as X has. "
+            f"Got {X_test.shape[1:]} instead."
+        )
+    if y.dtype.kind in "US" and y_test.dtype.kind != y.dtype.kind:
+        raise InvalidInputError(
+            f"y_test in {path} must have labels of the type of y, {y.dtype}. Got "
+            f"{y_test.dtype} instead."
+        )
+    X, X_test = _as_pictures(path, X, X_test)
+    return X, y, X_test, y_test
+
+
+def _read_arrays(path, content):
+    try:
+        archive = np.load(BytesIO(content), allow_pickle=False)
+        if isinstance(archive, np.lib.npyio.NpzFile):
+            names = ("X", "y", "X_test", "y_test")
+            arrays = {name: archive[name] for name in names if name in archive.files}
+            if all(isinstance(array, np.ndarray) for array in arrays.values()):
+                return arrays
+            raise ValueError("a member is no array")
+    # A header may promise more than there is room for.
+    except (ValueError, OSError, BadZipFile, EOFError, MemoryError) as error:
+        # NumPy's advice to allow pickles would let the file run code.
+        reason = "it is no archive of arrays" if "pickle" in str(error) else str(error)
+        if "Object arrays" in str(error):
+            reason = "Object arrays hold any kind of thing; write numbers or strings"
+        raise InvalidInputError(
+            f"{path} must be a .npz file with arrays of numbers or strings, or a table "
+            f"that ends in .csv or .parquet. Got one that cannot be read: {reason}"
+        ) from error
+    raise InvalidInputError(
+        f"{path} must be a .npz file with arrays X and y, as numpy.savez writes. Got a "
+        "single array instead."
+    )
+
+
+def _check_arrays(path, arrays, name_X, name_y):
+    missing = [name for name in (name_X, name_y) if name not in arrays]
+    if missing:
+        raise InvalidInputError(
+            f"{path} must hold the arrays X and y, and optionally X_test and y_test. "
+            f"Missing: {', '.join(missing)}."
+        )
+    X, y = arrays[name_X], arrays[name_y]
+    if X.dtype.kind not in "biuf" or X.ndim < 2:
+        raise InvalidInputError(
+            f"{name_X} in {path} must be an array of numbers of shape (n_rows, "
+            "n_features), or (n_rows, n_channels, height, width) for images. Got "
+            f"shape {X.shape} and dtype {X.dtype} instead."
+        )
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or len(y) != len(X) or not len(y):
+        raise InvalidInputError(
+            f"{name_y} in {path} must have one label for each of the {len(X)} rows of "
+            f"{name_X}. Got an array of shape {y.shape} instead."
+        )
+    X = np.ascontiguousarray(X, dtype=np.float32)
+    good = np.isfinite(X).reshape(len(X), -1).all(axis=1)
+    if not good.all():
+        raise InvalidInputError(
+            f"{name_X} in {path} must hold finite numbers of float32. Got NaN or "
+            f"infinity in row {int(np.flatnonzero(~good)[0])}: impute first."
+        )
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise InvalidInputError(f"{name_y} in {path} must not hold NaN or infinity.")
+    return X, y
+
+
+def _as_pictures(path, *parts):
+    """Return pictures with channels first, and bytes as numbers in [0, 1]."""
+    if parts[0].ndim != 4:
+        return parts
+    if _channels_are_last(path, parts[0].shape[1:]):
+        parts = [np.ascontiguousarray(part.transpose(0, 3, 1, 2)) for part in parts]
+    top = max(part.max() for part in parts)
+    low = min(part.min() for part in parts)
+    if 1 < top <= 255 and low >= 0 and all((p == np.round(p)).all() for p in parts):
+        parts = [part / np.float32(255) for part in parts]
+    return tuple(parts)
+
+
+def _channels_are_last(path, shape):
+    """Say which axis holds the channels: the odd one out beside height and width."""
+    a, b, c = shape
+    first = a in (1, 3, 4) or b == c
+    last = b != c and (c in (1, 3, 4) or (a == b and c < a))
+    if first and last:
+        raise InvalidInputError(
+            f"X in {path} must have pictures of shape (n_channels, height, width). Got "
+            f"{shape}, which may be that or have the channels last: crop or pad them, "
+            "so that only one axis can be that of the channels."
+        )
+    return last
+
+
+def _read_table(path, content, suffix, target):
+    try:
+        if suffix == ".csv":
+            frame = pd.read_csv(BytesIO(content))
+        else:
+            frame = pd.read_parquet(BytesIO(content))
+    except ImportError as error:
+        raise InvalidInputError(
+            f"Reading {path} needs the package pyarrow: pip install pyarrow, or write "
+            "the table as CSV."
+        ) from error
+    # The readers of tables answer a damaged file with errors of many kinds.
+    except Exception as error:
+        raise InvalidInputError(
+            f"{path} must be a table in {suffix[1:]} format. It cannot be read: {error}"
+        ) from error
+    if target not in frame.columns:
+        listed = ", ".join(map(str, frame.columns[:20]))
+        raise InvalidInputError(
+            f"--target must name the column of labels in {path}. Got "
+            f"{target or 'none'!r}; there are {listed}."
+        )
+    missing = frame[target].isna()
+    if missing.any():
+        raise InvalidInputError(
+            f"The column {target!r} in {path} must hold a label in every row. Got none "
+            f"in {int(missing.sum())} of {len(frame)} rows, the first of them "
+            f"{int(np.flatnonzero(missing)[0])}: leave these rows out."
+        )
+    y = frame[target].to_numpy()
+    if y.dtype == object:
+        y = y.astype(str)
+    return frame.drop(columns=target), y

@@ -1,0 +1,469 @@
+"""Run many cells in parallel, each stored when it is done."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections import Counter
+from dataclasses import asdict, dataclass
+
+import pandas as pd
+from sklearn.metrics import get_scorer_names
+
+from skbadge.benchmarks._methods import (
+    KDPP,
+    is_reference,
+    load_object,
+    make_strategy,
+)
+from skbadge.benchmarks.run._cell import environment, made_of
+from skbadge.benchmarks.run._csv import read_csv
+from skbadge.benchmarks.run._json import write_atomically
+from skbadge.benchmarks.run._pool import ProgressBar, check_processes, completed
+from skbadge.benchmarks.run._settings import Cell, from_settings
+from skbadge.benchmarks.run._store import KEY, RUN_AGAIN, CellStore
+from skbadge.benchmarks.run._tasks import check_task, load_task
+from skbadge.exceptions import DataUnavailableError, InvalidInputError
+from skbadge.utils._validation import check_option
+
+__all__ = ["GridResults", "load_grid", "run_grid"]
+
+_SETTINGS = "settings.json"
+_WORDS = {
+    "data": "other data",
+    "skbadge": "another version of skbadge",
+    "code": "other code of your own",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class GridResults:
+    """What there is of a grid, finished or not.
+
+    Attributes
+    ----------
+    results : DataFrame
+        One row a cell and round: dataset, model, batch_size, strategy, repeat, round,
+        n_labeled, accuracy (on the test set), any other metrics, train_accuracy,
+        epochs, hit_max_epochs (also for a cap on updates), and positions (of the rows
+        added, in the pool of the repeat, joined by spaces).
+        The same for every number of jobs, on every backend, interrupted or not.
+    costs : DataFrame
+        The same keys; fit_seconds, embed_seconds and select_seconds (NaN in round 0,
+        which has no query), peak_memory_mb of the process.
+    failures : DataFrame
+        One row a failed cell, with its error and traceback.
+    missing : DataFrame
+        One row a cell that is neither finished nor failed.
+    settings : dict
+        What ``settings.json`` says.
+    """
+
+    results: pd.DataFrame
+    costs: pd.DataFrame
+    failures: pd.DataFrame
+    missing: pd.DataFrame
+    settings: dict
+
+
+def run_grid(
+    cells,
+    out,
+    *,
+    n_jobs=None,
+    resume=True,
+    progress=False,
+    about=None,
+    skip_missing=False,
+):
+    """Run the cells of an experiment in parallel processes.
+
+    Each finished cell is written at once, and each long one after every round, so that
+    an experiment that was killed goes on where it was.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        What to run; see `make_cells` and `preset_cells`.
+    out : str or Path
+        Folder of the experiment. Gets ``results.csv``, ``costs.csv``,
+        ``settings.json``, ``failures.csv`` if there are any, and the folder ``cells``.
+    n_jobs : int or None, default=None
+        Processes, as for :class:`joblib.Parallel`: -1 for all cores, None for what
+        :func:`joblib.parallel_config` says, else 1, which runs in this process.
+    resume : bool, default=True
+        Keep finished cells with the same settings, data and code, and go on with
+        interrupted ones; failed cells are run again. Other cells of the folder stay in
+        its tables, so that one folder can be filled by several calls. False gives the
+        folder of old cells another name and runs every cell anew.
+    progress : bool, default=False
+        Show a progress bar with the time left, on the standard error.
+    about : dict or None, default=None
+        Anything worth knowing of the experiment, written to ``settings.json``.
+    skip_missing : bool, default=False
+        Run the cells whose data can be had, where others cannot; which ones are left
+        out is written to ``settings.json`` and told in the report.
+
+    Returns
+    -------
+    GridResults
+        Of all cells of the folder.
+
+    Raises
+    ------
+    InvalidInputError
+        If cells cannot be run together or with their data, or the joblib backend
+        computes in threads.
+    DataUnavailableError
+        If data cannot be had. Both are noticed before the first cell is run.
+
+    Warns
+    -----
+    UserWarning
+        For a damaged file, which is not used; for finished cells of other versions of
+        the libraries; and for finished cells that have other settings, or were made of
+        other data or by other code: these are run anew, and leave the tables, and their
+        files stay in the folder.
+
+    Notes
+    -----
+    A cell that fails is recorded with its traceback and does not stop the others. So is
+    one whose process dies, for example for want of memory.
+
+    Any joblib backend with processes serves: loky, joblib's own, or Dask for many
+    machines, with one thread a worker::
+
+        client = dask.distributed.Client("tcp://scheduler:8786")
+        with joblib.parallel_config(backend="dask"):
+            run_grid(cells, "results")
+
+    With Dask the results come back to this machine and are written here; checkpoints
+    are written by the workers, so continuing inside a cell needs a shared folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skbadge.benchmarks import make_cells, run_grid
+    >>> cells = make_cells(
+    ...     ["digits"], batch_sizes=[50], strategies=["marg", "rand"], repeats=1,
+    ...     n_rounds=1, n_hidden=8, max_epochs=3)
+    >>> with tempfile.TemporaryDirectory() as out:
+    ...     grid = run_grid(cells, out)
+    >>> grid.results[["strategy", "n_labeled"]].values.tolist()
+    [['marg', 100], ['marg', 150], ['rand', 100], ['rand', 150]]
+    """
+    cells = _check_cells(cells)
+    _check_own(cells)
+    store = CellStore(out)
+    data = _load_all(cells, must=skip_missing is False)
+    if skip_missing:
+        cells, skipped = _without(cells, data)
+        about = (about or {}) | {"data_that_could_not_be_had": skipped}
+    earlier = _earlier(store, cells) if resume else []
+    todo = _unfinished(store, cells, data) if resume else cells
+    costs = _check_data(todo, data)
+    if todo:
+        check_processes(n_jobs)
+    if not resume:
+        _tell_aside(store.set_aside())
+    store.make()
+    everything = [*earlier, *cells]
+    _write_settings(store, everything, about)
+    # Long ones first, so that no core waits for a long one at the end.
+    todo = sorted(todo, key=costs.get, reverse=True)
+    done = len(cells) - len(todo)
+    bar = ProgressBar(len(cells), done, costs, shown=progress and bool(todo))
+    try:
+        with bar:
+            for cell, content in completed(store, todo, n_jobs):
+                failed = "error" in content
+                (store.write_failure if failed else store.write)(cell, content)
+                bar.advance(cell, failed)
+    finally:
+        grid = _collect(store, everything, about)
+    return grid
+
+
+def load_grid(out):
+    """Read a folder written by `run_grid`, however far it got, and refresh its tables.
+
+    Parameters
+    ----------
+    out : str or Path
+        The folder.
+
+    Returns
+    -------
+    GridResults
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no such folder.
+    """
+    store = CellStore(out)
+    try:
+        settings, cells = _read_settings(store)
+    except OSError as error:
+        raise InvalidInputError(
+            f"The folder must hold the results of a benchmark. Got {str(out)!r}, which "
+            f"has no readable {_SETTINGS}."
+        ) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InvalidInputError(
+            f"{store.directory / _SETTINGS} must list the cells of a benchmark. Got "
+            f"something else ({error}): run the benchmark again to write it anew."
+        ) from error
+    about = settings.get("about")
+    if not store.cells.is_dir():
+        return _tables_only(store, cells, settings)
+    return _collect(store, cells, about, damaged="It counts as missing.")
+
+
+def _check_cells(cells):
+    cells = list(cells)
+    if not cells or not all(isinstance(cell, Cell) for cell in cells):
+        raise InvalidInputError(
+            f"cells must be a sequence of at least one Cell. Got {cells[:3]!r} instead."
+        )
+    counts = Counter(tuple(cell.key.values()) for cell in cells)
+    key, count = counts.most_common(1)[0]
+    if count > 1:
+        raise InvalidInputError(
+            "Each cell of an experiment must have its own dataset, model, batch_size, "
+            f"strategy and repeat. Got {key} {count} times: use one folder for each "
+            "setting."
+        )
+    return cells
+
+
+def _check_own(cells):
+    """Import what cells name of a user's own, before anything is paid for."""
+    for name in dict.fromkeys(cell.strategy for cell in cells):
+        make_strategy(name, n_rounds=1)
+    for name in dict.fromkeys(cell.model for cell in cells if cell.has_own_learner):
+        load_object(name)
+    for name in dict.fromkeys(metric for cell in cells for metric in cell.metrics):
+        if is_reference(name):
+            load_object(name, call=False)
+        else:
+            check_option(name, "metrics", tuple(get_scorer_names()))
+
+
+def _read_settings(store):
+    """Return what ``settings.json`` says, and its cells."""
+    path = store.directory / _SETTINGS
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    shared = settings["shared"]
+    return settings, _check_cells(
+        from_settings(shared | other) for other in settings["cells"]
+    )
+
+
+def _earlier(store, cells):
+    """Return the cells of the folder that are not asked for now.
+
+    Those of the same name and with other settings leave the tables, with a warning.
+    """
+    try:
+        _, there = _read_settings(store)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        # A new folder, or one whose list is damaged: it is written anew.
+        return []
+    asked = {tuple(cell.key.values()): cell for cell in cells}
+    differing = {}
+    for old in there:
+        new = asked.get(tuple(old.key.values()))
+        if new is not None and new.settings() != old.settings():
+            before, now = old.settings(), new.settings()
+            for name in before.keys() | now.keys():
+                if before.get(name) != now.get(name):
+                    differing[name] = (getattr(old, name), getattr(new, name))
+    if differing:
+        listed = ", ".join(
+            f"{name} {before!r}, now {now!r}"
+            for name, (before, now) in sorted(differing.items())
+        )
+        warnings.warn(
+            f"{store.directory} has results of the same cells with other settings "
+            f"({listed}). They leave its tables; their files stay. To keep both, use "
+            "a folder for each.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return [cell for cell in there if tuple(cell.key.values()) not in asked]
+
+
+def _tell_aside(aside):
+    if aside is not None:
+        warnings.warn(
+            f"The cells that were there are now in {aside}, out of the tables. Delete "
+            "that folder if nobody needs it.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _load_all(cells, *, must):
+    """Load each data set once; return tasks, or why one cannot be had.
+
+    A download happens here, once, and not in every worker.
+    """
+    found = {}
+    for cell in cells:
+        place = (cell.dataset, cell.path, cell.has_own_learner)
+        if place in found:
+            continue
+        try:
+            found[place] = load_task(cell)
+        except DataUnavailableError as error:
+            if must:
+                raise
+            found[place] = error
+    return found
+
+
+def _without(cells, data):
+    """Return the cells whose data are there, and the names of the other sets."""
+    gone = {
+        place[0]: str(task)
+        for place, task in data.items()
+        if isinstance(task, DataUnavailableError)
+    }
+    kept = [cell for cell in cells if cell.dataset not in gone]
+    if not kept:
+        raise DataUnavailableError(
+            f"At least one data set must be had. Got none of {', '.join(gone)}: "
+            f"{next(iter(gone.values()))}"
+        )
+    return kept, sorted(gone)
+
+
+def _task_of(cell, data):
+    return data[cell.dataset, cell.path, cell.has_own_learner]
+
+
+def _unfinished(store, cells, data):
+    """Return the cells without a usable file; warn of those made of something else."""
+    now, others, changed, todo = environment(), set(), Counter(), []
+    for cell in cells:
+        content = store.read(cell)
+        if content is None:
+            todo.append(cell)
+            continue
+        made = content.get("made_of") or {}
+        wanted = made_of(cell, _task_of(cell, data).sha256)
+        new = [name for name, value in wanted.items() if made.get(name) != value]
+        if new:
+            store.set_cell_aside(cell)
+            todo.append(cell)
+            changed.update(_WORDS[name] for name in new)
+            continue
+        # A kill between the two leaves the checkpoint of a finished cell.
+        store.tidy(cell)
+        there = content["environment"]
+        others |= {
+            f"{name} {there[name]}" for name in there if there[name] != now.get(name)
+        }
+    if changed:
+        listed = ", ".join(f"{what} ({n} cells)" for what, n in changed.items())
+        warnings.warn(
+            f"Finished cells were made of something else than now: {listed}. They are "
+            "run anew; their files stay in the folder, with names that end in .other.",
+            UserWarning,
+            stacklevel=3,
+        )
+    if others:
+        warnings.warn(
+            "Finished cells are kept that were run with other versions, "
+            f"{', '.join(sorted(others))}: results may differ from those of a grid run "
+            "in one go. Without resuming, all cells are run again.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return todo
+
+
+def _check_data(cells, data):
+    """Check all cells against their data, and estimate their costs."""
+    costs = {}
+    for cell in cells:
+        task = _task_of(cell, data)
+        check_task(cell, task)
+        costs[cell] = _cost(cell, len(task.X))
+    return costs
+
+
+def _cost(cell, n_pool):
+    """Estimate what a cell costs beside others, in whole units of no meaning."""
+    n_rounds = cell.count_rounds(n_pool)
+    labels = [cell.n_initial + i * cell.batch_size for i in range(n_rounds + 1)]
+    training = sum(labels) * (50 if cell.model == "resnet" else 1)
+    choosing = n_rounds * n_pool * cell.batch_size / 1_000
+    swaps = 0.01 * n_rounds * cell.batch_size**2
+    factors = {"badge": (0.2, 0), KDPP: (0.2, 1), "coreset": (0.05, 0)}
+    by_pool, by_swap = factors.get(cell.strategy, (0.0, 0))
+    return int(training + by_pool * choosing + by_swap * swaps) + 1
+
+
+def _collect(store, cells, about, *, damaged=RUN_AGAIN):
+    """Write the tables and the settings anew, and return all that there is."""
+    results, costs, failures, missing, environments = store.tables(
+        cells, damaged=damaged
+    )
+    store.write_tables(results, costs, failures)
+    summary = {
+        "cells": len(cells),
+        "finished": len(cells) - len(failures) - len(missing),
+        "failed": len(failures),
+        "missing": len(missing),
+        "trainings_stopped_by_max_epochs": _cap_hits(results),
+        "environments": environments,
+    }
+    settings = _write_settings(store, cells, about, summary)
+    missing = pd.DataFrame([cell.key for cell in missing], columns=list(cells[0].key))
+    return GridResults(results, costs, failures, missing, settings)
+
+
+def _tables_only(store, cells, settings):
+    """Return what the tables say where the files of the cells are not there.
+
+    Nothing is written: the tables could not be made again.
+    """
+    tables = [read_csv(store.directory / name) for name in ("results.csv", "costs.csv")]
+    there = set(tables[0][list(KEY)].itertuples(index=False, name=None))
+    missing = [cell for cell in cells if tuple(cell.key.values()) not in there]
+    keys = pd.DataFrame([cell.key for cell in missing], columns=list(KEY))
+    none = pd.DataFrame(columns=[*KEY, "error", "traceback"])
+    return GridResults(*tables, none, keys, settings)
+
+
+def _cap_hits(results):
+    """Return, for each setting, how many trainings ended without 99% accuracy."""
+    counts = results.groupby(["dataset", "model", "batch_size"])["hit_max_epochs"]
+    return [
+        dict(zip(("dataset", "model", "batch_size"), setting, strict=True))
+        | {"hits": int(hits.sum()), "trainings": len(hits)}
+        for setting, hits in counts
+    ]
+
+
+def _write_settings(store, cells, about, summary=None):
+    everything = [asdict(cell) for cell in cells]
+    shared = {
+        name: value
+        for name, value in everything[0].items()
+        if all(settings[name] == value for settings in everything)
+    }
+    settings = {
+        "about": about or {},
+        "summary": summary or {},
+        "shared": shared,
+        "cells": [
+            {name: value for name, value in cell.items() if name not in shared}
+            for cell in everything
+        ],
+    }
+    text = json.dumps(settings, indent=1)
+    write_atomically(store.directory / _SETTINGS, text + "\n")
+    return settings

@@ -1,0 +1,289 @@
+"""Finished cells on disk: written in one step, checked when read, never mixed up.
+
+A folder of results holds one file for each finished cell, one for each cell under way
+(its checkpoint) and one for each that failed. All are JSON in an envelope with the
+version of the format and a checksum; nothing is ever unpickled. The name of a file ends
+in the fingerprint of the cell's settings, so that results of other settings are other
+files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+from skbadge.benchmarks.run._csv import as_csv
+from skbadge.benchmarks.run._json import (
+    canonical,
+    read_json,
+    write_atomically,
+    write_json,
+)
+from skbadge.exceptions import InvalidInputError
+
+__all__ = ["KEY", "CellStore"]
+
+CELLS = "cells"
+RUN_AGAIN = "The cell is run again."
+# Seconds after which a half-written file has no process any more. Asking whether its
+# process lives would be wrong for one on another machine.
+LONGEST_WRITE = 600
+_LONGEST_LABEL = 40
+KEY = ("dataset", "model", "batch_size", "strategy", "repeat")
+RESULTS = (
+    *KEY,
+    "round",
+    "n_labeled",
+    "accuracy",
+    "train_accuracy",
+    "epochs",
+    "hit_max_epochs",
+    "positions",
+)
+COSTS = (
+    *KEY,
+    "round",
+    "n_labeled",
+    "fit_seconds",
+    "embed_seconds",
+    "select_seconds",
+    "peak_memory_mb",
+)
+FAILURES = (*KEY, "error", "traceback")
+
+
+class CellStore:
+    """The folder of one experiment.
+
+    Parameters
+    ----------
+    directory : str or Path
+        Made on the first write.
+    """
+
+    def __init__(self, directory):
+        self.directory = Path(directory)
+        self.cells = self.directory / CELLS
+
+    def path(self, cell, kind=""):
+        """Return the file of a cell; ``kind`` is "", ".partial" or ".failed"."""
+        return self._path(cell, kind, cell.fingerprint())
+
+    def _path(self, cell, kind, fingerprint):
+        name = "-".join(
+            re.sub(r"[^A-Za-z0-9_.-]", "_", str(part))[:_LONGEST_LABEL]
+            for part in cell.key.values()
+        )
+        return self.cells / f"{name}-{fingerprint[:16]}{kind}.json"
+
+    def _find(self, cell, kind):
+        """Return the file of a cell, also under the name it had in earlier versions.
+
+        There the device was part of the fingerprint.
+        """
+        path = self.path(cell, kind)
+        if path.exists():
+            return path
+        for device in ("cpu", cell.device):
+            before = self._path(cell, kind, cell.fingerprint(device=device))
+            if before.exists():
+                return before
+        return path
+
+    def make(self):
+        """Make the folders, and clear the way for what will be written there.
+
+        What a killed process left half written goes; a folder that has the name of a
+        cell's file, which no file could replace, gets another name.
+
+        Raises
+        ------
+        InvalidInputError
+            If that is not possible.
+        """
+        try:
+            self.cells.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidInputError(
+                "The output folder must be one that can be made and written to. Got "
+                f"{str(self.directory)!r} instead: {error.strerror}."
+            ) from error
+        for folder in (self.directory, self.cells):
+            for partial in folder.glob(".*.partial"):
+                if time.time() - partial.stat().st_mtime > LONGEST_WRITE:
+                    partial.unlink(missing_ok=True)
+        for path in self.cells.glob("*.json"):
+            if path.is_dir():
+                path.rename(path.with_name(f"{path.name}.{os.getpid()}.aside"))
+
+    def set_aside(self):
+        """Give the folder of cells another name, so that all are run anew.
+
+        Returns
+        -------
+        Path or None
+            The folder that holds the old cells; None if there were none.
+        """
+        if not self.cells.is_dir() or not any(self.cells.iterdir()):
+            return None
+        number = 1
+        while (aside := self.directory / f"{CELLS}.old-{number}").exists():
+            number += 1
+        return self.cells.rename(aside)
+
+    def set_cell_aside(self, cell):
+        """Keep the finished file of a cell under another name."""
+        path = self._find(cell, "")
+        path.rename(path.with_name(f"{path.name}.{secrets.token_hex(4)}.other"))
+
+    def read(self, cell, kind="", *, damaged=RUN_AGAIN):
+        """Return the content of a cell's file; None where there is none to be used.
+
+        A damaged file is not used; a warning says so, and ``damaged``.
+        """
+        path = self._find(cell, kind)
+        if not path.exists():
+            return None
+        try:
+            content = read_json(path)
+            found = content.get("settings") if isinstance(content, dict) else None
+            if not isinstance(found, dict) or cell.settings() != {
+                name: value for name, value in found.items() if name != "device"
+            }:
+                raise InvalidInputError(
+                    f"{path} must hold the cell of its name. Got another cell's file."
+                )
+            check_content(path, content, kind)
+        except InvalidInputError as problem:
+            warnings.warn(f"{problem} {damaged}", UserWarning, stacklevel=2)
+            return None
+        return content
+
+    def write(self, cell, content):
+        """Store a finished cell, and drop its checkpoint and its failure."""
+        write_json(self.path(cell), content)
+        self.tidy(cell)
+
+    def tidy(self, cell):
+        """Drop the checkpoint and the failure of a finished cell."""
+        for kind in (".partial", ".failed"):
+            self.path(cell, kind).unlink(missing_ok=True)
+
+    def write_failure(self, cell, content):
+        """Store what stopped a cell."""
+        write_json(self.path(cell, ".failed"), content)
+
+    def tables(self, cells, *, damaged=RUN_AGAIN):
+        """Return the tables of those cells that are there.
+
+        Returns
+        -------
+        results, costs, failures : DataFrame
+            Sorted by cell and round.
+        missing : list of Cell
+            Those neither finished nor failed.
+        environments : list of dict
+            What cells were run with, and how many.
+        """
+        results, costs, failures, missing, environments = [], [], [], [], Counter()
+        for cell in cells:
+            content = self.read(cell, damaged=damaged)
+            if content is not None:
+                for record in content["records"]:
+                    results.append(cell.key | _result(record))
+                    costs.append(cell.key | record)
+                made_of = content.get("made_of") or {}
+                version = {"skbadge": made_of.get("skbadge", "not recorded")}
+                environments[canonical(version | content["environment"])] += 1
+                continue
+            failure = self.read(cell, ".failed", damaged=damaged)
+            if failure is None:
+                missing.append(cell)
+            else:
+                failures.append(cell.key | failure)
+        metrics = dict.fromkeys(name for cell in cells for name in cell.metrics)
+        columns = [*RESULTS[:8], *metrics, *RESULTS[8:]]
+        return (
+            _sorted(results, columns, [*KEY, "round"]),
+            _sorted(costs, COSTS, [*KEY, "round"]),
+            _sorted(failures, FAILURES, list(KEY)),
+            missing,
+            [json.loads(text) | {"cells": n} for text, n in environments.items()],
+        )
+
+    def write_tables(self, results, costs, failures):
+        """Write ``results.csv``, ``costs.csv`` and, if there are any, failures."""
+        # Floats are written as the shortest text that reads back as the same number:
+        # exact, and the same on every machine.
+        write_atomically(self.directory / "results.csv", as_csv(results))
+        costs = costs.round({"fit_seconds": 6, "embed_seconds": 6, "select_seconds": 6})
+        write_atomically(self.directory / "costs.csv", as_csv(costs))
+        path = self.directory / "failures.csv"
+        if len(failures):
+            write_atomically(path, as_csv(failures))
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _result(record):
+    return record | {"positions": " ".join(map(str, record["positions"]))}
+
+
+def _sorted(rows, columns, by):
+    frame = pd.DataFrame(rows, columns=list(columns))
+    return frame.sort_values(by, kind="stable", ignore_index=True)
+
+
+_KINDS_OF_VALUE = {
+    "round": int,
+    "n_labeled": int,
+    "accuracy": (int, float),
+    "epochs": int,
+    "hit_max_epochs": bool,
+    "positions": list,
+}
+
+
+def check_content(path, content, kind):
+    """Refuse a file whose checksum is right and whose content is none of a cell.
+
+    Raises
+    ------
+    InvalidInputError
+        If a part is missing or of another type.
+    """
+    if kind == ".failed":
+        parts = {"error": str, "traceback": str}
+    else:
+        parts = {"records": list, "seconds": (int, float)}
+        parts |= {"environment": dict} if kind == "" else {"simulation": dict}
+    problem = _misfit(content, parts)
+    for record in content["records"] if not problem and "records" in parts else ():
+        problem = problem or (
+            _misfit(record, _KINDS_OF_VALUE)
+            if isinstance(record, dict)
+            else "a record that is no mapping"
+        )
+    if problem:
+        raise InvalidInputError(
+            f"{path} must hold what the benchmark writes of a cell. Got {problem}: it "
+            "is damaged or was written by something else."
+        )
+
+
+def _misfit(content, parts):
+    for name, kinds in parts.items():
+        value = content.get(name)
+        if not isinstance(value, kinds) or (
+            isinstance(value, bool) and kinds is not bool
+        ):
+            return f"{name!r} of type {type(value).__name__}"
+    return ""

@@ -1,0 +1,170 @@
+"""Registered sets from the files that their makers publish, found in a folder."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+import numpy as np
+from scipy.io import loadmat
+
+from skbadge.datasets._arrays_only import read_plain_pickle
+from skbadge.exceptions import DataUnavailableError, InvalidInputError
+
+__all__ = ["find_original", "read_original"]
+
+_IDX = tuple(
+    f"{part}-{what}"
+    for part in ("train", "t10k")
+    for what in ("images-idx3-ubyte", "labels-idx1-ubyte")
+)
+_BATCHES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
+# Where torchvision and the archives of the makers put them, below the folder given.
+_PLACES = {
+    "mnist": ("MNIST/raw", "mnist", "MNIST", "."),
+    "fashion_mnist": ("FashionMNIST/raw", "fashion-mnist", "fashion_mnist", "."),
+    "svhn": ("svhn", "SVHN", "."),
+    "cifar10": (
+        "cifar-10-batches-py",
+        "cifar-10-batches-bin",
+        "cifar10/cifar-10-batches-py",
+        ".",
+    ),
+}
+
+
+def find_original(name, folder):
+    """Return the files of a set below a folder, or None where they are not there.
+
+    Parameters
+    ----------
+    name : str
+        Name in the registry.
+    folder : str or Path
+        The folder given by the user, for example torchvision's root.
+
+    Returns
+    -------
+    list of Path or None
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such folder.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise InvalidInputError(
+            f"data_dir must be a folder that is there. Got {str(folder)!r} instead."
+        )
+    for place in _PLACES.get(name, ()):
+        files = _files(name, folder / place)
+        if files is not None:
+            return files
+    return None
+
+
+def _files(name, folder):
+    if name == "svhn":
+        variants = [("train_32x32.mat", "test_32x32.mat")]
+    elif name == "cifar10":
+        variants = [_BATCHES, tuple(f"{batch}.bin" for batch in _BATCHES)]
+    else:
+        variants = [_IDX, tuple(f"{part}.gz" for part in _IDX)]
+    for names in variants:
+        paths = [folder / part for part in names]
+        if all(path.is_file() for path in paths):
+            return paths
+    return None
+
+
+def read_original(info, files):
+    """Return all rows, flat and raw, the test part last, and their classes.
+
+    Parameters
+    ----------
+    info : DatasetInfo
+        What is to be read.
+    files : list of Path
+        As `find_original` found them.
+
+    Returns
+    -------
+    X : ndarray of shape (n_rows, n_features), uint8
+        Pixels channel by channel.
+    y : ndarray of shape (n_rows,), int64
+
+    Raises
+    ------
+    DataUnavailableError
+        If a file is not what its name says.
+    """
+    if info.name == "svhn":
+        parts = [_read_mat(path) for path in files]
+    elif info.name == "cifar10":
+        read = _read_bin if files[0].suffix == ".bin" else _read_batch
+        parts = [read(path) for path in files]
+    else:
+        parts = [
+            (_read_idx(files[i]), _read_idx(files[i + 1]))
+            for i in range(0, len(files), 2)
+        ]
+    X = np.concatenate([rows.reshape(len(rows), -1) for rows, _ in parts])
+    y = np.concatenate([labels.ravel() for _, labels in parts]).astype(np.int64)
+    if X.shape != (info.n_rows, info.n_features) or len(y) != len(X):
+        raise DataUnavailableError(
+            f"The files of {info.name} in {files[0].parent} must hold {info.n_rows} "
+            f"rows of {info.n_features} pixels. Got shape {X.shape} and {len(y)} "
+            "labels: they are incomplete or others."
+        )
+    return X, y
+
+
+def _read_batch(path):
+    content = read_plain_pickle(path)
+    try:
+        return np.asarray(content["data"], dtype=np.uint8), np.array(content["labels"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataUnavailableError(
+            f"{path} must hold 'data' and 'labels'. Got another file: {error}."
+        ) from error
+
+
+def _read_bin(path):
+    content = np.fromfile(path, dtype=np.uint8)
+    if content.size % 3_073:
+        raise DataUnavailableError(
+            f"{path} must hold rows of 3,073 bytes. Got {content.size:,} bytes."
+        )
+    rows = content.reshape(-1, 3_073)
+    return rows[:, 1:], rows[:, 0]
+
+
+def _read_mat(path):
+    try:
+        content = loadmat(path, variable_names=["X", "y"])
+        X, y = content["X"], content["y"].ravel()
+    # scipy's reader lets anything through that a damaged file can cause.
+    except Exception as error:
+        raise DataUnavailableError(
+            f"{path} must be a .mat file with X and y. It cannot be read: {error}."
+        ) from error
+    # Rows come last; the digit 0 has the number 10.
+    return X.transpose(3, 2, 0, 1), y % 10
+
+
+def _read_idx(path):
+    """Return the array of an idx file of bytes, packed or not."""
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+        n_axes = content[3]
+        lengths = np.frombuffer(content, dtype=">u4", count=n_axes, offset=4)
+        values = np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * n_axes)
+        return values.reshape(*(int(length) for length in lengths))
+    except (OSError, EOFError, zlib.error, ValueError, IndexError) as error:
+        raise DataUnavailableError(
+            f"{path} must be an idx file of bytes. It cannot be read: {error}."
+        ) from error

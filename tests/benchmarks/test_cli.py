@@ -1,0 +1,519 @@
+import os
+import re
+import runpy
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import make_blobs
+
+from skbadge import __version__
+from skbadge._cli import main
+from skbadge.strategies import MarginSampling
+
+SMALL = ["--rounds", "1", "--n-initial", "10", "--batch-size", "5", "--repeats", "2"]
+
+
+@pytest.fixture
+def arrays():
+    X, y = make_blobs(120, centers=3, random_state=0)
+    return {"X": X, "y": np.array(["ash", "oak", "yew"])[y]}
+
+
+@pytest.fixture
+def run(tmp_path, capsys, monkeypatch):
+    """Run the command line in a folder of its own; return status, output, errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        status = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+def errors_only(text):
+    """Return the lines that are not the progress bar."""
+    return [line for line in text.splitlines() if line.startswith("skbadge: ")]
+
+
+def test_benchmark_on_a_file(run, tmp_path, arrays):
+    np.savez(tmp_path / "trees.npz", **arrays)
+    status, out, err = run("benchmark", "--dataset", "trees.npz", "--jobs", 1, *SMALL)
+    assert status == 0
+    lines = out.splitlines()
+    assert lines[0] == (
+        "trees.npz, mlp, B = 5: test accuracy in percent, mean ± standard error over 2 "
+        "repeats"
+    )
+    names = ["badge", "albl", "coreset", "conf", "marg", "entropy", "rand"]
+    assert lines[1].split() == ["labels", *names]
+    assert [line.split()[0] for line in lines[2:4]] == ["10", "15"]
+    assert len(re.findall(r"\d ± \d", lines[2])) == 7
+    assert lines[-1] == (
+        "Written to results: results.csv, costs.csv, settings.json, "
+        "learning_curves.png."
+    )
+    assert "14 of 14 cells 100%" in err
+    results = pd.read_csv(tmp_path / "results" / "results.csv")
+    assert set(results["dataset"]) == {"trees.npz"}
+    assert len(results) == 7 * 2 * 2
+    # The pool is what a tenth for testing leaves.
+    assert results["positions"].str.split().explode().astype(int).max() < 108
+    picture = (tmp_path / "results" / "learning_curves.png").read_bytes()
+    assert picture.startswith(b"\x89PNG") and len(picture) > 10_000
+
+
+def test_the_same_command_again_gives_the_same_bytes(run, tmp_path, arrays):
+    np.savez(tmp_path / "trees.npz", **arrays)
+    command = ["benchmark", "--dataset", "trees.npz", *SMALL, "--strategies", "marg"]
+    files = []
+    for out, extra in (
+        ("one", ["--jobs", 1]),
+        ("one", ["--jobs", 1]),
+        ("one", ["--jobs", 1, "--resume"]),
+    ):
+        status, _, _ = run(*command, "--out", out, *extra)
+        assert status == 0
+        files.append((tmp_path / out / "results.csv").read_bytes())
+    assert len(set(files)) == 1
+
+
+def test_another_seed_gives_other_results(run, tmp_path, arrays):
+    np.savez(tmp_path / "trees.npz", **arrays)
+    command = ["benchmark", "--dataset", "trees.npz", *SMALL, "--strategies", "rand"]
+    run(*command, "--jobs", 1, "--out", "a")
+    run(*command, "--jobs", 1, "--out", "b", "--seed", 1)
+    first, second = ((tmp_path / o / "results.csv").read_text() for o in "ab")
+    assert first != second
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_changed_file_is_another_data_set(run, tmp_path, arrays):
+    path = tmp_path / "trees.npz"
+    np.savez(path, **arrays)
+    command = ["benchmark", "--dataset", path, *SMALL, "--strategies", "rand"]
+    run(*command, "--jobs", 1)
+    np.savez(path, X=arrays["X"] + 1, y=arrays["y"][::-1])
+    _, _, err = run(*command, "--jobs", 1)
+    assert "has results of the same cells with other settings (sha256" in err
+    assert len(list((tmp_path / "results" / "cells").iterdir())) == 4
+
+
+def test_a_file_with_its_own_test_set_and_several_batch_sizes(run, tmp_path, arrays):
+    X, y = arrays["X"], arrays["y"]
+    np.savez(tmp_path / "trees.npz", X=X[:60], y=y[:60], X_test=X[60:], y_test=y[60:])
+    status, out, _ = run(
+        "benchmark", "--dataset", "trees.npz", "--batch-size", 5, 10, "--n-initial", 10,
+        "--rounds", 1, "--repeats", 1, "--jobs", 1, "--strategies", "rand", "marg",
+    )  # fmt: skip
+    assert status == 0
+    assert "B = 5: test" in out and "B = 10: test" in out
+    results = pd.read_csv(tmp_path / "results" / "results.csv")
+    # Accuracies are counts of the 60 test rows.
+    counts = 60 * results["accuracy"]
+    np.testing.assert_allclose(counts, counts.round())
+
+
+def test_images_for_the_resnet(run, tmp_path):
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=30)
+    X = (rng.random((30, 1, 8, 8)) * 99 + 150 * y[:, None, None, None]).astype("uint8")
+    np.savez(tmp_path / "dots.npz", X=X, y=y.astype(bool))
+    status, out, _ = run(
+        "benchmark", "--dataset", "dots.npz", "--model", "resnet", "--public-code",
+        "--n-initial", 8, "--batch-size", 2, "--rounds", 1, "--repeats", 1, "--jobs", 1,
+        "--strategies", "badge",
+    )  # fmt: skip
+    assert status == 0
+    assert out.startswith("dots.npz, resnet, B = 2:")
+    settings = (tmp_path / "results" / "settings.json").read_text()
+    assert '"width": 16' in settings and '"clamp_gradients": true' in settings
+
+
+def test_smoke_preset_then_report(run, tmp_path):
+    options = ["--preset", "smoke", "--jobs", 1, "--repeats", 1]
+    status, out, _ = run("benchmark", *options, "--strategies", "badge", "marg", "rand")
+    assert status == 0
+    assert out.splitlines()[1].split() == ["labels", "badge", "marg", "rand"]
+    # A repeat that nobody has run yet.
+    next((tmp_path / "results" / "cells").glob("digits-mlp-40-marg-0-*.json")).unlink()
+    status, out, err = run("report", "results")
+    assert (status, err) == (0, "")
+    assert out == "Written: results/report.html\n"
+    page = (tmp_path / "results" / "report.html").read_text()
+    assert "its numbers mean nothing" in page
+    assert "scikit-learn" in page
+    status, out, _ = run("report", "results", "--out", "elsewhere")
+    assert (tmp_path / "elsewhere" / "report.html").exists()
+
+
+def test_failing_cells_are_told_of(run, tmp_path, arrays, monkeypatch):
+    def fail(self, outputs, n, generator):
+        raise RuntimeError("no luck")
+
+    monkeypatch.setattr(MarginSampling, "_select", fail)
+    np.savez(tmp_path / "trees.npz", **arrays)
+    status, out, err = run(
+        "benchmark", "--dataset", "trees.npz", *SMALL, "--jobs", 1,
+        "--strategies", "marg", "rand",
+    )  # fmt: skip
+    assert status == 1
+    assert "rand" in out
+    assert errors_only(err) == [
+        "skbadge: error: 2 of 4 cells failed, the first (trees.npz, marg, repeat 0) "
+        "with RuntimeError: no luck. All are in results/failures.csv."
+    ]
+
+
+def test_an_interrupt_is_told_of(run, arrays, tmp_path, monkeypatch):
+    def interrupt(self, outputs, n, generator):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MarginSampling, "_select", interrupt)
+    np.savez(tmp_path / "trees.npz", **arrays)
+    status, _, err = run(
+        "benchmark", "--dataset", "trees.npz", *SMALL, "--jobs", 1,
+        "--strategies", "marg",
+    )  # fmt: skip
+    assert status == 130
+    assert errors_only(err) == [
+        "skbadge: interrupted. Finished cells are kept: the same command goes on."
+    ]
+
+
+@pytest.mark.filterwarnings("default")
+def test_warnings_are_one_line(run, arrays, tmp_path):
+    np.savez(tmp_path / "trees.npz", **arrays)
+    command = ["benchmark", "--dataset", "trees.npz", *SMALL, "--strategies", "rand"]
+    run(*command, "--jobs", 1)
+    path = sorted((tmp_path / "results" / "cells").iterdir())[0]
+    path.write_text("{")
+    status, _, err = run("report", "results")
+    assert status == 0
+    (line,) = errors_only(err)
+    assert line.startswith("skbadge: warning: results/cells/trees.npz-mlp-5-rand-0-")
+    assert line.endswith("it is damaged. It counts as missing.")
+
+
+BAD_FILES = [
+    ({"y": [0]}, "Missing: X."),
+    (
+        {"X": [[1.0]], "y": [0, 1]},
+        "one label for each of the 1 rows of X. Got an array",
+    ),
+    ({"X": [1.0, 2.0], "y": [0, 1]}, "Got shape (2,) and dtype float64 instead."),
+    ({"X": [["a"]], "y": [0]}, "X in bad.npz must be an array of numbers"),
+    ({"X": [[np.nan], [1.0]], "y": [0, 1]}, "Got NaN or infinity in row 0"),
+    ({"X": [[0.0], [1.0]], "y": [0.5, 1.25]}, "Got fractions such as 0.5"),
+    ({"X": [[0.0], [1.0]], "y": [1, 1]}, "must hold at least 2 classes. Got 1."),
+    ({"X": [[0.0], [1.0]], "y": [0.0, np.inf]}, "must not hold NaN or infinity"),
+    ({"X": [[0], [1]], "y": np.array([{}, 1])}, "one that cannot be read: Object arr"),
+    ({"X": [[0], [1]], "y": [0, 1], "X_test": [[0]]}, "Missing: y_test."),
+    (
+        {"X": [[0], [1]], "y": [0, 1], "X_test": [[0, 1]], "y_test": [0]},
+        "X_test in bad.npz must have rows of shape (1,), as X has. Got (2,) instead.",
+    ),
+    (
+        {"X": [[0], [1]], "y": ["a", "b"], "X_test": [[0]], "y_test": [0]},
+        "y_test in bad.npz must have labels of the type of y, <U1. Got int64 instead.",
+    ),
+    (
+        {"X": [[0], [1]], "y": [0, 1], "X_test": [[0]], "y_test": [0]},
+        "n_initial must be at most the 2 rows of the pool of 'bad.npz'. Got 100",
+    ),
+]
+
+
+@pytest.mark.parametrize(("arrays", "message"), BAD_FILES)
+def test_bad_files(run, tmp_path, arrays, message):
+    np.savez(tmp_path / "bad.npz", **{k: np.asarray(v) for k, v in arrays.items()})
+    status, out, err = run("benchmark", "--dataset", "bad.npz", "--jobs", 1)
+    assert (status, out) == (2, "")
+    assert err.startswith("skbadge: error: ") and err.count("\n") == 1
+    assert message in err
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["benchmark", "--dataset", "digts"],
+            "--dataset must name a registered data set (digits, letter,",
+        ),
+        (
+            ["benchmark", "--dataset", "no.npz"],
+            "Got 'no.npz' instead: there is no such",
+        ),
+        (["benchmark", "--dataset", "broken.npz"], "broken.npz must be a .npz file"),
+        (["benchmark", "--dataset", "pipe"], "must name a regular file. Got 'pipe'"),
+        (["benchmark", "--dataset", "t.csv"], "--target must name the column of la"),
+        (
+            ["benchmark", "--dataset", "t.csv", "--target", "half"],
+            "The column 'half' in t.csv must hold a label in every row. Got none in 1",
+        ),
+        (
+            ["benchmark", "--dataset", "t.csv", "--target", "kind"],
+            "column 'color' of type str in t.csv: encode it, or bring a pipeline",
+        ),
+        (["benchmark", "--strategies", "best"], "strategy must be one of 'badge'"),
+        (
+            ["benchmark", "--strategies", "nowhere:Best", "--jobs", "1"],
+            "No module named 'nowhere'",
+        ),
+        (["benchmark", "--fresh", "--resume"], "are opposites: give one of them."),
+        (["benchmark", "--metric", "accuracy"], "metrics must be different names"),
+        (["benchmark", "--data-dir", "nowhere"], "--data-dir must name a folder"),
+        (["benchmark", "--dataset", "one.npy"], "one.npy must be a .npz file with"),
+        (["benchmark", "--dataset", "digits", "digits"], "2 times: use one folder"),
+        (
+            ["benchmark", "--repeats", "0"],
+            "repeats must be an int of at least 1. Got 0",
+        ),
+        (["benchmark", "--batch-size", "0"], "batch_size must be an int of at least 1"),
+        (
+            ["benchmark", "--batch-size", "2000"],
+            "batch_size must leave room for a round",
+        ),
+        (["benchmark", "--rounds", "-1"], "n_rounds must be an int of at least 0."),
+        (["benchmark", "--seed", "-1"], "seed must be an int of at least 0. Got -1"),
+        (["benchmark", "--jobs", "0"], "jobs must be an int other than 0"),
+        (
+            ["benchmark", "--device", "abacus"],
+            "--device must be one that torch has here",
+        ),
+        (
+            ["benchmark", "--scheduler", "tcp://x:1"],
+            "--scheduler needs --backend dask.",
+        ),
+        (
+            ["benchmark", "--jobs", "1", "--out", "one.npy"],
+            "The output folder must be one that can be",
+        ),
+        (
+            ["benchmark", "--preset", "quick", "--dataset", "letter"],
+            "With --preset quick, dataset must be among digits, kropt, random_rbf. Got "
+            "letter instead",
+        ),
+        (["report", "nowhere"], "has no readable settings.json"),
+    ],
+)
+def test_wrong_arguments(run, tmp_path, arguments, message):
+    (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 not an archive")
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "t.csv").write_text(
+        "color,kind,half\n" + "red,a,1\nblue,b,\n" * 1 + "red,b,2\n"
+    )
+    status, out, err = run(*arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("skbadge: error: ") and err.count("\n") == 1
+    assert message in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["nope"], ["benchmark", "--preset", "x"], ["benchmark", "--x"]]
+)
+def test_argparse_refuses(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: python -m skbadge" in capsys.readouterr().err
+
+
+def test_report_of_a_benchmark_without_a_finished_cell(run, tmp_path, arrays):
+    np.savez(tmp_path / "trees.npz", **arrays)
+    run("benchmark", "--dataset", "trees.npz", *SMALL, "--jobs", 1,
+        "--strategies", "rand")  # fmt: skip
+    for path in (tmp_path / "results" / "cells").iterdir():
+        path.unlink()
+    status, _, err = run("report", "results")
+    assert status == 2
+    assert "results must hold at least one finished cell. Got none yet" in err
+
+
+def test_datasets_are_listed(run):
+    status, out, err = run("datasets")
+    assert (status, err) == (0, "")
+    assert out.split("\n")[0].split() == [
+        "name", "OpenML", "rows", "pool", "test", "shape", "classes", "availability",
+    ]  # fmt: skip
+    assert re.search(r"^kropt +184 +28,056 .* offline$", out, re.M)
+    assert "License: " in out and "Source: " in out
+    assert max(map(len, out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("command", [[], ["benchmark"], ["report"], ["datasets"]])
+def test_help(capsys, command):
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: python -m skbadge")
+    if command in ([], ["benchmark"]):
+        assert "examples:\n  python -m skbadge benchmark" in text
+    if command == ["benchmark"]:
+        for word in ("badge-kdpp", "--fresh", "FILE.npz", "smoke", "quick", "paper"):
+            assert word in text
+
+
+def test_as_a_module(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["skbadge", "--version"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("skbadge", run_name="__main__")
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
+
+
+OWN = """
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import make_column_transformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+from skorch import NeuralNetClassifier
+from skbadge.modules import MLP, lean_settings
+from skbadge.strategies import Needs, QueryStrategy, Selection
+
+class First(QueryStrategy):
+    needs = Needs()
+
+    def __init__(self, *, skip=0):
+        self.skip = skip
+
+    def _select(self, outputs, n, generator):
+        return Selection(range(self.skip, self.skip + n))
+
+def make_learner():
+    encode = make_column_transformer(
+        (OneHotEncoder(sparse_output=False, dtype="float32"), ["color"]),
+        remainder="passthrough", verbose_feature_names_out=False)
+    net = NeuralNetClassifier(
+        MLP, module__n_features=3, module__n_classes=2, module__n_hidden=8,
+        criterion=torch.nn.CrossEntropyLoss, max_epochs=3, **lean_settings())
+    return make_pipeline(encode, Floats(), net)
+
+class Floats(TransformerMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+    def transform(self, X):
+        return X.astype("float32")
+
+def half(estimator, X, y):
+    return 0.5
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A table with a column of words, and a module of one's own beside it."""
+    (tmp_path / "mine.py").write_text(OWN)
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"color": ["red", "blue"] * 60, "size": rng.normal(size=120)})
+    table["kind"] = np.where(table["color"] == "red", "rose", "iris")
+    table.to_csv(tmp_path / "t.csv", index=False)
+    yield monkeypatch
+    sys.modules.pop("mine", None)
+
+
+def test_a_table_a_pipeline_a_strategy_and_scores_of_ones_own(run, tmp_path, own):
+    own.setattr(sys, "path", list(sys.path))
+    status, out, err = run(
+        "benchmark", "--dataset", "t.csv", "--target", "kind", *SMALL, "--jobs", 1,
+        "--learner", "mine:make_learner", "--metric", "balanced_accuracy", "mine:half",
+        "--strategies", "badge", "rand", "mine:First", "mine:First(skip=1)",
+    )  # fmt: skip
+    assert (status, errors_only(err)) == (0, [])
+    assert out.startswith("t.csv, mine:make_learner, B = 5: test accuracy in percent")
+    results = pd.read_csv(tmp_path / "results" / "results.csv")
+    names = ["badge", "mine:First", "mine:First(skip=1)", "rand"]
+    assert sorted(results["strategy"].unique()) == names
+    assert set(results["mine:half"]) == {0.5}
+    assert results["balanced_accuracy"].between(0, 1).all()
+    # The rows come in the order of the pool: those with the lowest numbers first.
+    table = results[(results["strategy"] == "mine:First") & (results["round"] == 1)]
+    picked = table["positions"].str.split().map(lambda x: [int(i) for i in x])
+    assert all(rows == sorted(rows) and rows[-1] < 16 for rows in picked)
+    for metric in ("balanced_accuracy", "mine:half"):
+        status, _, err = run("report", "results", "--metric", metric)
+        assert (status, err) == (0, "")
+        page = (tmp_path / "results" / "report.html").read_text()
+        assert f"area under the curve of {metric}" in page
+    # Changed code is other code.
+    own.setattr("warnings.filters", [("default", None, Warning, None, 0)])
+    changed = OWN.replace("range(self.skip", "range(1 + self.skip")
+    (tmp_path / "mine.py").write_text(changed)
+    sys.modules.pop("mine")
+    _, _, err = run(
+        "benchmark", "--dataset", "t.csv", "--target", "kind", *SMALL, "--jobs", 1,
+        "--learner", "mine:make_learner", "--metric", "balanced_accuracy", "mine:half",
+        "--strategies", "mine:First",
+    )  # fmt: skip
+    assert "other code of your own (2 cells)" in err
+
+
+def test_a_preset_with_a_strategy_of_ones_own(run, tmp_path, own):
+    own.setattr(sys, "path", list(sys.path))
+    status, out, _ = run(
+        "benchmark", "--preset", "smoke", "--repeats", 1, "--jobs", 1,
+        "--strategies", "rand", "mine:First",
+    )  # fmt: skip
+    assert status == 0
+    assert out.splitlines()[1].split() == ["labels", "rand", "mine:First"]
+
+
+def test_a_dry_run_runs_nothing(run, tmp_path):
+    status, out, err = run("benchmark", "--preset", "paper-small", "--dry-run")
+    assert (status, err) == (0, "")
+    assert list(tmp_path.iterdir()) == []
+    names = "svhn|cifar10|mnist|kropt|letter|pokerhand|random_rbf"
+    assert len(re.findall(f"^({names}) ", out, re.M)) == 27
+    assert re.search("567 cells, [0-9,]+ trainings; [0-9.,]+ hours on one core", out)
+    assert "Not at hand, to be downloaded from OpenML: cifar10, letter, mnist" in out
+
+
+def test_as_published_code(run, tmp_path):
+    status, _, _ = run(
+        "benchmark", "--preset", "smoke", "--repeats", 1, "--jobs", 1,
+        "--strategies", "badge", "rand", "--as-published-code",
+    )  # fmt: skip
+    assert status == 0
+    text = (tmp_path / "results" / "settings.json").read_text()
+    for part in ('"first": "max-norm"', '"albl_update": "chosen"', '"stop": "reaches"',
+                 '"learning_rate": 0.0001', '"clamp_gradients": true', '"width": 16',
+                 "batch normalization starts anew"):  # fmt: skip
+        assert part in text
+    run("report", "results")
+    page = (tmp_path / "results" / "report.html").read_text()
+    assert "as in its authors&#39; code" in page
+
+
+def test_a_report_of_two_folders(run, tmp_path, arrays):
+    np.savez(tmp_path / "trees.npz", **arrays)
+    command = ["benchmark", "--dataset", "trees.npz", *SMALL, "--jobs", 1]
+    run(*command, "--strategies", "marg", "--out", "a")
+    run(*command, "--strategies", "rand", "--out", "b")
+    status, out, _ = run("report", "a", "b", "--out", "both")
+    assert (status, out) == (0, "Written: both/report.html\n")
+    assert "2 strategies (MARG, RAND)" in (tmp_path / "both/report.html").read_text()
+    status, _, err = run("report", "a", "a")
+    assert status == 2 and "Each cell must be in one of a, a. Got" in err
+
+
+def test_names_that_matplotlib_and_terminals_would_obey(run, tmp_path, arrays):
+    name = "=$x^{$\u202e" + "long" * 40 + ".npz"
+    np.savez(tmp_path / name, **arrays)
+    status, out, err = run(
+        "benchmark", "--dataset", name, *SMALL, "--jobs", 1, "--strategies", "rand",
+    )  # fmt: skip
+    assert (status, errors_only(err)) == (0, [])
+    assert "\u202e" not in out + err
+    status, _, _ = run("report", "results")
+    assert status == 0
+    text = (tmp_path / "results" / "results.csv").read_text()
+    assert "\n'=$x^{$\\u202elong" in text
