@@ -45,7 +45,7 @@ def run(cells, n_jobs):
         store = CellStore(out)
         inside = sum(store.read(cell)["seconds"] for cell in cells)
         started = perf_counter()
-        run_grid(cells, out, n_jobs=n_jobs, resume=True)
+        run_grid(cells, out, n_jobs=n_jobs)
         return wall, inside, perf_counter() - started
 
 

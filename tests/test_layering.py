@@ -36,7 +36,6 @@ LAYERS = {
     "plotting": 7,
     "benchmarks": 9,
     "_cli": 10,
-    "_cli_output": 10,
     "__main__": 11,
 }
 SEE_ONLY_THE_GROUND = {"datasets", "plotting"}
@@ -94,8 +93,6 @@ def allowed(importer, target):
         return True
     if importer in SEE_ONLY_THE_GROUND:
         return LAYERS[target] == 0
-    if importer.startswith("_cli") and target.startswith("_cli"):
-        return True
     if LAYERS[importer] == LAYERS[target] == 0:
         return True
     return LAYERS[target] < LAYERS[importer]

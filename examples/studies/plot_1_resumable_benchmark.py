@@ -45,11 +45,11 @@ cells = make_cells(
 run_grid(cells[:5], folder)
 
 # %%
-# ``resume=True`` keeps these and runs the other seven. Results are the same as if
-# nothing had happened, byte for byte; with ``n_jobs=-1`` they come from all cores, and
-# are still the same.
+# The same folder again: these are kept, and the other seven run. Results are the same
+# as if nothing had happened, byte for byte; with ``n_jobs=-1`` they come from all
+# cores, and are still the same.
 
-grid = run_grid(cells, folder, resume=True)
+grid = run_grid(cells, folder)
 print(f"{len(grid.missing)} missing, {len(grid.failures)} failed")
 grid.results.drop(columns="positions").head()
 
@@ -77,5 +77,5 @@ page = write_report(grid.results, grid.costs, folder, settings=grid.settings)
 print(f"{page.name}: {page.stat().st_size // 1024} KiB")
 
 # %%
-# On the command line the same is ``python -m skbadge benchmark --resume --out FOLDER``
+# On the command line the same is ``python -m skbadge benchmark --out FOLDER``
 # and ``python -m skbadge report FOLDER``. Three repeats are too few for a verdict.

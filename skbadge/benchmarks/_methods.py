@@ -22,7 +22,12 @@ from skbadge import (
 )
 from skbadge.exceptions import InvalidInputError
 from skbadge.plotting import StrategyStyle, strategy_styles
-from skbadge.strategies import QueryStrategy
+from skbadge.strategies import (
+    KMeansSampling,
+    QueryStrategy,
+    StochasticTopK,
+    TypiClust,
+)
 
 __all__ = [
     "KDPP",
@@ -75,6 +80,9 @@ _FACTORIES = {
     "entropy": lambda **_: EntropySampling(),
     "rand": lambda **_: RandomSampling(),
     "badge-kdpp": lambda **_: BADGE(sampler="k-dpp"),
+    "typiclust": lambda **_: TypiClust(),
+    "kmeans": lambda **_: KMeansSampling(),
+    "power-marg": lambda **_: StochasticTopK(MarginSampling()),
 }
 METHODS = {
     name: Method(name, make, strategy_styles(_FACTORIES)[name])

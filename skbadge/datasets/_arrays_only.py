@@ -20,7 +20,10 @@ _MAKES_ARRAY = {
     "numpy.core.multiarray _reconstruct",
     "numpy._core.multiarray _reconstruct",
 }
-_ALLOWED = _MAKES_ARRAY | {"numpy ndarray", "numpy dtype"}
+# How Python 3 writes bytes for Python 2.
+_MAKES_BYTES = "_codecs encode"
+_CALLED = _MAKES_ARRAY | {"numpy dtype", _MAKES_BYTES}
+_ALLOWED = _CALLED | {"numpy ndarray"}
 _VALUES = {
     "BININT", "BININT1", "BININT2", "BINSTRING", "SHORT_BINSTRING", "BINUNICODE",
     "BINBYTES", "SHORT_BINBYTES", "INT", "STRING", "UNICODE", "LONG", "LONG1",
@@ -131,9 +134,11 @@ def _combine(name, stack):
         stack[-1][key] = value
     elif name == "REDUCE":
         function, arguments = stack[-2:]
-        if function not in _MAKES_ARRAY | {"numpy dtype"}:
+        if function not in _CALLED:
             raise ValueError(f"it calls {function!r}")
-        stack[-2:] = [_Made(function, arguments)]
+        is_text = function == _MAKES_BYTES
+        made = arguments[0].encode("latin-1") if is_text else None
+        stack[-2:] = [made if is_text else _Made(function, arguments)]
     elif name == "BUILD":
         state = stack.pop()
         stack[-1].state = state

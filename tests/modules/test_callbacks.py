@@ -227,6 +227,8 @@ def test_clone_parameters_and_pickle(data):
     assert clone(StopAtTrainAccuracy(0.7, max_epochs=4)).get_params() == {
         "threshold": 0.7,
         "max_epochs": 4,
+        "max_updates": None,
+        "strict": False,
     }
     restored = pickle.loads(pickle.dumps(net))
     assert get_stop(restored).stopped_by_ == get_stop(net).stopped_by_
@@ -257,3 +259,53 @@ def test_lean_settings_train_on_every_row_without_printing(data, capsys):
     assert sum(sizes) == 50
     assert capsys.readouterr().out == ""
     assert isinstance(net.history[-1, "train_loss"], float)
+
+
+@pytest.mark.parametrize(
+    ("strict", "threshold", "stopped_by"),
+    [(False, 0.5, "threshold"), (True, 0.5, "max_epochs"), (True, 0.49, "threshold")],
+)
+def test_to_exceed_is_more_than_to_reach(strict, threshold, stopped_by):
+    """Two rows of one input and two classes: the accuracy is one half for ever."""
+    net = NeuralNetClassifier(
+        torch.nn.Linear,
+        module__in_features=1,
+        module__out_features=2,
+        criterion=torch.nn.CrossEntropyLoss,
+        max_epochs=3,
+        train_split=None,
+        verbose=0,
+        callbacks=[("stop", StopAtTrainAccuracy(threshold, strict=strict))],
+    ).fit(np.ones((2, 1), dtype="float32"), np.array([0, 1]))
+    assert dict(net.callbacks_)["stop"].stopped_by_ == stopped_by
+
+
+@pytest.mark.parametrize(("max_updates", "epochs"), [(1, 1), (4, 1), (5, 2), (8, 2)])
+def test_a_cap_on_updates_counts_mini_batches(max_updates, epochs):
+    rng = np.random.default_rng(0)
+    net = NeuralNetClassifier(
+        torch.nn.Linear,
+        module__in_features=1,
+        module__out_features=2,
+        criterion=torch.nn.CrossEntropyLoss,
+        max_epochs=9,
+        batch_size=5,
+        train_split=None,
+        verbose=0,
+        callbacks=[("stop", StopAtTrainAccuracy(max_updates=max_updates))],
+    ).fit(rng.normal(size=(20, 1)).astype("float32"), rng.integers(2, size=20))
+    stop = dict(net.callbacks_)["stop"]
+    assert stop.stopped_by_ == "max_updates"
+    assert (stop.n_epochs_, stop.n_updates_) == (epochs, 4 * epochs)
+
+
+def test_nothing_exceeds_one():
+    net = NeuralNetClassifier(
+        torch.nn.Linear,
+        module__in_features=1,
+        module__out_features=2,
+        train_split=None,
+        callbacks=[StopAtTrainAccuracy(1.0, strict=True)],
+    )
+    with pytest.raises(InvalidInputError, match=r"threshold must be a num.* \(0, 1\)"):
+        net.fit(np.ones((2, 1), dtype="float32"), np.array([0, 1]))

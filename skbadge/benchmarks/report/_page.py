@@ -10,8 +10,6 @@ import base64
 import re
 from io import StringIO
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 __all__ = [
     "details",
     "grid",
@@ -58,6 +56,8 @@ def page(title, lead, sections):
     sections : dict of str to list of blocks
         Parts by their titles; one without blocks is left out.
     """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("skbadge.benchmarks.report", "."),
         autoescape=True,

@@ -172,8 +172,10 @@ def budgets(tables):
             f"Settings without any, which drop out of the comparisons: {n_dropped}."
         ),
         table(
-            ["setting", "M", "last count", "n0", f"RAND's final {unit}"]
-            + ["budgets", "remark"],
+            [
+                *("setting", "M", "last count", "n0", f"RAND's final {unit}"),
+                *("budgets", "remark"),
+            ],
             rows,
         ),
     ]

@@ -315,3 +315,24 @@ def test_unknown_options(options, message):
     with pytest.raises(InvalidInputError) as error:
         penalty_matrix(two_settings(), **options)
     assert str(error.value) == message
+
+
+def test_another_score_takes_the_place_of_the_accuracy():
+    results = one_budget(rand=[0.5] * 3, badge=[0.6] * 3)
+    other = results.rename(columns={"accuracy": "f1"}).assign(accuracy=0.5)
+    pd.testing.assert_frame_equal(
+        penalty_matrix(other, metric="f1").matrix, penalty_matrix(results).matrix
+    )
+    pd.testing.assert_frame_equal(
+        normalized_error_cdf(other, metric="f1").curves,
+        normalized_error_cdf(results).curves,
+    )
+
+
+def test_a_negative_loss_is_its_own_error():
+    loss = one_budget(rand=[0.5] * 3, badge=[0.6] * 3)
+    loss = loss.assign(neg_log_loss=loss["accuracy"] - 1).drop(columns="accuracy")
+    points = normalized_error_cdf(loss, metric="neg_log_loss").points
+    errors = points.set_index("strategy")["error"]
+    assert errors.to_dict() == pytest.approx({"badge": 0.4, "rand": 0.5})
+    assert penalty_matrix(loss, metric="neg_log_loss").matrix.loc["badge", "rand"] == 1

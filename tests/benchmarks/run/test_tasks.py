@@ -1,7 +1,11 @@
+import zipfile
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from skbadge.benchmarks import describe_file, load_task
+from skbadge.benchmarks.run._files import plain_name
 from skbadge.exceptions import InvalidInputError
 from tests.benchmarks._cells import tiny_cell
 
@@ -84,3 +88,108 @@ def test_the_registry(monkeypatch):
     np.testing.assert_allclose(task.X.mean(axis=0), 0, atol=1e-5)
     raw = load_task(tiny_cell(dataset="digits", standardize=False))
     np.testing.assert_array_equal(raw.y, task.y)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((32, 32, 3), (3, 32, 32)),
+        ((3, 32, 32), (3, 32, 32)),
+        ((24, 32, 3), (3, 24, 32)),
+        ((3, 24, 32), (3, 24, 32)),
+        ((8, 8, 1), (1, 8, 8)),
+        ((1, 8, 8), (1, 8, 8)),
+        ((8, 8, 2), (2, 8, 8)),
+        ((2, 4, 4), (2, 4, 4)),
+        ((10, 24, 32), (10, 24, 32)),
+    ],
+)
+def test_pictures_come_out_with_channels_first(tmp_path, shape, expected):
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (40, *shape)).astype("uint8")
+    np.savez(tmp_path / "p.npz", X=X, y=np.arange(40) % 2)
+    task = load_task(file_cell(tmp_path / "p.npz", standardize=False))
+    assert task.shape == expected
+    # Bytes become fractions; every picture is still there.
+    turned = X if shape == expected else X.transpose(0, 3, 1, 2)
+    found = np.concatenate([task.X, task.X_test]).reshape(40, -1) * 255
+    wanted = turned.reshape(40, -1)
+    np.testing.assert_allclose(
+        found[np.lexsort(np.round(found).T)], wanted[np.lexsort(wanted.T)], atol=1e-3
+    )
+
+
+def test_pictures_that_may_be_either(tmp_path):
+    np.savez(tmp_path / "p.npz", X=np.zeros((4, 3, 32, 3)), y=[0, 1, 0, 1])
+    with pytest.raises(InvalidInputError, match=r"Got \(3, 32, 3\), which may be that"):
+        describe_file(tmp_path / "p.npz")
+
+
+def test_numbers_that_are_no_bytes_stay(tmp_path):
+    X = np.random.default_rng(0).normal(size=(40, 1, 4, 4))
+    np.savez(tmp_path / "p.npz", X=X, y=np.arange(40) % 2)
+    task = load_task(file_cell(tmp_path / "p.npz", standardize=False))
+    assert task.X.max() == pytest.approx(X.max(), abs=1)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_tables(tmp_path, suffix):
+    frame = pd.DataFrame(
+        {"a": range(60), "b": [0.5, 1.5] * 30, "c": [True, False] * 30}
+    )
+    frame["kind"] = np.where(frame["b"] > 1, "x", "y")
+    path = tmp_path / f"t.{suffix}"
+    frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
+    cell = tiny_cell(**describe_file(path, "kind"), standardize=False)
+    task = load_task(cell)
+    assert task.X.dtype == np.float32 and task.X.shape == (54, 3)
+    np.testing.assert_array_equal(task.y, task.X[:, 1] < 1)
+    # A learner of one's own gets the table as it is, and the labels.
+    own = tiny_cell(**describe_file(path, "kind"), model="some:thing")
+    task = load_task(own)
+    assert list(task.X.columns) == ["a", "b", "c"] and set(task.y) == {"x", "y"}
+    with pytest.raises(InvalidInputError, match="there are a, b, c, kind"):
+        describe_file(path, "d")
+
+
+def test_headers_that_promise_more_than_there_is(tmp_path):
+    path = tmp_path / "huge.npz"
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (10000000000000, 9), }"
+    header += b" " * (63 - (len(header) + 10) % 64) + b"\n"
+    member = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("X.npy", member)
+        archive.writestr("y.npy", member)
+    with pytest.raises(InvalidInputError, match="huge.npz must be a .npz file"):
+        describe_file(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("X", "hello")
+        archive.writestr("y", "hello")
+    with pytest.raises(InvalidInputError, match="a member is no array"):
+        describe_file(path)
+
+
+def test_advice_never_is_to_allow_pickles(tmp_path):
+    path = tmp_path / "pool.npz"
+    path.write_bytes(b"a,b\n1,2\n")
+    with pytest.raises(InvalidInputError) as caught:
+        describe_file(path)
+    assert "pickle" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("plain.npz", "plain.npz"),
+        ("two words.npz", "two words.npz"),
+        ("a\u202eb.npz", "a\\u202eb.npz"),
+        ("a\x1b[2Jb", "a\\x1b[2Jb"),
+    ],
+)
+def test_plain_names(name, expected):
+    assert plain_name(name) == expected
+
+
+def test_long_names_are_cut_and_kept_apart():
+    first, second = (plain_name("x" * 300 + end) for end in "ab")
+    assert len(first) <= 80 and first != second

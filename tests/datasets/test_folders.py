@@ -1,0 +1,184 @@
+"""Original files of their makers, in small: read as published, refused otherwise."""
+
+import dataclasses
+import gzip
+import pickle
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from skbadge.datasets import DATASETS, _folders
+from skbadge.datasets._arrays_only import read_plain_pickle
+from skbadge.datasets._folders import find_original, read_original
+from skbadge.datasets._openml import check_test_part
+from skbadge.exceptions import DataUnavailableError, InvalidInputError
+
+N = 10
+
+
+def small(name, n_rows):
+    return dataclasses.replace(DATASETS[name], n_rows=n_rows)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def batches(rng, n):
+    return [
+        (rng.integers(0, 256, (N, 3_072), dtype=np.uint8), rng.integers(10, size=N))
+        for _ in range(n)
+    ]
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
+def test_cifar_as_python_batches(tmp_path, rng, protocol):
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    parts = batches(rng, 6)
+    for name, (X, y) in zip(_folders._BATCHES, parts, strict=True):
+        content = {"data": X, "labels": y.tolist(), "batch_label": name}
+        (folder / name).write_bytes(pickle.dumps(content, protocol=protocol))
+    files = find_original("cifar10", tmp_path)
+    if protocol in (4, 5):
+        # Not those of CIFAR's files, whose instructions are other ones.
+        with pytest.raises(DataUnavailableError, match="it was not read"):
+            read_original(small("cifar10", 6 * N), files)
+        return
+    X, y = read_original(small("cifar10", 6 * N), files)
+    np.testing.assert_array_equal(X, np.concatenate([part[0] for part in parts]))
+    np.testing.assert_array_equal(y, np.concatenate([part[1] for part in parts]))
+
+
+def python_2(X, y):
+    """Return a pickle as Python 2 wrote CIFAR's: byte strings, no memo."""
+
+    def text(value):
+        return b"U" + bytes([len(value)]) + value.encode()
+
+    def integer(value):
+        return b"J" + int(value).to_bytes(4, "little", signed=True)
+
+    dtype = b"cnumpy\ndtype\n" + text("u1") + integer(0) + integer(1) + b"\x87R("
+    dtype += integer(3) + text("|") + b"NNN" + integer(-1) * 2 + integer(0) + b"tb"
+    array = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n"
+    array += integer(0) + b"\x85" + text("b") + b"\x87R(" + integer(1)
+    array += integer(X.shape[0]) + integer(X.shape[1]) + b"\x86" + dtype + b"\x89T"
+    array += X.nbytes.to_bytes(4, "little") + X.tobytes() + b"tb"
+    labels = b"](" + b"".join(map(integer, y)) + b"e"
+    return b"\x80\x02}(" + text("data") + array + text("labels") + labels + b"u."
+
+
+def test_a_batch_as_python_2_wrote_it(tmp_path, rng):
+    ((X, y),) = batches(rng, 1)
+    (tmp_path / "x").write_bytes(python_2(X, y))
+    # What Python itself makes of these bytes.
+    expected = pickle.loads(python_2(X, y), encoding="latin-1")
+    found = read_plain_pickle(tmp_path / "x")
+    np.testing.assert_array_equal(found["data"], expected["data"])
+    assert found["labels"] == expected["labels"] == y.tolist()
+
+
+class Evil:
+    def __reduce__(self):
+        return (print, ("run",))
+
+
+@pytest.mark.parametrize(
+    "content", [Evil(), {"data": Evil()}, np.array([{}], dtype=object), {"a": Evil}]
+)
+def test_a_pickle_that_would_run_something(tmp_path, capsys, content):
+    path = tmp_path / "x"
+    path.write_bytes(pickle.dumps(content, protocol=2))
+    with pytest.raises(DataUnavailableError, match="must hold arrays of numbers"):
+        read_plain_pickle(path)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_pickle_cut_anywhere(tmp_path, rng):
+    path = tmp_path / "x"
+    content = pickle.dumps({"data": rng.random(3), "labels": [1, 2, 3]}, protocol=2)
+    for stop in range(len(content) - 1):
+        path.write_bytes(content[:stop])
+        with pytest.raises(DataUnavailableError):
+            read_plain_pickle(path)
+
+
+def test_cifar_in_the_binary_version(tmp_path, rng):
+    folder = tmp_path / "cifar-10-batches-bin"
+    folder.mkdir()
+    parts = batches(rng, 6)
+    for name, (X, y) in zip(_folders._BATCHES, parts, strict=True):
+        rows = np.concatenate([y[:, None].astype(np.uint8), X], axis=1)
+        (folder / f"{name}.bin").write_bytes(rows.tobytes())
+    files = find_original("cifar10", tmp_path)
+    X, y = read_original(small("cifar10", 6 * N), files)
+    np.testing.assert_array_equal(X[-N:], parts[-1][0])
+    np.testing.assert_array_equal(y[:N], parts[0][1])
+    (folder / "test_batch.bin").write_bytes(b"x" * 99)
+    with pytest.raises(DataUnavailableError, match="rows of 3,073 bytes. Got 99"):
+        read_original(small("cifar10", 6 * N), files)
+
+
+def test_svhn(tmp_path, rng):
+    pictures = rng.integers(0, 256, (2 * N, 3, 32, 32), dtype=np.uint8)
+    y = rng.integers(1, 11, size=2 * N)
+    for name, rows in (("train", slice(0, N)), ("test", slice(N, None))):
+        # As published: height, width, channel, row; the digit 0 is number 10.
+        X = pictures[rows].transpose(2, 3, 1, 0)
+        savemat(tmp_path / f"{name}_32x32.mat", {"X": X, "y": y[rows, None]})
+    X, found = read_original(small("svhn", 2 * N), find_original("svhn", tmp_path))
+    np.testing.assert_array_equal(X.reshape(pictures.shape), pictures)
+    np.testing.assert_array_equal(found, y % 10)
+    (tmp_path / "test_32x32.mat").write_bytes(b"no")
+    with pytest.raises(DataUnavailableError, match="must be a .mat file"):
+        read_original(small("svhn", 2 * N), find_original("svhn", tmp_path))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_idx_files(tmp_path, rng, packed):
+    folder = tmp_path / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    X = rng.integers(0, 256, (2 * N, 28, 28), dtype=np.uint8)
+    y = rng.integers(10, size=2 * N).astype(np.uint8)
+    for part, rows in (("train", slice(0, N)), ("t10k", slice(N, None))):
+        for name, values in (("images-idx3", X[rows]), ("labels-idx1", y[rows])):
+            content = bytes([0, 0, 8, values.ndim])
+            content += np.array(values.shape, dtype=">u4").tobytes() + values.tobytes()
+            path = folder / f"{part}-{name}-ubyte"
+            if packed:
+                path, content = (
+                    path.with_name(f"{path.name}.gz"),
+                    gzip.compress(content),
+                )
+            path.write_bytes(content)
+    files = find_original("mnist", tmp_path)
+    found, labels = read_original(small("mnist", 2 * N), files)
+    np.testing.assert_array_equal(found, X.reshape(2 * N, -1))
+    np.testing.assert_array_equal(labels, y)
+    with pytest.raises(DataUnavailableError, match="must hold 70000 rows of 784"):
+        read_original(DATASETS["mnist"], files)
+    files[0].write_bytes(files[0].read_bytes()[:30])
+    with pytest.raises(DataUnavailableError, match="must be an idx file of bytes"):
+        read_original(small("mnist", 2 * N), files)
+
+
+def test_what_is_not_there(tmp_path):
+    assert find_original("cifar10", tmp_path) is None
+    assert find_original("letter", tmp_path) is None
+    with pytest.raises(InvalidInputError, match="data_dir must be a folder"):
+        find_original("cifar10", tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["mnist", "svhn", "cifar10", "fashion_mnist"])
+def test_the_test_part_is_proved_by_its_class_counts(name):
+    info = DATASETS[name]
+    assert sum(info.test_counts) == info.n_test
+    pool = np.zeros(info.n_rows - info.n_test, dtype=np.int64)
+    test = np.repeat(np.arange(10), info.test_counts)
+    check_test_part(info, np.concatenate([pool, test]), "here")
+    check_test_part(info, np.concatenate([pool, (test + 1) % 10]), "here")
+    with pytest.raises(DataUnavailableError, match="must be its test part"):
+        check_test_part(info, np.concatenate([test, pool]), "here")
