@@ -490,3 +490,121 @@ def typiclust_loop(X, labels, n_known, n, *, small=5, neighbors=20):
                 if open_ and len(chosen) < n:
                     chosen.append(max(open_, key=typicality.get))
     return np.array(chosen), np.array([typicality[i] for i in chosen])
+
+
+def flips_by_masks(features, weight, bias, masks, p):
+    """How many masks change the class of each row, one product at a time."""
+    found = []
+    for h in np.asarray(features, dtype=np.float64):
+        plain = np.argmax(weight @ h + bias)
+        changed = [np.argmax(weight @ (h * m / (1 - p)) + bias) != plain for m in masks]
+        found.append(sum(changed))
+    return np.array(found)
+
+
+def round_robin(labels, n):
+    """Labels of n picks, one of each label in turn, the rarest label first."""
+    left = collections.Counter(labels)
+    turns = sorted(left, key=lambda label: left[label])
+    chosen = []
+    while len(chosen) < n:
+        for label in turns:
+            if left[label] and len(chosen) < n:
+                left[label] -= 1
+                chosen.append(label)
+    return chosen
+
+
+def falcun_law(proba, n, gamma):
+    """Law of ordered n-tuples under FALCUN, as {tuple: [probability of each pick]}."""
+    proba = np.asarray(proba, dtype=np.float64)
+    top = np.sort(proba, axis=1)
+    unsure = 1 - (top[:, -1] - top[:, -2])
+    law = {}
+    for order in itertools.permutations(range(len(proba)), n):
+        distance, left, steps = unsure.copy(), list(range(len(proba))), []
+        for row in order:
+            low, high = min(distance[left]), max(distance[left])
+            spread = {i: (distance[i] - low) / (high - low or 1.0) for i in left}
+            weight = {i: (spread[i] + unsure[i]) ** gamma for i in left}
+            steps.append(weight[row] / sum(weight.values()))
+            left.remove(row)
+            gaps = [np.abs(p - proba[row]).sum() for p in proba]
+            distance = np.minimum(distance, gaps)
+        law[order] = steps
+    return law
+
+
+def contrastive_scores(features, proba, known, known_proba, k):
+    """Mean KL of each row from its k nearest labelled rows, row by row."""
+    scores = []
+    for h, p in zip(features, proba, strict=True):
+        nearest = sorted(range(len(known)), key=lambda j: sum((h - known[j]) ** 2))[:k]
+        divergences = [
+            sum(
+                a * np.log(a / max(b, 1e-12))
+                for a, b in zip(known_proba[j], p, strict=True)
+                if a > 0
+            )
+            for j in nearest
+        ]
+        scores.append(sum(divergences) / len(divergences))
+    return np.array(scores)
+
+
+def mixed_candidates(features, residual, weight, bias, anchors, epsilon):
+    """Rows whose class changes for some anchor, each mixed feature by feature."""
+    found = []
+    for i, (h, a) in enumerate(zip(features, residual, strict=True)):
+        gradient = weight.T @ a
+        for anchor in anchors:
+            size = epsilon / np.sqrt(len(h)) * np.linalg.norm(anchor - h)
+            rate = size * gradient / (np.linalg.norm(gradient) * (anchor - h))
+            mixed = (1 - rate) * h + rate * anchor
+            if np.argmax(weight @ mixed + bias) != np.argmax(weight @ h + bias):
+                found.append(i)
+                break
+    return found
+
+
+def direct_loop(proba, known, y, n):
+    """DIRECT's picks for scores without ties: thresholds tried one by one."""
+
+    def preference(table, k):
+        return [row[k] - max(v for j, v in enumerate(row) if j != k) for row in table]
+
+    n_classes, n_pool = len(proba[0]), len(proba)
+    share = -(-n // n_classes)
+    turns = sorted(range(n_classes), key=lambda k: sum(label == k for label in y))
+    lists = []
+    for k in turns:
+        scores, labeled = preference(proba, k), preference(known, k)
+        edges = [np.inf, *sorted(labeled, reverse=True), -np.inf]
+        balance = [
+            sum(
+                1 if label == k else -1
+                for s, label in zip(labeled, y, strict=True)
+                if s >= e
+            )
+            for e in edges[:-1]
+        ]
+        best = [i for i, b in enumerate(balance) if b == max(balance)]
+        high, low = edges[best[0]], edges[best[-1] + 1]
+        ranked = sorted(range(n_pool), key=lambda i: -scores[i])
+        inside = [rank for rank, i in enumerate(ranked) if low <= scores[i] <= high]
+        start = sum(scores[i] > high for i in ranked)
+        stop = start + len(inside)
+        m = min((share + 1) // 2, len(inside))
+        spread = [start + (2 * i + 1) * len(inside) // (2 * m) for i in range(m)]
+        middle = min((start + stop) // 2, n_pool - 1)
+        around = sorted(range(n_pool), key=lambda r: (abs(r - middle), r < middle))
+        order = [r for pair in zip(spread, around, strict=False) for r in pair]
+        lists.append([ranked[r] for r in order + around[m:]])
+    chosen = []
+    while len(chosen) < n:
+        for rows in lists:
+            if len(chosen) < n:
+                while rows[0] in chosen:
+                    rows.pop(0)
+                chosen.append(rows.pop(0))
+    return np.array(chosen)

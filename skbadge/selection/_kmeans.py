@@ -128,9 +128,10 @@ def _weighted_kmeans(
     generator: np.random.Generator,
     weight: np.ndarray | None = None,
     normalize: bool = False,
+    among: np.ndarray | None = None,
 ) -> Clusters:
     """Divide rows into clusters; no validation beyond finite numbers."""
-    table = _Table(features, normalize)
+    table = _Table(features, normalize, among=among)
     rows = table.sample(generator, n_clusters)
     X = table.read(rows)
     if weight is not None:
@@ -164,6 +165,7 @@ def _nearest_members(
     generator: np.random.Generator,
     weight: np.ndarray | None = None,
     normalize: bool = False,
+    among: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return n distinct rows: of each of n clusters the member nearest to its center.
 
@@ -179,6 +181,8 @@ def _nearest_members(
         Of the rows, in k-means.
     normalize : bool
         Whether rows are scaled to length 1 first.
+    among : ndarray of int or None
+        Rows that count; where there are fewer than ``n``, the rest is drawn at random.
 
     Returns
     -------
@@ -187,13 +191,21 @@ def _nearest_members(
     sizes : ndarray of shape (n,), dtype float64
         Rows of the cluster that each stands for; 0 for those at random.
     """
-    n_pool = len(features)
-    if n == n_pool:
-        return generator.permutation(n).astype(np.intp), np.ones(n)
+    rows = np.arange(len(features)) if among is None else among
+    if len(rows) <= n:
+        rest = np.setdiff1d(np.arange(len(features)), rows, assume_unique=True)
+        rest = generator.permutation(rest)[: n - len(rows)]
+        indices = np.concatenate([generator.permutation(rows), rest])
+        return indices.astype(np.intp), (np.arange(n) < len(rows)).astype(np.float64)
     clusters = _weighted_kmeans(
-        features, n, weight=weight, normalize=normalize, generator=generator
+        features,
+        n,
+        weight=weight,
+        normalize=normalize,
+        among=among,
+        generator=generator,
     )
-    order = generator.permutation(n_pool)
+    order = generator.permutation(len(rows))
     labels = clusters.labels[order]
     ranked = np.lexsort((clusters.distances_sq[order], labels))
     # The first of each run of equal labels.
@@ -202,7 +214,7 @@ def _nearest_members(
     largest_first = np.argsort(-counts, kind="stable")
     rest = np.setdiff1d(order, nearest, assume_unique=True)
     rest = generator.permutation(rest)[: n - len(nearest)]
-    indices = np.concatenate([nearest[largest_first], rest]).astype(np.intp)
+    indices = rows[np.concatenate([nearest[largest_first], rest])].astype(np.intp)
     sizes = np.concatenate([counts[largest_first], np.zeros(len(rest))])
     return indices, sizes.astype(np.float64)
 
@@ -224,11 +236,19 @@ class _Table:
         Whether rows are scaled to length 1.
     least_scale : float
         The unit is at least this.
+    among : ndarray of int or None
+        The rows there are; None for all.
     """
 
     def __init__(
-        self, features: torch.Tensor, normalize: bool, least_scale: float = 0.0
+        self,
+        features: torch.Tensor,
+        normalize: bool,
+        *,
+        least_scale: float = 0.0,
+        among: np.ndarray | None = None,
     ) -> None:
+        self._among = among
         self._embedding = DenseEmbedding(features)
         self._embedding.norms()  # refuses NaN and infinity
         self._normalize = normalize
@@ -236,10 +256,12 @@ class _Table:
         self.scale = max(scale, least_scale)
 
     def __len__(self) -> int:
-        return len(self._embedding)
+        return len(self._embedding if self._among is None else self._among)
 
     def read(self, rows: np.ndarray | slice) -> np.ndarray:
         """Return some rows, float32 or float64."""
+        if self._among is not None:
+            rows = self._among[rows]
         index = rows if isinstance(rows, slice) else torch.from_numpy(rows)
         right = self._embedding.rows(index).right
         if self._normalize:

@@ -1,0 +1,183 @@
+"""Quotas of predicted classes, around any strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from skbadge._contracts import Needs, Outputs, Selection, Traits
+from skbadge.exceptions import InvalidInputError
+from skbadge.strategies._base import QueryStrategy
+from skbadge.utils._validation import check_integer, check_real
+
+__all__ = ["ClassQuota"]
+
+
+class ClassQuota(QueryStrategy):
+    """Give each predicted class its share of a batch that a strategy chooses.
+
+    A class of one row in a hundred is hardly ever asked about. Here it has its share,
+    as far as the pool holds rows that the net takes for it.
+
+    Parameters
+    ----------
+    strategy : QueryStrategy
+        What chooses among the rows of a predicted class.
+    quota : "balanced" or mapping of int to float, default="balanced"
+        The same share for every class, or the share of the batch, in [0, 1], for
+        classes by number of their column in the net's answer; with shares that sum to
+        less than 1, the strategy chooses the rest freely.
+
+    See Also
+    --------
+    DIRECT : Made for rare classes.
+
+    Notes
+    -----
+    Shares become numbers of rows by largest remainder, among equal ones for the class
+    with fewest predicted rows. The strategy is asked once for each class, rarest first,
+    and sees only the rows predicted to be of it. Where a quota cannot be met, all rows
+    of the class are taken and the strategy fills up from all others; the ``notes`` of
+    the selection say so. In the order of the batch, classes take turns. A batch is made
+    for its size: smaller batches are not its beginning. No label is read. Scores are
+    the strategy's, comparable within a class only for strategies that compare rows.
+    Cost: that of the strategy on parts of the pool, whose outputs are copied.
+
+    Examples
+    --------
+    >>> from skbadge import ClassQuota, MarginSampling
+    >>> from skbadge.strategies import Outputs
+    >>> proba = [[0.5, 0.5], [0.6, 0.4], [0.7, 0.3], [0.1, 0.9]]
+    >>> strategy = ClassQuota(MarginSampling())
+    >>> strategy.select(Outputs.of(proba=proba), n=2).indices
+    array([3, 0])
+    >>> strategy.select(Outputs.of(proba=proba[:3]), n=2).notes
+    ('Column 1: the pool has 0 rows predicted to be of this class, of 1 that the quota
+    asks for; the rest was chosen without a quota.',)
+    """
+
+    def __init__(
+        self,
+        strategy: QueryStrategy,
+        *,
+        quota: str | Mapping[int, float] = "balanced",
+    ) -> None:
+        self.strategy = strategy
+        self.quota = quota
+
+    @property
+    def needs(self) -> Needs:
+        """What the strategy reads, and probabilities."""
+        return self.strategy.needs | Needs(proba=True)
+
+    @property
+    def traits(self) -> Traits:
+        """What the strategy promises, but no prefixes."""
+        return replace(self.strategy.traits, nested=False)
+
+    def check_parameters(self) -> None:
+        """Refuse what is no strategy, and shares that are none."""
+        if not isinstance(self.strategy, QueryStrategy) or hasattr(
+            self.strategy, "observe"
+        ):
+            raise InvalidInputError(
+                "strategy must be a query strategy that does not learn itself, for "
+                f"example BADGE(). Got {self.strategy!r} instead."
+            )
+        self.strategy.check_parameters()
+        quota: Any = self.quota
+        if isinstance(quota, str) and quota == "balanced":
+            return
+        if not isinstance(quota, Mapping):
+            raise InvalidInputError(
+                'quota must be "balanced" or a mapping of columns to shares of the '
+                f"batch. Got {quota!r} instead."
+            )
+        for column, share in quota.items():
+            check_integer(column, "Columns in quota", low=0)
+            check_real(share, f"quota of column {column}", low=0, high=1)
+        if sum(quota.values()) > 1 + 1e-9:
+            raise InvalidInputError(
+                "quota must hold shares of a batch that sum to at most 1. Got "
+                f"{sum(quota.values()):g} instead."
+            )
+
+    def _select(
+        self, outputs: Outputs, n: int, generator: np.random.Generator
+    ) -> Selection:
+        guess = outputs.by_rows(lambda part: part.proba.argmax(dim=1)).astype(np.intp)
+        n_classes = outputs.proba.shape[1]
+        counts = np.bincount(guess, minlength=n_classes)
+        quotas = _rows_by_share(self._shares(n_classes), n, counts)
+        parts, notes = [], []
+        for column in np.argsort(counts, kind="stable"):
+            wanted, there = int(quotas[column]), int(counts[column])
+            if wanted > there:
+                notes.append(
+                    f"Column {column}: the pool has {there} rows predicted to be of "
+                    f"this class, of {wanted} that the quota asks for; the rest was "
+                    "chosen without a quota."
+                )
+            if wanted and there:
+                rows = np.flatnonzero(guess == column)
+                parts.append(self._chosen(outputs, rows, min(wanted, there), generator))
+        turn = np.concatenate([np.zeros(0), *(np.arange(len(r)) for r, _ in parts)])
+        order = np.argsort(turn, kind="stable")
+        indices, scores = _joined(parts)
+        indices, scores = indices[order], None if scores is None else scores[order]
+        if len(indices) < n:
+            rest = np.delete(np.arange(outputs.n_pool), indices)
+            more = self._chosen(outputs, rest, n - len(indices), generator)
+            indices, scores = _joined([(indices, scores), more])
+        return Selection(indices, scores=scores, notes=tuple(notes))
+
+    def _shares(self, n_classes: int) -> np.ndarray:
+        if isinstance(self.quota, str):
+            return np.full(n_classes, 1.0 / n_classes)
+        shares = np.zeros(n_classes)
+        for column, share in self.quota.items():
+            if column >= n_classes:
+                raise InvalidInputError(
+                    f"Columns in quota must be below the number of classes, "
+                    f"{n_classes}. Got {column} instead."
+                )
+            shares[column] = share
+        return shares
+
+    def _chosen(
+        self,
+        outputs: Outputs,
+        rows: np.ndarray,
+        n: int,
+        generator: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        (stream,) = generator.spawn(1)
+        found = self.strategy.select(outputs.take(rows), n, stream)
+        return rows[found.indices].astype(np.intp), found.scores
+
+
+def _joined(
+    parts: list[tuple[np.ndarray, np.ndarray | None]],
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return indices and scores of all parts; no scores where one has none."""
+    indices = [np.zeros(0, dtype=np.intp), *(rows for rows, _ in parts)]
+    scores = [np.zeros(0)]
+    for rows, found in parts:
+        if found is None and len(rows):
+            return np.concatenate(indices), None
+        scores.append(np.zeros(0) if found is None else found)
+    return np.concatenate(indices), np.concatenate(scores)
+
+
+def _rows_by_share(shares: np.ndarray, n: int, counts: np.ndarray) -> np.ndarray:
+    """Turn shares into numbers of rows by largest remainder, rare classes first."""
+    exact = shares * n
+    # Not a whole row less for a share such as 0.29 of 100.
+    rows = np.floor(exact + 1e-9).astype(np.intp)
+    left = round(float(exact.sum())) - int(rows.sum())
+    remainder = np.where(shares > 0, np.round(exact - rows, 9), -np.inf)
+    rows[np.lexsort((counts, -remainder))[: max(left, 0)]] += 1
+    return rows

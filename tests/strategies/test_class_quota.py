@@ -1,0 +1,111 @@
+"""Shares of predicted classes."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+
+from skbadge import ALBL, BADGE, ClassQuota, MarginSampling, RandomSampling
+from skbadge.exceptions import InvalidInputError
+from skbadge.strategies import Needs, Outputs, Traits
+from skbadge.strategies._class_quota import _rows_by_share
+from skbadge.strategies.checks import make_outputs
+
+
+def proba_of(guesses, seed=0):
+    rng = np.random.default_rng(seed)
+    table = rng.uniform(0, 0.2, size=(len(guesses), 3))
+    table[np.arange(len(guesses)), guesses] += 1.0
+    return table / table.sum(axis=1, keepdims=True)
+
+
+def test_by_hand():
+    guesses = np.array([0] * 6 + [1] * 3 + [2] * 2)
+    outputs = Outputs.of(proba=proba_of(guesses))
+    selection = ClassQuota(MarginSampling()).select(outputs, 7, random_state=0)
+    # 7 / 3: two each, and one for the rarest class, which has no third row.
+    counts = np.bincount(guesses[selection.indices], minlength=3)
+    assert counts.sum() == 7 and counts[2] == 2 and counts.min() == 2
+    assert selection.notes[0].startswith("Column 2: the pool has 2 rows predicted to")
+    # Within a class, the strategy's own order; classes take turns, the rarest first.
+    first = guesses[selection.indices[:6]]
+    assert_array_equal(first, [2, 1, 0, 2, 1, 0])
+    for k in range(3):
+        rows = np.flatnonzero(guesses == k)
+        own = MarginSampling().select(outputs.take(rows), 2, 0).indices
+        mine = selection.indices[:6][first == k]
+        assert_array_equal(mine, rows[own])
+
+
+def test_a_class_of_one_percent_gets_its_quota():
+    guesses = np.array([0] * 600 + [1] * 390 + [2] * 10)
+    outputs = Outputs.of(proba=proba_of(guesses))
+    selection = ClassQuota(MarginSampling()).select(outputs, 30, random_state=0)
+    assert_array_equal(np.bincount(guesses[selection.indices]), [10, 10, 10])
+    assert selection.notes == ()
+
+
+def test_shares_and_what_is_left():
+    guesses = np.array([0] * 40 + [1] * 30 + [2] * 30)
+    outputs = Outputs.of(proba=proba_of(guesses))
+    strategy = ClassQuota(MarginSampling(), quota={2: 0.5})
+    selection = strategy.select(outputs, 10, random_state=0)
+    assert (guesses[selection.indices[:5]] == 2).all()
+    # The rest is what the strategy likes best among all others.
+    others = np.setdiff1d(np.arange(100), selection.indices[:5])
+    best = MarginSampling().select(outputs.take(others), 5, 0).indices
+    assert_array_equal(selection.indices[5:], others[best])
+    assert selection.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("shares", "n", "counts", "expected"),
+    [
+        ([1 / 3, 1 / 3, 1 / 3], 7, [5, 9, 2], [2, 2, 3]),
+        ([1 / 3, 1 / 3, 1 / 3], 8, [5, 9, 2], [3, 2, 3]),
+        ([0.5, 0.29, 0.21], 100, [1, 1, 1], [50, 29, 21]),
+        ([0.5, 0.25, 0.0], 10, [9, 9, 9], [5, 3, 0]),
+        ([0.0, 0.04, 0.0], 10, [9, 9, 9], [0, 0, 0]),
+        ([1.0, 0.0, 0.0], 3, [9, 9, 9], [3, 0, 0]),
+    ],
+)
+def test_largest_remainder(shares, n, counts, expected):
+    found = _rows_by_share(np.array(shares), n, np.array(counts))
+    assert_array_equal(found, expected)
+
+
+def test_scores_of_strategies_that_have_none():
+    outputs = make_outputs(Needs(proba=True))
+    assert ClassQuota(RandomSampling()).select(outputs, 5, 0).scores is None
+    assert ClassQuota(MarginSampling()).select(outputs, 5, 0).scores.shape == (5,)
+
+
+def test_needs_and_traits():
+    strategy = ClassQuota(BADGE())
+    assert strategy.needs == Needs(proba=True, residual=True, features=True)
+    assert strategy.traits == Traits(nested=False)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        (ClassQuota(ALBL()), "does not learn itself"),
+        (ClassQuota(BADGE), "must be a query strategy"),
+        (ClassQuota(BADGE(first="last")), "first must be one of"),
+        (ClassQuota(BADGE(), quota="equal"), 'quota must be "balanced" or a mapping'),
+        (ClassQuota(BADGE(), quota={"cat": 0.5}), "Columns in quota must be an int"),
+        (ClassQuota(BADGE(), quota={0: 1.5}), r"quota of column 0 must be a number in"),
+        (ClassQuota(BADGE(), quota={0: 0.7, 1: 0.7}), "at most 1. Got 1.4 instead"),
+    ],
+)
+def test_wrong_parameters(strategy, message):
+    with pytest.raises(InvalidInputError, match=message):
+        strategy.check_parameters()
+
+
+def test_a_column_that_does_not_exist():
+    outputs = Outputs.of(proba=torch.eye(3))
+    with pytest.raises(
+        InvalidInputError, match="below the number of classes, 3. Got 7"
+    ):
+        ClassQuota(MarginSampling(), quota={7: 0.5}).select(outputs, 1)
