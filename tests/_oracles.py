@@ -335,20 +335,25 @@ def last_layer_gradients(net, layer, rows, *, bias=False):
     """
     net.module_.eval()
     layer.requires_grad_(True)
-    parameters = [layer.weight, layer.bias] if bias else [layer.weight]
     criterion = getattr(net.criterion_, "_orig_mod", net.criterion_)
-    before = criterion.reduction
-    criterion.reduction = "sum"  # of one row: that row's loss
+    before = getattr(criterion, "reduction", None)
+    if before is not None:
+        criterion.reduction = "sum"  # of one row: that row's loss
     gradients = []
     for row in rows:
-        label = torch.tensor([int(net.predict_proba(row)[0].argmax())])
+        proba = net.predict_proba(row)
+        label = torch.tensor([int(proba[0].argmax())])
         net.module_.eval()
-        answer = net.infer(row)
+        # So that a weight that is computed from others is the one that the run used.
+        with torch.nn.utils.parametrize.cached():
+            answer = net.infer(row)
+            parameters = [layer.weight, layer.bias] if bias else [layer.weight]
         label = label if _has_classes(net) else label.float()
         loss = net.get_loss(answer, label, X=row)
         parts = torch.autograd.grad(loss, parameters)
         gradients.append(torch.cat([part.flatten().double() for part in parts]))
-    criterion.reduction = before
+    if before is not None:
+        criterion.reduction = before
     return torch.stack(gradients)
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import contextmanager
 
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.nn.utils import parametrize
 
 from skbadge.exceptions import LayerError
-from skbadge.extraction._hooks import captured_calls
-from skbadge.extraction._layers import linear_layers, only_call
-from skbadge.extraction._rerun import Rerun
-from skbadge.extraction._residual import row_losses
+from skbadge.extraction._batch import answered
+from skbadge.extraction._hooks import captured_calls, kept_state
+from skbadge.extraction._residual import closed_form, row_losses
 from skbadge.nets._probabilities import unwrapped_criterion
-from skbadge.utils._torch import preserved_generators
+from skbadge.utils._torch import noted_generators, preserved_generators
+from skbadge.utils._tree import leaves, mapped
 
 __all__ = ["check_gradient"]
 
@@ -23,7 +23,7 @@ __all__ = ["check_gradient"]
 _N_ROWS = 32
 
 
-def check_gradient(net, X, sizes, name, residual_of):
+def check_gradient(head, X, sizes):
     """Check on two rows that (residual) x (features) is the gradient of the net's loss.
 
     That product is the gradient in the weight of a layer only where the weight acts
@@ -34,17 +34,12 @@ def check_gradient(net, X, sizes, name, residual_of):
 
     Parameters
     ----------
-    net : skorch net
-        In evaluation mode.
+    head : HeadReader
+        Reads the layer; its net stands in evaluation mode.
     X : what the net's iterator yields
         One batch.
     sizes : tensor of shape (n_rows,)
         Lengths of the rows' residuals. The two longest are compared.
-    name : str
-        Dotted name of the classification layer.
-    residual_of : callable
-        Takes a `LayerCall`, what the module answered, the rows it answered for and
-        their `Rerun`; returns their residual and hypothetical labels.
 
     Raises
     ------
@@ -54,62 +49,112 @@ def check_gradient(net, X, sizes, name, residual_of):
     Notes
     -----
     A module that runs without gradients (under ``torch.no_grad``) cannot be checked and
-    is let pass. Cost: 32 rows once forward, and backward from the last layer.
+    is let pass. Cost: 32 rows twice forward, and backward from the last layer.
     """
-    layer = linear_layers(net.module_)[name]
+    net, layer = head.net, head.layer
     # In the order of the batch, which may mean something to the module.
     rows = sizes.topk(min(_N_ROWS, len(sizes))).indices.sort().values.cpu()
     part = _cut(X, rows, len(sizes))
     if part is not None:
         X, sizes = part, sizes[rows]
     i, j = sizes.topk(2).indices.tolist()
-    with (
-        preserved_generators(),
-        torch.enable_grad(),
-        parametrize.cached(),
-        _differentiable(layer),
-        _input_of_its_own(layer),
-        captured_calls({name: layer}) as calls,
-    ):
-        rerun = Rerun(X)
-        answer = net.infer(X)
-        call = only_call(calls.take(), name, net.module_)
-        residual, labels = residual_of(call, answer, X, rerun)
-        losses = row_losses(net, answer, labels, X)
-        difference = losses[i] - losses[j]
-        if not difference.requires_grad:
-            return
-        # Read only now: where the weight is computed, the pass has just done so.
-        (found,) = torch.autograd.grad(difference, layer.weight, materialize_grads=True)
-    features, residual = call.features.to(residual.dtype), residual.detach()
+    with preserved_generators():
+        calls, residual, features, labels = _as_in_the_pass(head, _copied(X))
+        with (
+            torch.enable_grad(),
+            parametrize.cached(),
+            _differentiable(net.module_, layer),
+            _input_of_its_own(layer),
+        ):
+            answer = net.infer(_copied(X))
+            losses = row_losses(net, answer, labels, X)
+            difference = losses[i] - losses[j]
+            if not difference.requires_grad:
+                return
+            # Read only now: where the weight is computed, the pass has just done so.
+            (found,) = torch.autograd.grad(
+                difference, layer.weight, materialize_grads=True
+            )
+    found = found.reshape(len(found), -1)
+    features = features.to(residual.dtype)
     expected = torch.outer(residual[i], features[i])
     expected -= torch.outer(residual[j], features[j])
-    eps = max(torch.finfo(t.dtype).eps for t in (call.logits, call.features, losses))
+    eps = max(torch.finfo(t.dtype).eps for t in (layer.weight, losses))
     allowed = _allowed(net, eps, residual) * float(features.abs().max())
     if torch.allclose(found.to(expected.dtype), expected, rtol=0, atol=allowed):
         return
     raise LayerError(
-        f"The gradient in the weight of the layer {name!r} must be residual times "
+        f"The gradient in the weight of the layer {head.name!r} must be residual times "
         "features, but autograd finds another: the difference is up to "
         f"{float((found - expected).abs().max()):.2g}, in gradients up to "
-        f"{float(found.abs().max()):.2g}. The module uses that weight elsewhere too, "
-        "or get_loss runs the module again. Change that, or use a strategy that needs "
-        "no residual (for example MarginSampling)."
+        f"{float(found.abs().max()):.2g}. {_reason(net.module_, layer, calls)} Change "
+        "that, or use a strategy that needs no residual (for example MarginSampling)."
     )
+
+
+def _as_in_the_pass(head, X):
+    """Read rows as the pass does, from the generators' present state."""
+    put_back = noted_generators()
+    # A module may learn in evaluation mode too: both runs begin from the same state.
+    with (
+        kept_state(head.net),
+        captured_calls({head.name: head.layer}, cut=True) as record,
+    ):
+        batch = answered(head.net, (X, torch.zeros(0)))
+        calls = head.own(record.take(), len(batch))
+    residual, features, labels = head.product(batch, calls)
+    if residual is None:
+        residual = closed_form(calls[0].logits.detach(), labels)
+    put_back()
+    return calls, residual, features, labels
+
+
+def _reason(module, layer, calls):
+    """Say what may be the cause: looked for only once autograd has objected."""
+    own = dict(layer.named_parameters(recurse=False)).get("weight")
+    owners = [
+        f"{part_name}.{name}".lstrip(".")
+        for part_name, part in module.named_modules()
+        for name, parameter in part.named_parameters(
+            recurse=False, remove_duplicate=False
+        )
+        if parameter is own
+    ]
+    if len(owners) > 1:
+        return f"The weight is shared ({', '.join(owners)}), so it acts twice."
+    if isinstance(layer, nn.Linear) and not _multiplies(layer, calls[0]):
+        return (
+            f"The layer ({type(layer).__name__}) does not answer input times weight "
+            "plus bias: its class, a hook or a replaced method changes it."
+        )
+    return (
+        "The module uses that weight elsewhere too, or get_loss runs the module again."
+    )
+
+
+def _multiplies(layer, call):
+    dtype = torch.promote_types(call.logits.dtype, torch.float32)
+    with torch.no_grad():
+        bias = None if layer.bias is None else layer.bias.to(dtype)
+        expected = functional.linear(
+            call.features.to(dtype), layer.weight.to(dtype), bias
+        )
+    found = call.logits.detach().to(dtype)
+    return found.shape == expected.shape and torch.allclose(found, expected, 0.01, 0.01)
 
 
 def _cut(X, rows, n_rows):
     """Return some rows of a batch, or None where it is of no known form."""
-    if isinstance(X, torch.Tensor):
-        plain = X.layout is torch.strided and X.ndim and len(X) == n_rows
-        return X[rows] if plain else None
-    if isinstance(X, Mapping):
-        parts = {key: _cut(part, rows, n_rows) for key, part in X.items()}
-        return None if any(part is None for part in parts.values()) else parts
-    if type(X) in (list, tuple):
-        parts = [_cut(part, rows, n_rows) for part in X]
-        return None if any(part is None for part in parts) else parts
-    return None
+    for leaf in leaves(X):
+        plain = isinstance(leaf, torch.Tensor) and leaf.layout is torch.strided
+        if not plain or not leaf.ndim or len(leaf) != n_rows:
+            return None
+    return mapped(lambda leaf: leaf[rows], X)
+
+
+def _copied(X):
+    """Return a batch that a module may write to."""
+    return mapped(lambda leaf: leaf.clone() if torch.is_tensor(leaf) else leaf, X)
 
 
 def _allowed(net, eps, residual):
@@ -126,15 +171,27 @@ def _allowed(net, eps, residual):
 
 
 @contextmanager
-def _differentiable(layer):
+def _differentiable(module, layer):
     """Let autograd see a layer's weight as it is: not frozen, and without its hooks."""
     own = dict(layer.named_parameters(recurse=False)).get("weight")
     if own is not None:
-        layer.weight = nn.Parameter(own.detach())
+        # In all places: a weight that is shared acts in each of them.
+        places = [
+            (part, name)
+            for part in module.modules()
+            for name, parameter in part.named_parameters(
+                recurse=False, remove_duplicate=False
+            )
+            if parameter is own
+        ]
+        twin = nn.Parameter(own.detach())
         try:
+            for part, name in places:
+                setattr(part, name, twin)
             yield
         finally:
-            layer.weight = own
+            for part, name in places:
+                setattr(part, name, own)
         return
     # Where the weight is computed from others, those must not be frozen.
     frozen = [part for part in layer.parameters() if not part.requires_grad]
@@ -152,15 +209,10 @@ def _input_of_its_own(layer):
     """Give a layer copies: modules may overwrite its input later, without gradients."""
 
     def copied(_, args, kwargs):
-        kwargs = {name: _own(part) for name, part in kwargs.items()}
-        return tuple(_own(part) for part in args), kwargs
+        return tuple(_copied(args)), _copied(kwargs)
 
     handle = layer.register_forward_pre_hook(copied, with_kwargs=True)
     try:
         yield
     finally:
         handle.remove()
-
-
-def _own(part):
-    return part.clone() if isinstance(part, torch.Tensor) else part

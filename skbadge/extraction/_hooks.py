@@ -27,24 +27,31 @@ class LayerCall:
     ----------
     name : str
         Dotted name of the layer.
-    shape : torch.Size
-        Shape of its input.
-    features, logits : tensor of shape (n_rows, ...) or None
-        What went in and what came out, both copied. None where the layer saw more than
-        one row for each row of a batch (a step of a sequence): it is no classification
-        layer, and its copies would be large.
+    features : tensor
+        What went in, copied.
+    logits : tensor
+        What came out, in float32 or float64. Where calls are cut it is a leaf from
+        which autograd has recorded all that followed in the same run.
     """
 
     name: str
-    shape: torch.Size
-    features: torch.Tensor | None
-    logits: torch.Tensor | None
+    features: torch.Tensor
+    logits: torch.Tensor
 
 
 class CallRecord:
-    """The calls of the watched layers since the last `take`, in order of execution."""
+    """The calls of the watched layers since the last `take`, in order of execution.
 
-    def __init__(self):
+    Parameters
+    ----------
+    cut : bool
+        Whether to hand on a leaf in the place of what a layer gave, and to switch
+        gradients on for what follows: autograd then knows how the scores, and any
+        loss of them, follow from the layer.
+    """
+
+    def __init__(self, cut):
+        self.cut = cut
         self._calls = []
         self._handles = {}
         self._copy_features = torch.clone
@@ -54,15 +61,22 @@ class CallRecord:
         """Record the calls of a layer from now on."""
 
         def hook(_, args, kwargs, output):
-            if self._paused:
-                return
-            given = args[0] if args else kwargs["input"]
-            pair = (None, None)
-            if given.ndim == 2:
-                # Copies: an in-place operation after the layer would overwrite them.
-                features = self._copy_features(given.detach())
-                pair = (features, output.detach().clone())
-            self._calls.append(LayerCall(name, given.shape, *pair))
+            given = next(tensors_of([*args, *kwargs.values()]), None)
+            if self._paused or given is None or not isinstance(output, torch.Tensor):
+                return None
+            # Copies: an operation in place after the layer would overwrite them.
+            features = self._copy_features(given.detach())
+            if not self.cut or not output.is_floating_point():
+                self._calls.append(LayerCall(name, features, output.detach().clone()))
+                return None
+            torch.set_grad_enabled(True)
+            with torch.inference_mode(False), torch.enable_grad():
+                # Half precision is storage: a gradient needs more digits.
+                exact = torch.promote_types(output.dtype, torch.float32)
+                leaf = output.detach().to(exact, copy=True).requires_grad_(True)
+                handed_on = leaf.to(output.dtype, copy=True)
+            self._calls.append(LayerCall(name, features, leaf))
+            return handed_on
 
         self._handles[name] = layer.register_forward_hook(hook, with_kwargs=True)
 
@@ -80,11 +94,11 @@ class CallRecord:
     @contextmanager
     def paused(self):
         """Let calls pass unseen for a while: those that are not the pass itself."""
-        self._paused = True
+        before, self._paused = self._paused, True
         try:
             yield
         finally:
-            self._paused = False
+            self._paused = before
 
     def close(self):
         """Stop watching."""
@@ -94,19 +108,21 @@ class CallRecord:
 
 
 @contextmanager
-def captured_calls(layers):
+def captured_calls(layers, *, cut=False):
     """Record every call of some layers while the context lasts.
 
     Parameters
     ----------
     layers : dict of str to nn.Module
         The layers to watch, by dotted name.
+    cut : bool, default=False
+        As in `CallRecord`.
 
     Yields
     ------
     CallRecord
     """
-    record = CallRecord()
+    record = CallRecord(cut)
     try:
         for name, layer in layers.items():
             record.watch(name, layer)
@@ -122,17 +138,20 @@ def checked_inputs(module, check):
     Parameters
     ----------
     module : nn.Module
-        The whole module of a net.
+        The whole module of a net. A TorchScript module takes no hooks and is let pass:
+        what its training diverges to shows in its answers.
     check : callable
         Takes one tensor; raises where it is bad.
     """
 
     def hook(_, args, kwargs):
-        for value in (*args, *kwargs.values()):
-            for tensor in tensors_of(value):
-                if tensor.is_floating_point() and tensor.layout is torch.strided:
-                    check(tensor)
+        for tensor in tensors_of([*args, *kwargs.values()]):
+            if tensor.is_floating_point() and tensor.layout is torch.strided:
+                check(tensor)
 
+    if isinstance(module, torch.jit.ScriptModule):
+        yield
+        return
     handle = module.register_forward_pre_hook(hook, with_kwargs=True)
     try:
         yield

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from skbadge.exceptions import LayerError
 
 __all__ = [
+    "candidates",
     "check_layer_name",
     "choose_layer",
+    "head_of",
+    "is_linear",
+    "layer_named",
     "linear_layers",
-    "only_call",
     "static_width",
+    "width_of",
 ]
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_INSTEAD = "use a strategy that needs no gradient (for example MarginSampling)"
 
 
 def linear_layers(module):
@@ -28,7 +34,7 @@ def linear_layers(module):
 
     Returns
     -------
-    dict of str to nn.Linear
+    dict of str to nn.Linear, or 1x1 convolution
         In the order in which they were registered.
 
     Raises
@@ -37,11 +43,33 @@ def linear_layers(module):
         If ``DataParallel`` spreads a batch over several devices: each of them would
         run the layer.
     """
-    inner = _unwrapped(module)
+    return {name: layer for name, layer in _named(module).items() if is_linear(layer)}
+
+
+def is_linear(layer):
+    """Say whether a layer multiplies each of its steps by one matrix."""
+    if isinstance(layer, torch.jit.ScriptModule):
+        return False
+    if isinstance(layer, _CONVOLUTIONS):
+        return set(layer.kernel_size) == {1} and layer.groups == 1
+    return isinstance(layer, nn.Linear)
+
+
+def width_of(layer):
+    """Return the number of outputs of a linear layer."""
+    return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
+
+
+def head_of(layer):
+    """Return weight and bias of a linear layer, the weight as a matrix, as copies."""
+    weight, bias = layer.weight.detach(), layer.bias
+    bias = None if bias is None else bias.detach().clone()
+    return weight.reshape(len(weight), -1).clone(), bias
+
+
+def _named(module):
     return {
-        _user_name(name): layer
-        for name, layer in inner.named_modules()
-        if isinstance(layer, nn.Linear)
+        _user_name(name): layer for name, layer in _unwrapped(module).named_modules()
     }
 
 
@@ -74,26 +102,42 @@ def describe(layers):
     if not layers:
         return "The module has no nn.Linear layer at all."
     listed = ", ".join(
-        f"{name!r} ({layer.in_features} -> {layer.out_features})"
+        f"{name!r} ({_inputs_of(layer)} -> {width_of(layer)})"
         for name, layer in layers.items()
     )
     return f"Linear layers of the module: {listed}."
 
 
+def _inputs_of(layer):
+    return layer.in_features if isinstance(layer, nn.Linear) else layer.in_channels
+
+
 def check_layer_name(module, name):
-    """Refuse a name that is no linear layer of the module.
+    """Refuse a name that is no layer of the module.
 
     Raises
     ------
     LayerError
         With the names that there are.
     """
-    layers = linear_layers(module)
+    layer_named(module, name)
+
+
+def layer_named(module, name):
+    """Return the layer of a dotted name.
+
+    Raises
+    ------
+    LayerError
+        With the names that there are.
+    """
+    layers = _named(module)
     if name not in layers:
         raise LayerError(
-            f"layer must be the dotted name of an nn.Linear layer. Got {name!r} "
-            f"instead. {describe(layers)}"
+            f"layer must be the dotted name of a layer. Got {name!r} instead. "
+            f"{describe(linear_layers(module))}"
         )
+    return layers[name]
 
 
 def static_width(module, name=None):
@@ -107,27 +151,74 @@ def static_width(module, name=None):
     """
     layers = linear_layers(module)
     if name is not None:
-        return layers[name].out_features if name in layers else None
-    widths = [layer.out_features for layer in layers.values()]
+        return width_of(layers[name]) if name in layers else None
+    widths = [width_of(layer) for layer in layers.values()]
     return widths[-1] if widths else None
 
 
-def choose_layer(module, calls, width, name=None, *, for_gradient=False):
-    """Choose the classification layer among the layers that one batch executed.
+def candidates(module, name, widths, *, for_gradient):
+    """Return the layers to watch in the first batch, by name.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The net's module.
+    name : str or None
+        The layer a user named: the only one then.
+    widths : set of int
+        Widths that the layer most likely has. Where some layer has one of them, others
+        are not watched: their copies would be large.
+    for_gradient : bool
+        Whether the layer must be linear.
+
+    Returns
+    -------
+    dict of str to nn.Module
+
+    Raises
+    ------
+    LayerError
+        If there is none.
+    """
+    if name is not None:
+        layer = layer_named(module, name)
+        if for_gradient and not is_linear(layer):
+            raise LayerError(
+                f"The gradient is read of an nn.Linear layer or a 1x1 convolution. Got "
+                f"{name!r}, a {type(layer).__name__}, instead. "
+                f"{describe(linear_layers(module))} Name one of these, or {_INSTEAD}."
+            )
+        return {name: layer}
+    layers = linear_layers(module)
+    if not layers:
+        kind = "TorchScript" if _is_scripted(module) else type(module).__name__
+        raise LayerError(
+            f"The module ({kind}) has no nn.Linear layer at all, and no 1x1 "
+            "convolution, whose calls could be observed. Let forward call such a "
+            f"layer, or {_INSTEAD}."
+        )
+    fitting = {k: layer for k, layer in layers.items() if width_of(layer) in widths}
+    return fitting or layers
+
+
+def _is_scripted(module):
+    return isinstance(_unwrapped(module), torch.jit.ScriptModule)
+
+
+def choose_layer(module, calls, scores):
+    """Choose the classification layer among the calls of the first batch.
+
+    It is the one whose output leads to the scores, says autograd: the last that has as
+    many outputs as there are scores, else the last.
 
     Parameters
     ----------
     module : nn.Module
         The net's module.
     calls : list of LayerCall
-        Calls of its linear layers in one batch, in the order of execution.
-    width : int
-        Number of columns of the module's output.
-    name : str or None, default=None
-        The layer a user named.
-    for_gradient : bool, default=False
-        Refuse a layer in whose weight the gradient is not (residual) x (features): one
-        that shares it, or does not multiply by it. Its features are still good.
+        In the order of execution, cut.
+    scores : tensor of shape (n_rows, n_outputs)
+        What the module answered.
 
     Returns
     -------
@@ -137,93 +228,40 @@ def choose_layer(module, calls, width, name=None, *, for_gradient=False):
     Raises
     ------
     LayerError
-        If no executed layer has the width, the named layer did not run, ran more than
-        once, has another width, or does not suit the gradient.
+        If no layer ran, or none leads to the scores.
     """
     layers = linear_layers(module)
-    if name is None:
-        fitting = [c.name for c in calls if layers[c.name].out_features == width]
-        if not fitting:
-            raise LayerError(
-                "No classification layer was found: the module's output has "
-                f"{width} columns, and no executed nn.Linear layer has that width. "
-                f"{describe(layers)} Name the right one with layer='...'."
-            )
-        name = fitting[-1]
-    else:
-        check_layer_name(module, name)
-    call = only_call(calls, name, module)
-    if layers[name].out_features != width:
+    if not calls:
         raise LayerError(
-            f"The layer {name!r} has width {layers[name].out_features}, but the "
-            f"module's output has {width} columns. {describe(layers)} Name the one "
-            "that gives the class scores with layer='...'."
+            "No classification layer was found: no nn.Linear layer ran in the forward "
+            f"pass. {describe(layers)} Name another kind of layer with layer='...' for "
+            f"its features, or {_INSTEAD}."
         )
-    if for_gradient:
-        _check_not_tied(module, layers[name], name)
-        _check_linear(layers[name], call)
-    return name
-
-
-def only_call(calls, name, module):
-    """Return the one call of a layer in a batch.
-
-    Raises
-    ------
-    LayerError
-        If there is none, or more than one.
-    """
-    advice = f"{describe(linear_layers(module))} Name another one with layer='...'"
-    ran = [call for call in calls if call.name == name]
-    if not ran:
+    leads = zip(calls, _lead(calls, scores), strict=True)
+    leading = [call for call, does in leads if does]
+    if not leading:
         raise LayerError(
-            f"The layer {name!r} did not run in the forward pass, so it has no "
-            f"features to give. {advice}."
+            "No classification layer was found: the scores do not follow from any "
+            "nn.Linear layer by steps that torch can differentiate. "
+            f"{describe(layers)} Let forward compute the scores outside of no_grad and "
+            f"inference_mode, name a layer with layer='...' for its features, or "
+            f"{_INSTEAD}."
         )
-    if len(ran) > 1:
-        raise LayerError(
-            f"The layer {name!r} ran {len(ran)} times in one batch, so its gradient is "
-            "no product of one residual and one feature vector. "
-            f"{advice}, or call it once."
-        )
-    return ran[0]
+    width = scores.shape[1]
+    fitting = [call for call in leading if width_of(layers[call.name]) == width]
+    return (fitting or leading)[-1].name
 
 
-def _check_not_tied(module, layer, name):
-    # By the layers' own lists of parameters: reading `layer.weight` itself would
-    # compute it anew where it is parametrized. A layer with two names is one layer.
-    weight = dict(layer.named_parameters(recurse=False)).get("weight")
-    owners = [
-        _user_name(f"{part_name}.{parameter_name}".lstrip("."))
-        for part_name, part in _unwrapped(module).named_modules()
-        for parameter_name, parameter in part.named_parameters(
-            recurse=False, remove_duplicate=False
-        )
-        if parameter is weight
-    ]
-    if len(owners) > 1:
-        raise LayerError(
-            f"The weight of the layer {name!r} is shared ({', '.join(owners)}), so the "
-            "gradient of the loss in it is not that of a last layer alone. Untie it, "
-            "or use a strategy that needs no residual (for example MarginSampling)."
-        )
-
-
-def _check_linear(layer, call):
-    # Checked whatever its type: a hook or a replaced method may change what it answers.
-    if call.features is None:
-        return
-    dtype = torch.promote_types(call.logits.dtype, torch.float32)
-    with torch.no_grad():
-        bias = None if layer.bias is None else layer.bias.to(dtype)
-        expected = functional.linear(
-            call.features.to(dtype), layer.weight.to(dtype), bias
-        )
-    tolerance = max(1e-3, 4 * torch.finfo(call.logits.dtype).eps)
-    if not torch.allclose(call.logits.to(dtype), expected, tolerance, tolerance):
-        raise LayerError(
-            f"The layer {call.name!r} ({type(layer).__name__}) does not answer input "
-            "times weight plus bias, so its gradient is no product of one residual and "
-            "one feature vector. Use a plain nn.Linear without hooks that change its "
-            "answer, or a strategy that needs no residual (for example MarginSampling)."
-        )
+def _lead(calls, scores):
+    """Say of each call whether the scores follow from it."""
+    if not scores.requires_grad:
+        # Run without gradients: they are one layer's answer, or nothing is known.
+        return [
+            call.logits.shape == scores.shape and torch.equal(call.logits, scores)
+            for call in calls
+        ]
+    leaves = [call.logits for call in calls]
+    with torch.enable_grad():
+        total = scores.sum()
+    found = torch.autograd.grad(total, leaves, retain_graph=True, allow_unused=True)
+    return [gradient is not None for gradient in found]

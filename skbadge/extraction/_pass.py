@@ -9,10 +9,13 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from skbadge._contracts import Outputs
+from skbadge._contracts import Needs, Outputs
 from skbadge.exceptions import PoolPassError
-from skbadge.extraction._collector import Collector, split_answer
-from skbadge.extraction._hooks import captured_calls, checked_inputs, kept_state
+from skbadge.extraction._batch import answered
+from skbadge.extraction._collector import Collector
+from skbadge.extraction._columns import flat_inputs
+from skbadge.extraction._hooks import checked_inputs, kept_state
+from skbadge.extraction._storage import empty_tables
 from skbadge.nets._batches import (
     batch_size_of,
     first_batch,
@@ -20,11 +23,10 @@ from skbadge.nets._batches import (
     iterate_parts,
 )
 from skbadge.nets._estimators import is_binary
-from skbadge.nets._probabilities import to_probabilities
 from skbadge.utils._memory import ran_out_of_memory
 from skbadge.utils._rows import n_rows, take
 
-__all__ = ["collect_outputs", "output_width"]
+__all__ = ["collect_inputs", "collect_outputs", "output_width"]
 
 
 def collect_outputs(
@@ -99,6 +101,48 @@ def collect_outputs(
     return Outputs(len(positions), needs, values, known, rows)
 
 
+def collect_inputs(net, X, *, rows=None, transformers=None, verbose=0):
+    """Return what would reach a net, without running it: it need not be trained.
+
+    Parameters
+    ----------
+    net : skorch net
+        Initialized.
+    X, rows, transformers, verbose
+        As for `collect_outputs`.
+
+    Returns
+    -------
+    Outputs
+        With ``inputs`` alone: all numbers of a row side by side.
+
+    Raises
+    ------
+    ModuleOutputError
+        If the rows are no table of numbers.
+    """
+    positions = np.arange(n_rows(X)) if rows is None else np.asarray(rows)
+    table, done = None, 0
+    bar = tqdm(
+        total=len(positions),
+        desc="the pool",
+        unit="row",
+        disable=not verbose,
+        leave=False,
+    )
+    with bar, _memory_errors_explained(net):
+        for part in iterate_parts(X, positions, batch_size_of(net), transformers):
+            for batch in iterate_batches(net, part):
+                found = flat_inputs(batch[0])
+                if table is None:
+                    table = empty_tables(len(positions), {"inputs": found})["inputs"]
+                table[done : done + len(found)] = found
+                done += len(found)
+                bar.update(len(found))
+    needs = Needs(inputs=True)
+    return Outputs(len(positions), needs, {"inputs": table}, positions=rows)
+
+
 def _run(net, X, positions, transformers, collector, verbose):
     with ExitStack() as stack:
         bar = stack.enter_context(
@@ -114,14 +158,11 @@ def _run(net, X, positions, transformers, collector, verbose):
         # Hooks set after a module was compiled never fire in the compiled code.
         stack.enter_context(torch.compiler.set_stance("force_eager"))
         stack.enter_context(checked_inputs(net.module_, collector.check_input))
-        collector.calls = stack.enter_context(
-            captured_calls(collector.watched_layers())
-        )
+        stack.enter_context(collector.watching())
         for part in iterate_parts(X, positions, batch_size_of(net), transformers):
             with _memory_errors_explained(net):
                 for batch in iterate_batches(net, part):
-                    collector.expect(batch[0])
-                    collector.add(net.evaluation_step(batch), batch[0])
+                    collector.add(answered(net, batch))
                     bar.update(collector.last_count)
     return collector.finish()
 
@@ -135,12 +176,8 @@ def output_width(net, X, transformers=None):
     if transformers is not None:
         part = transformers.transform(part)
     with kept_state(net):
-        batch = next(iter(iterate_batches(net, part)))
-        output = split_answer(net.evaluation_step(batch))
-        proba, _ = to_probabilities(net, output)
-    if is_binary(net):
-        return 2
-    return int((output if output.ndim > 1 else proba).shape[-1])
+        proba, _ = answered(net, next(iter(iterate_batches(net, part)))).proba
+    return 2 if is_binary(net) else int(proba.shape[-1])
 
 
 @contextmanager

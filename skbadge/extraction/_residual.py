@@ -14,84 +14,18 @@ import torch
 
 from skbadge.exceptions import ModuleOutputError
 from skbadge.nets._estimators import is_binary, overrides
-from skbadge.nets._probabilities import unwrapped_criterion
+from skbadge.nets._probabilities import scores_of, unwrapped_criterion
+from skbadge.utils._tree import mapped
 
 __all__ = [
-    "LINKS",
     "closed_form",
-    "find_link",
     "has_closed_form",
     "hypothetical_labels",
-    "needs_rerun",
-    "residual_by_autograd",
+    "residuals",
     "row_losses",
 ]
 
-# How a module's output may follow from the logits of its classification layer.
-LINKS = {
-    "identity": lambda logits: logits,
-    "softmax": lambda logits: torch.softmax(logits, dim=-1),
-    "log-softmax": lambda logits: torch.log_softmax(logits, dim=-1),
-    "sigmoid": torch.sigmoid,
-}
-_TOLERANCE = 1e-4
-# Probabilities below this are not compared: modules round or clamp them.
-_SMALLEST_PROBA = 1e-7
-
-
-def find_link(logits, output, layer_name, known=None):
-    """Say how the module's output follows from the logits of its layer.
-
-    Parameters
-    ----------
-    logits, output : tensor of shape (n_rows, n_outputs)
-        What the classification layer and the module answered.
-    layer_name : str
-        For the message.
-    known : str or None, default=None
-        The link that earlier batches had; no other is then accepted.
-
-    Returns
-    -------
-    str
-        "identity", "softmax", "log-softmax", or, for one logit, "sigmoid".
-
-    Raises
-    ------
-    ModuleOutputError
-        If the output is none of these to 1e-4 (looser by the rounding of half
-        precision): the layer is an auxiliary head, or something stands behind it.
-    """
-    if known in (None, "identity") and torch.equal(logits, output):
-        return "identity"
-    names = ["identity", "softmax", "log-softmax"]
-    if logits.shape[-1] == 1:
-        names = ["identity", "sigmoid"]
-    dtypes = [torch.finfo(logits.dtype), torch.finfo(output.dtype)]
-    tolerance = max(_TOLERANCE, 4 * max(dtype.eps for dtype in dtypes))
-    exact = torch.promote_types(logits.dtype, torch.float32)
-    for name in names if known is None else [known]:
-        expected, found = LINKS[name](logits.to(exact)), output.to(exact)
-        slack = tolerance
-        if name in ("softmax", "sigmoid"):
-            # Where a net is sure, all that tells it from another is how small the small
-            # probabilities are.
-            slack = max(_SMALLEST_PROBA, *(dtype.tiny for dtype in dtypes))
-            if name == "sigmoid":
-                far = expected > 0.5
-                expected = torch.where(far, LINKS[name](-logits.to(exact)), expected)
-                found = torch.where(far, 1.0 - found, found)
-                slack = max(slack, dtypes[1].eps)
-        if torch.allclose(found, expected, rtol=tolerance, atol=slack):
-            return name
-    listed = "neither its logits nor their " + " nor their ".join(names[1:])
-    raise ModuleOutputError(
-        f"The module's output must follow from the layer {layer_name!r}, but it is "
-        f"{listed} (to {_TOLERANCE:g}). Either that layer is an auxiliary head: name "
-        "the one that gives the class scores with layer='...'; or the module changes "
-        "the logits afterwards (a temperature, a mask): move that before the layer or "
-        "out of the module."
-    )
+_INSTEAD = "use a strategy that needs no residual (for example MarginSampling)."
 
 
 def hypothetical_labels(logits):
@@ -130,7 +64,8 @@ def closed_form(logits, labels=None):
     The entry at the hypothetical label is minus the sum of the other probabilities: the
     ``p - 1`` of the paper is 0 in float32 for every confident row.
     """
-    logits = _exact(logits)
+    # Half precision is storage: probabilities near 1 need more digits.
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     labels = hypothetical_labels(logits) if labels is None else labels
     if logits.shape[1] == 1:
         # d/dz of the binary loss is sigmoid(z) - y; -sigmoid(-z) where y = 1.
@@ -142,7 +77,7 @@ def closed_form(logits, labels=None):
     return residual.scatter_(1, column, -residual.sum(dim=1, keepdim=True))
 
 
-def has_closed_form(net, link, width):
+def has_closed_form(net, logits, scores):
     """Say whether `closed_form` is the derivative of the net's loss in its logits.
 
     So it is for ``CrossEntropyLoss`` on logits, ``NLLLoss`` on softmax outputs, and,
@@ -154,16 +89,16 @@ def has_closed_form(net, link, width):
     ----------
     net : skorch net
         Initialized.
-    link : str
-        How the module's output follows from the logits (see `find_link`).
-    width : int
-        Number of logits.
+    logits : tensor of shape (n_rows, n_outputs)
+        What the classification layer gave.
+    scores : tensor of shape (n_rows, n_outputs)
+        What the module answered: the logits, or their softmax, to the last bit.
 
     Returns
     -------
     bool
     """
-    if overrides(net, "get_loss"):
+    if overrides(net, "get_loss") or logits.shape != scores.shape:
         return False
     criterion = unwrapped_criterion(net)
     if getattr(criterion, "weight", None) is not None:
@@ -171,58 +106,50 @@ def has_closed_form(net, link, width):
     if type(criterion) is torch.nn.CrossEntropyLoss:
         # Negative label numbers, the default to ignore, never are hypothetical labels.
         plain = criterion.label_smoothing == 0 and criterion.ignore_index < 0
-        return plain and link in ("identity", "log-softmax")
+        return plain and (
+            torch.equal(logits, scores) or _is(torch.log_softmax, logits, scores)
+        )
     if type(criterion) is torch.nn.NLLLoss:
-        return criterion.ignore_index < 0 and link == "softmax"
+        plain = criterion.ignore_index < 0
+        return plain and _is(torch.softmax, logits, scores)
     # With more logits it is a loss of one class against the rest, for each class.
     return (
         type(criterion) is torch.nn.BCEWithLogitsLoss
         and criterion.pos_weight is None
-        and link == "identity"
-        and width == 1
+        and logits.shape[1] == 1
+        and torch.equal(logits, scores)
     )
 
 
-def needs_rerun(net, answer):
-    """Say whether the loss must be computed from a second run of each batch.
-
-    So it must where ``get_loss`` gets more than the class scores: all that the module
-    answers, which may follow from the logits as well.
-    """
-    return isinstance(answer, (tuple, list)) or overrides(net, "evaluation_step")
+def _is(function, logits, scores):
+    return torch.equal(function(logits.to(scores.dtype), dim=1), scores)
 
 
-def residual_by_autograd(net, layer, logits, labels, link, answer, X=None, rerun=None):
-    """Compute the derivative of the net's own ``get_loss`` at the hypothetical label.
+def residuals(net, answer, labels, leaves, X):
+    """Compute the derivative of the net's own ``get_loss`` in what layers gave.
 
     Parameters
     ----------
     net : skorch net
         Initialized.
-    layer : nn.Module
-        The classification layer.
-    logits : tensor of shape (n_rows, n_outputs)
-        What it gave for one batch.
+    answer : what the module answered
+        Recorded by autograd from the leaves on.
     labels : tensor of shape (n_rows,), int64
         Hypothetical labels.
-    link : str
-        How the module's output follows from the logits (see `find_link`).
-    answer : tensor, or tuple or list of tensors
-        What the module answered.
-    X : what the net's iterator yields, default=None
+    leaves : list of tensor of shape (n_rows, ...)
+        What the calls of the classification layer gave.
+    X : what the net's iterator yields
         The batch itself.
-    rerun : Rerun or None, default=None
-        The batch to be run again, where `needs_rerun` says so.
 
     Returns
     -------
-    tensor of shape (n_rows, n_outputs)
-        float32, or float64 where the logits are.
+    list of tensor, as the leaves
+        Derivatives of each row's loss.
 
     Raises
     ------
     ModuleOutputError
-        If ``get_loss`` gives no losses of single rows that follow from the logits.
+        If ``get_loss`` gives no losses of single rows that follow from the leaves.
 
     Notes
     -----
@@ -230,45 +157,45 @@ def residual_by_autograd(net, layer, logits, labels, link, answer, X=None, rerun
     mode.
     """
     with torch.enable_grad():
-        if rerun is not None:
-            leaf, answer = rerun.from_logits(net, layer)
-            X = rerun.X
-        else:
-            leaf = _exact(logits).detach().clone().requires_grad_(True)
-            answer = LINKS[link](leaf).reshape(answer.shape)
         losses = row_losses(net, answer, labels, X)
         if not losses.requires_grad:
             raise ModuleOutputError(
                 "The loss must follow from what the classification layer gave, by "
                 "steps that torch can differentiate. Got a loss of "
                 f"{type(net).__name__} without gradient instead: let forward and "
-                "get_loss compute it outside of no_grad, or use a strategy that needs "
-                "no residual (for example MarginSampling)."
+                f"get_loss compute it outside of no_grad, or {_INSTEAD}"
             )
-        (last,) = torch.autograd.grad(losses[-1], leaf, retain_graph=True)
-        (residual,) = torch.autograd.grad(losses.sum(), leaf)
-    if last[:-1].any():
-        raise ModuleOutputError(
-            "The loss of a row must depend on that row alone while the criterion's "
-            "attribute reduction is 'none', so that it has a gradient of its own. Got "
-            f"losses of {type(net).__name__} with "
-            f"{type(unwrapped_criterion(net)).__name__} that depend on other rows of "
-            "the batch. Take the terms for the whole batch out of get_loss when "
-            "training=False, or use a strategy that needs no residual (for example "
-            "MarginSampling)."
-        )
-    return residual.detach()
+        settings = {"retain_graph": True, "materialize_grads": True}
+        last = torch.autograd.grad(losses[-1], leaves, **settings)
+        if any(part[:-1].any() for part in last):
+            raise _mixed(net)
+        return list(torch.autograd.grad(losses.sum(), leaves, materialize_grads=True))
+
+
+def _mixed(net):
+    return ModuleOutputError(
+        "The loss of a row must depend on that row alone while the criterion's "
+        "attribute reduction is 'none', so that it has a gradient of its own. Got "
+        f"losses of {type(net).__name__} with "
+        f"{type(unwrapped_criterion(net)).__name__} that depend on other rows of "
+        "the batch. Take the terms for the whole batch out of get_loss when "
+        f"training=False, or {_INSTEAD}"
+    )
 
 
 def row_losses(net, answer, labels, X=None):
     """Return the net's own loss of each row.
 
+    Where the loss honors ``reduction="none"`` it is called once. A loss that gives one
+    number for a batch all the same is called once for every row, on its part of the
+    answer and of the batch.
+
     Parameters
     ----------
     net : skorch net
         Initialized.
-    answer : tensor, or tuple or list of tensors
-        What the module answered.
+    answer : what the module answered
+        A tensor, or a dict, list or tuple of them.
     labels : tensor of shape (n_rows,), int64
         Labels of the rows.
     X : what the net's iterator yields, default=None
@@ -281,39 +208,69 @@ def row_losses(net, answer, labels, X=None):
     Raises
     ------
     ModuleOutputError
-        If the loss is not one number a row.
+        If there is no loss for single rows.
     """
-    scores = answer[0] if isinstance(answer, (tuple, list)) else answer
-    answer = answer if overrides(net, "get_loss") else scores
+    given = answer if overrides(net, "get_loss") else scores_of(answer)
     if is_binary(net):
-        labels = labels.to(getattr(scores, "dtype", torch.float32))
+        scores = scores_of(answer)
+        labels = labels.to(scores.dtype)
     with _reduction_none(unwrapped_criterion(net)):
-        try:
-            losses = net.get_loss(answer, labels, X=X, training=False)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise ModuleOutputError(
-                "The loss must take what the module answers in evaluation mode, and "
-                f"one class number a row. {type(net).__name__} with "
-                f"{type(unwrapped_criterion(net)).__name__} failed instead "
-                f"({type(error).__name__}: {error}). "
-                "Make other labels of the class numbers in get_loss, or use a strategy "
-                "that needs no residual (for example MarginSampling)."
-            ) from error
-    if losses.numel() == len(labels):
+        losses = _loss(net, given, labels, X)
+    n_rows = len(labels)
+    if losses.ndim and losses.numel() == n_rows:
         return losses.reshape(-1)
-    raise ModuleOutputError(
-        f"The loss must be one number a row. Got the shape {tuple(losses.shape)} for "
-        f"{len(labels)} rows from {type(net).__name__} with "
-        f"{type(unwrapped_criterion(net)).__name__} instead, although the criterion's "
-        "attribute reduction is 'none'. Let the criterion honor it, and a get_loss of "
-        "your own reduce as it says, or use a strategy that needs no residual (for "
-        "example MarginSampling)."
-    )
+    whole = _loss(net, given, labels, X)
+    single = [
+        _loss(net, *_rows(slice(i, i + 1), n_rows, given, labels, X))
+        for i in range(n_rows)
+    ]
+    if any(loss.numel() != 1 for loss in (whole, *single)):
+        raise ModuleOutputError(
+            f"The loss must be one number a row, or one for a batch. Got the shape "
+            f"{tuple(whole.shape)} for {n_rows} rows from {type(net).__name__} with "
+            f"{type(unwrapped_criterion(net)).__name__} instead. Let get_loss reduce "
+            f"its losses as the criterion's attribute reduction says, or {_INSTEAD}"
+        )
+    losses = torch.stack([loss.reshape(()) for loss in single])
+    _check_composed(net, whole.reshape(()), losses, n_rows)
+    return losses
 
 
-def _exact(logits):
-    # Half precision is storage: probabilities near 1 need more digits.
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+def _check_composed(net, whole, losses, n_rows):
+    """Refuse a loss of a batch that is neither mean nor sum of the rows' losses."""
+    total = losses.detach().sum()
+    slack = 1e-3 * losses.detach().abs().sum() + 1e-6
+    mean = (whole.detach() * n_rows - total).abs() <= slack
+    if not (mean or (whole.detach() - total).abs() <= slack / n_rows):
+        raise _mixed(net)
+
+
+def _rows(rows, n_rows, *trees):
+    """Return some rows of every tensor that has one entry for each row of a batch."""
+
+    def cut(leaf):
+        is_row_wise = isinstance(leaf, torch.Tensor) and leaf.ndim
+        return leaf[rows] if is_row_wise and len(leaf) == n_rows else leaf
+
+    return [_like(tree, mapped(cut, tree)) for tree in trees]
+
+
+def _like(tree, parts):
+    """Give a dict with attributes (a ``ModelOutput``) its class back."""
+    return type(tree)(**parts) if hasattr(tree, "to_tuple") else parts
+
+
+def _loss(net, answer, labels, X):
+    try:
+        return net.get_loss(answer, labels, X=X, training=False)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ModuleOutputError(
+            "The loss must take what the module answers in evaluation mode, and "
+            f"one class number a row. {type(net).__name__} with "
+            f"{type(unwrapped_criterion(net)).__name__} failed instead "
+            f"({type(error).__name__}: {error}). "
+            f"Make other labels of the class numbers in get_loss, or {_INSTEAD}"
+        ) from error
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import shutil
 import tempfile
@@ -26,12 +27,12 @@ def empty_tables(n_rows, found):
     ----------
     n_rows : int
         Number of rows of the tables.
-    found : dict of str to tensor of shape (n_batch, width)
+    found : dict of str to tensor of shape (n_batch, ...)
         Outputs of the first batch.
 
     Returns
     -------
-    dict of str to tensor of shape (n_rows, width)
+    dict of str to tensor of shape (n_rows, ...)
         Uninitialized, half precision widened to float32. On the outputs' device where
         each table fits into scikit-learn's ``working_memory``; otherwise all are in
         main memory, and those that do not fit in temporary files.
@@ -43,23 +44,26 @@ def empty_tables(n_rows, found):
     """
     limit = sklearn.get_config()["working_memory"] * 2**20
     plans = {
-        name: (n_rows, part.shape[1], torch.promote_types(part.dtype, torch.float32))
+        name: (
+            (n_rows, *part.shape[1:]),
+            torch.promote_types(part.dtype, torch.float32),
+        )
         for name, part in found.items()
     }
     sizes = {
-        name: rows * width * dtype.itemsize
-        for name, (rows, width, dtype) in plans.items()
+        name: math.prod(shape) * dtype.itemsize
+        for name, (shape, dtype) in plans.items()
     }
     on_disk = sum(size for size in sizes.values() if size > limit)
     if on_disk:
         _check_disk(on_disk, limit)
     tables = {}
-    for name, (rows, width, dtype) in plans.items():
+    for name, (shape, dtype) in plans.items():
         if sizes[name] > limit:
-            tables[name] = _on_disk((rows, width), dtype, sizes[name], limit)
+            tables[name] = _on_disk(shape, dtype, sizes[name], limit)
         else:
             device = "cpu" if on_disk else found[name].device
-            tables[name] = _in_memory((rows, width), dtype, device, sizes[name])
+            tables[name] = _in_memory(shape, dtype, device, sizes[name])
     return tables
 
 

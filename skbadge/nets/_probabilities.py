@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import contextmanager
 
 import torch
@@ -13,6 +14,7 @@ __all__ = [
     "check_distribution",
     "check_own_predict_proba",
     "explained_bfloat16",
+    "scores_of",
     "to_probabilities",
     "unwrapped_criterion",
 ]
@@ -25,7 +27,32 @@ def unwrapped_criterion(net):
     return getattr(net.criterion_, "_orig_mod", net.criterion_)
 
 
-def to_probabilities(net, output):
+def scores_of(answer):
+    """Return the class scores in a module's answer.
+
+    Of a tuple or list the first, as in skorch; of a dict (as models of ``transformers``
+    give) what has the key "logits", else the first.
+
+    Raises
+    ------
+    ModuleOutputError
+        If there are none.
+    """
+    output = answer
+    if isinstance(answer, Mapping) and answer:
+        output = answer["logits"] if "logits" in answer else next(iter(answer.values()))
+    elif isinstance(answer, (tuple, list)) and answer:
+        output = answer[0]
+    if not isinstance(output, torch.Tensor) or output.ndim == 0:
+        raise ModuleOutputError(
+            "The module must answer a tensor of class scores, or a tuple or dict that "
+            f"begins with one. Got {type(output).__name__} instead: let its forward "
+            "return the scores."
+        )
+    return output
+
+
+def to_probabilities(net, answer):
     """Apply the rule of skorch's ``predict_proba`` to one batch of module outputs.
 
     The rule is documented (``predict_nonlinearity``); skorch offers no public call that
@@ -35,8 +62,9 @@ def to_probabilities(net, output):
     ----------
     net : skorch net
         Initialized.
-    output : tensor of shape (n_rows, ...)
-        The module's output, or the first of several.
+    answer : tensor of shape (n_rows, ...), or dict, tuple or list
+        What the module answered. A ``predict_nonlinearity`` of the user's own gets it
+        as skorch hands it on: the first of a tuple, a dict as it is.
 
     Returns
     -------
@@ -45,9 +73,12 @@ def to_probabilities(net, output):
     certain : bool
         Whether they are a distribution for any finite outputs.
     """
-    # Half precision is storage; a softmax of it would have ties without number.
-    output = output.to(torch.promote_types(output.dtype, torch.float32))
     nonlinearity = net.predict_nonlinearity
+    if callable(nonlinearity) and isinstance(answer, Mapping):
+        return nonlinearity(answer), False
+    # Half precision is storage; a softmax of it would have ties without number.
+    output = scores_of(answer)
+    output = output.to(torch.promote_types(output.dtype, torch.float32))
     if nonlinearity is None:
         return output, False
     if callable(nonlinearity):

@@ -45,13 +45,26 @@ def test_input_given_by_keyword():
     assert torch.equal(record.take()[0].features, torch.ones(1, 2))
 
 
-def test_sequences_are_not_copied():
-    layer = nn.Linear(2, 2)
-    with captured_calls({"layer": layer}) as record:
-        layer(torch.ones(3, 4, 2))
+def test_a_cut_hands_on_a_leaf_and_records_what_follows():
+    module = nn.Sequential(nn.Linear(2, 2), nn.ReLU(inplace=True))
+    with captured_calls({"0": module[0]}, cut=True) as record, torch.no_grad():
+        output = module(torch.ones(3, 2))
     (call,) = record.take()
-    assert call.shape == (3, 4, 2)
-    assert call.features is None and call.logits is None
+    assert call.logits.is_leaf and call.logits.requires_grad
+    (gradient,) = torch.autograd.grad(output.sum(), call.logits)
+    assert torch.equal(gradient, (call.logits > 0).float())
+    assert torch.equal(output, call.logits.relu())
+    assert all(p.grad is None for p in module.parameters())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_cut_of_half_precision_has_more_digits(dtype):
+    layer = nn.Linear(2, 2).to(dtype)
+    with captured_calls({"layer": layer}, cut=True) as record:
+        output = layer(torch.ones(1, 2, dtype=dtype))
+    (call,) = record.take()
+    assert output.dtype == dtype
+    assert call.logits.dtype == torch.float32
 
 
 def test_keep_only_stops_watching_the_others():

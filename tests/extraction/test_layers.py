@@ -6,10 +6,14 @@ from torch.nn.utils import parametrizations
 from skbadge import exceptions
 from skbadge.extraction._hooks import captured_calls
 from skbadge.extraction._layers import (
+    candidates,
     check_layer_name,
     choose_layer,
+    head_of,
+    is_linear,
     linear_layers,
     static_width,
+    width_of,
 )
 
 
@@ -26,10 +30,13 @@ class Two(nn.Module):
         return self.head(self.body(X))
 
 
-def calls_of(module, X):
-    with captured_calls(linear_layers(module)) as record:
-        module(X)
-    return record.take()
+def chosen(module, X, name=None, widths=(3,)):
+    with captured_calls(
+        candidates(module, name, widths, for_gradient=True), cut=True
+    ) as record:
+        with torch.no_grad():
+            scores = module(X)
+        return choose_layer(module, record.take(), scores)
 
 
 ROWS = torch.ones(5, 2)
@@ -61,10 +68,52 @@ def test_a_module_that_is_a_layer():
     assert list(linear_layers(nn.Linear(2, 3))) == ["(module)"]
 
 
-def test_the_last_executed_layer_of_the_width():
-    module = Two()
-    assert choose_layer(module, calls_of(module, ROWS), 3) == "head"
-    assert choose_layer(module, calls_of(module, ROWS), 4) == "body"
+@pytest.mark.parametrize("widths", [{3}, {None}, {7}])
+def test_the_layer_that_leads_to_the_scores(widths):
+    assert chosen(Two(), ROWS, widths=widths) == "head"
+
+
+def test_a_layer_that_runs_last_and_leads_nowhere():
+    class Projected(Two):
+        def forward(self, X):
+            hidden = self.body(X)
+            scores = self.head(hidden)
+            self.projected = self.other(hidden)
+            return scores
+
+        def __init__(self):
+            super().__init__()
+            self.other = nn.Linear(4, 3)
+
+    assert chosen(Projected(), ROWS) == "head"
+
+
+def test_the_last_of_several_that_are_as_wide_as_the_scores():
+    class Sum(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(2, 3), nn.Linear(2, 3)
+            self.shift = nn.Linear(2, 1)
+
+        def forward(self, X):
+            return self.first(X) + self.last(X) + self.shift(X)
+
+    assert chosen(Sum(), ROWS, widths={None}) == "last"
+
+
+def test_without_gradients_the_answer_itself_tells():
+    class Frozen(Two):
+        @torch.inference_mode()
+        def forward(self, X):
+            return super().forward(X)
+
+    assert chosen(Frozen(), ROWS) == "head"
+    behind = nn.Sequential(Frozen(), nn.Softmax(1))
+    behind.forward = torch.inference_mode()(behind.forward)
+    with pytest.raises(
+        exceptions.LayerError, match="by steps that torch can different"
+    ):
+        chosen(behind, ROWS)
 
 
 def test_static_width():
@@ -74,102 +123,73 @@ def test_static_width():
     assert static_width(nn.ReLU()) is None
 
 
-@pytest.mark.parametrize(
-    "width, name, message",
-    [
-        (
-            7,
-            None,
-            "No classification layer was found: the module's output has 7 columns, and "
-            f"no executed nn.Linear layer has that width. {LISTED} Name the right one "
-            "with layer='...'.",
-        ),
-        (
-            3,
-            "unused",
-            "The layer 'unused' did not run in the forward pass, so it has no features "
-            f"to give. {LISTED} Name another one with layer='...'.",
-        ),
-        (
-            3,
-            "body",
-            "The layer 'body' has width 4, but the module's output has 3 columns. "
-            f"{LISTED} Name the one that gives the class scores with layer='...'.",
-        ),
-        (
-            3,
-            "bodi",
-            "layer must be the dotted name of an nn.Linear layer. Got 'bodi' instead. "
-            f"{LISTED}",
-        ),
-    ],
-)
-def test_errors_list_the_candidates(width, name, message):
-    module = Two()
+def test_a_name_that_is_none_lists_the_candidates():
     with pytest.raises(exceptions.LayerError) as caught:
-        choose_layer(module, calls_of(module, ROWS), width, name)
-    assert str(caught.value) == message
-
-
-def test_a_layer_that_runs_twice():
-    module = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
-    calls = calls_of(module, ROWS) * 2
-    with pytest.raises(exceptions.LayerError) as caught:
-        choose_layer(module, calls, 2)
+        check_layer_name(Two(), "bodi")
     assert str(caught.value) == (
-        "The layer '0' ran 2 times in one batch, so its gradient is no product of one "
-        "residual and one feature vector. Linear layers of the module: '0' (2 -> 2). "
-        "Name another one with layer='...', or call it once."
+        f"layer must be the dotted name of a layer. Got 'bodi' instead. {LISTED}"
     )
 
 
-def test_no_linear_layer_at_all():
-    with pytest.raises(exceptions.LayerError, match="The module has no nn.Linear laye"):
-        check_layer_name(nn.ReLU(), "head")
-
-
-def test_tied_weights_are_named_without_the_wrappers():
-    module = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
-    module[0].weight = module[1].weight
-    module = torch.compile(module, backend="eager")
-    with captured_calls(linear_layers(module)) as record:
-        module._orig_mod(ROWS)
-    calls = record.take()
-    assert choose_layer(module, calls, 2) == "1"
+def test_a_layer_of_another_kind_has_features_and_no_gradient():
+    module = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    assert candidates(module, "1", {3}, for_gradient=False) == {"1": module[1]}
     with pytest.raises(exceptions.LayerError) as caught:
-        choose_layer(module, calls, 2, for_gradient=True)
+        candidates(module, "1", {3}, for_gradient=True)
     assert str(caught.value) == (
-        "The weight of the layer '1' is shared (0.weight, 1.weight), so the gradient "
-        "of the loss in it is not that of a last layer alone. Untie it, or use a "
-        "strategy that needs no residual (for example MarginSampling)."
+        "The gradient is read of an nn.Linear layer or a 1x1 convolution. Got '1', a "
+        "ReLU, instead. Linear layers of the module: '0' (2 -> 3). Name one of these, "
+        "or use a strategy that needs no gradient (for example MarginSampling)."
+    )
+
+
+def test_only_layers_of_a_likely_width_are_watched():
+    names = {
+        width: list(candidates(Two(), None, {width}, for_gradient=True))
+        for width in (3, 4, 9)
+    }
+    assert names == {3: ["head", "unused"], 4: ["body"], 9: ["head", "body", "unused"]}
+
+
+def test_no_layer_that_runs():
+    class Idle(Two):
+        def forward(self, X):
+            return X @ self.body.weight.T
+
+    with pytest.raises(exceptions.LayerError, match="no nn.Linear layer ran"):
+        chosen(Idle(), ROWS)
+
+
+@pytest.mark.parametrize("kernel, linear", [(1, True), (2, False), ((1, 2), False)])
+def test_convolutions_of_one_pixel_are_linear(kernel, linear):
+    layer = nn.Conv2d(2, 3, kernel)
+    assert is_linear(layer) == linear
+    assert not is_linear(nn.Conv2d(2, 2, 1, groups=2))
+    if linear:
+        assert width_of(layer) == 3
+        weight, bias = head_of(layer)
+        assert weight.shape == (3, 2) and bias.shape == (3,)
+
+
+@pytest.mark.parametrize("module", [nn.ReLU(), nn.Conv1d(2, 3, 3)])
+def test_no_linear_layer_at_all(module):
+    with pytest.raises(exceptions.LayerError) as caught:
+        candidates(module, None, {3}, for_gradient=True)
+    assert str(caught.value) == (
+        f"The module ({type(module).__name__}) has no nn.Linear layer at all, and no "
+        "1x1 convolution, whose calls could be observed. Let forward call such a "
+        "layer, or use a strategy that needs no gradient (for example MarginSampling)."
     )
 
 
 @pytest.mark.parametrize(
     "parametrize", [parametrizations.weight_norm, parametrizations.spectral_norm]
 )
-def test_parametrized_layers_are_linear(parametrize):
+def test_computed_weights_are_not_computed_anew(parametrize):
     module = nn.Sequential(parametrize(nn.Linear(2, 3)))
     module.train()
     buffers = [buffer.clone() for buffer in module.buffers()]
     module.eval()
-    calls = calls_of(module, ROWS)
-    assert choose_layer(module, calls, 3, for_gradient=True) == "0"
+    assert chosen(module, ROWS) == "0"
     for before, after in zip(buffers, module.buffers(), strict=True):
         assert torch.equal(before, after)
-
-
-def test_subclasses_are_judged_by_what_they_compute():
-    class Same(nn.Linear):
-        def forward(self, X):
-            return X @ self.weight.T + self.bias
-
-    class Scaled(nn.Linear):
-        def forward(self, X):
-            return 2 * super().forward(X)
-
-    good, bad = nn.Sequential(Same(2, 3)), nn.Sequential(Scaled(2, 3))
-    assert choose_layer(good, calls_of(good, ROWS), 3, for_gradient=True) == "0"
-    assert choose_layer(bad, calls_of(bad, ROWS), 3) == "0"
-    with pytest.raises(exceptions.LayerError, match=r"'0' \(Scaled\) does not answer"):
-        choose_layer(bad, calls_of(bad, ROWS), 3, for_gradient=True)

@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from skbadge import ActiveLearner, LeastConfidence, exceptions
-from skbadge.extraction._pass import collect_outputs, output_width
+from skbadge.extraction._pass import collect_inputs, collect_outputs, output_width
 from skbadge.modules import InMemoryBatches
 from skbadge.nets import _batches
 from skbadge.nets._estimators import find_net
@@ -311,7 +311,7 @@ class Answers(nn.Module):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda z: {"logits": z}, "Got dict instead"),
+        (lambda z: {"logits": "none"}, "Got str instead"),
         (lambda z: z.sum(), "Got Tensor instead"),
         (lambda z: z[:, :, None], r"shape \(5, 3, 1\) and dtype torch.float32"),
         (lambda z: z.argmax(1), r"shape \(5, 1\) and dtype torch.int64"),
@@ -325,23 +325,136 @@ def test_answers_that_are_no_scores(change, message):
         collect(net, n_classes=3)
 
 
-def test_the_layer_of_a_sequence_is_refused():
-    class PerStep(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.head = nn.Linear(3, 3)
+class PerStep(nn.Module):
+    """Averages the scores of the steps; rows may come in the second dimension."""
 
-        def forward(self, X):
-            return self.head(X).mean(dim=1)
+    def __init__(self, rows_first=True):
+        super().__init__()
+        self.body, self.head = nn.Linear(3, 4), nn.Linear(4, 3)
+        self.rows_first = rows_first
 
+    def forward(self, X):
+        X = X if self.rows_first else X.transpose(0, 1)
+        return self.head(self.body(X)).mean(dim=1 if self.rows_first else 0)
+
+
+def test_features_of_steps_are_the_mean_that_counts():
     net = make_net(PerStep).initialize()
+    rows = make_rows("sequences")
+    outputs = collect(net, rows)
+    with torch.no_grad():
+        expected = net.module_.body(torch.as_tensor(rows)).mean(dim=1)
+    torch.testing.assert_close(outputs.features, expected)
+    # Whether the gradient is read as well makes no difference.
+    alone = collect(net, rows, needs=Needs(features=True))
+    torch.testing.assert_close(alone.features, outputs.features)
+
+
+def test_rows_in_another_dimension_are_refused():
+    net = make_net(PerStep, module__rows_first=False).initialize()
     with pytest.raises(exceptions.ModuleOutputError) as caught:
         collect(net, make_rows("sequences"))
     assert str(caught.value) == (
         "The layer 'head' must see one row of features for each of the 5 rows of a "
-        "batch. Got the shape (5, 4, 3) instead. Name another one with layer='...', or "
-        "let forward pick the step of a sequence that counts before the layer."
+        "batch. Got the shape (4, 5, 4) instead. Let forward keep the rows in the "
+        "first dimension, name another layer with layer='...', or use a strategy that "
+        "needs no gradient (for example MarginSampling)."
     )
+
+
+@pytest.mark.parametrize("layer, width", [("body", 16), ("head", 4), ("", None)])
+def test_features_of_any_layer(layer, width):
+    net = make_net(PerStep).initialize()
+    if width is None:
+        with pytest.raises(exceptions.LayerError, match="dotted name of a layer"):
+            collect(net, make_rows("sequences"), Needs(features=True), layer=layer)
+        return
+    outputs = collect(net, make_rows("sequences"), Needs(features=True), layer=layer)
+    # A layer that is no head gives all that it read.
+    assert outputs.features.shape == (18, 12 if layer == "body" else width)
+
+
+def test_the_head_is_a_record():
+    net = make_net(Net).initialize()
+    head = collect(net, needs=Needs(head=True)).head
+    assert torch.equal(head.weight, net.module_.head.weight)
+    assert torch.equal(head.bias, net.module_.head.bias)
+    assert not head.weight.requires_grad
+    head.weight.zero_()
+    assert net.module_.head.weight.any()
+
+
+def test_inputs_are_what_reaches_the_net(net):
+    outputs = collect(net, needs=Needs(inputs=True))
+    assert torch.equal(outputs.inputs, torch.as_tensor(X))
+    many = make_net(Net, module__body=nn.Flatten(), module__d=36).initialize()
+    images = make_rows("images")
+    flat = collect(many, images, needs=Needs(inputs=True)).inputs
+    assert torch.equal(flat, torch.as_tensor(images).flatten(1))
+
+
+def test_inputs_of_a_net_that_has_never_run():
+    net = make_net(Net).initialize()
+    net.module_.forward = None
+    outputs = collect_inputs(net, X)
+    assert torch.equal(outputs.inputs, torch.as_tensor(X))
+    rows = np.array([4, 11])
+    outputs = collect_inputs(net, X, rows=rows)
+    assert torch.equal(outputs.inputs, torch.as_tensor(X[rows]))
+    assert outputs.positions.tolist() == [4, 11]
+    step = Steps([("double", FunctionTransformer(lambda rows: 2 * rows))])
+    doubled = collect_inputs(net, X, transformers=step)
+    assert torch.equal(doubled.inputs, torch.as_tensor(2 * X))
+
+
+class Dropping(Net):
+    def __init__(self, p=0.5):
+        super().__init__(
+            body=nn.Sequential(nn.Linear(5, 40), nn.Tanh(), nn.Dropout(p)), d=40
+        )
+
+
+def test_draws_are_functions_of_the_input():
+    """One mask a draw for all rows: no row knows its batch or its place in it."""
+    torch.manual_seed(3)
+    net = make_net(Dropping).initialize()
+    needs = Needs(samples=6, proba=True, labeled=Needs(samples=6))
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        outputs = collect(net, needs=needs, labeled=X[3:9], labels=Y[3:9])
+        torch.manual_seed(1)
+        some = collect(net, needs=Needs(samples=6), rows=np.array([11, 2]))
+        torch.manual_seed(2)
+        other = collect(net, needs=Needs(samples=6))
+    assert outputs.samples.shape == (18, 6, 3)
+    torch.testing.assert_close(some.samples, outputs.samples[[11, 2]])
+    torch.testing.assert_close(outputs.labeled.samples, outputs.samples[3:9])
+    torch.testing.assert_close(outputs.samples.sum(dim=2), torch.ones(18, 6))
+    assert outputs.samples.std(dim=1).min() > 0
+    assert not torch.allclose(other.samples, outputs.samples)
+    # The pass itself drops nothing.
+    torch.testing.assert_close(outputs.proba, collect(net).proba)
+
+
+def test_draws_follow_the_law_of_the_dropout():
+    net = make_net(Dropping, module__p=0.25).initialize()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        draws = collect(net, needs=Needs(samples=400)).samples
+    module, rows = net.module_, torch.as_tensor(X)
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(5)
+        module.train()
+        expected = torch.stack([module(rows).softmax(1) for _ in range(400)], dim=1)
+        module.eval()
+    torch.testing.assert_close(draws.mean(1), expected.mean(1), atol=0.02, rtol=0)
+    torch.testing.assert_close(draws.std(1), expected.std(1), atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("module", [Net, partial(Dropping, p=0.0)])
+def test_draws_need_a_dropout_layer(module):
+    with pytest.raises(exceptions.InvalidInputError, match="no dropout layer that cou"):
+        collect(make_net(module).initialize(), needs=Needs(samples=3))
 
 
 def test_a_layer_that_runs_in_the_first_batch_only(net):

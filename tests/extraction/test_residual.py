@@ -5,12 +5,10 @@ from torch import nn
 
 from skbadge import exceptions
 from skbadge.extraction._residual import (
-    LINKS,
     closed_form,
-    find_link,
     has_closed_form,
     hypothetical_labels,
-    residual_by_autograd,
+    residuals,
 )
 from skbadge.nets._estimators import is_binary
 
@@ -27,16 +25,32 @@ def make_net(criterion, kind=NeuralNetClassifier, **settings):
     return net.initialize()
 
 
+LINKS = {
+    "identity": lambda logits: logits,
+    "softmax": lambda logits: torch.softmax(logits, dim=1),
+    "log-softmax": lambda logits: torch.log_softmax(logits, dim=1),
+    "sigmoid": torch.sigmoid,
+}
+
+
 def by_autograd(net, logits, link="identity"):
-    output = LINKS[link](logits)
-    if isinstance(net, NeuralNetBinaryClassifier):
-        output = output.reshape(-1)
     labels = hypothetical_labels(logits)
-    return residual_by_autograd(net, net.module_, logits, labels, link, output)
+    exact = torch.promote_types(logits.dtype, torch.float32)
+    leaf = logits.detach().to(exact).requires_grad_()
+    with torch.enable_grad():
+        output = LINKS[link](leaf)
+        if isinstance(net, NeuralNetBinaryClassifier):
+            output = output.reshape(-1)
+    (found,) = residuals(net, output, labels, [leaf], None)
+    return found
+
+
+def closed(net, logits, link="identity"):
+    return has_closed_form(net, logits, LINKS[link](logits))
 
 
 def residual(net, logits, link="identity"):
-    if has_closed_form(net, link, logits.shape[1]):
+    if closed(net, logits, link):
         return closed_form(logits)
     return by_autograd(net, logits, link)
 
@@ -55,7 +69,7 @@ def residual(net, logits, link="identity"):
 def test_closed_form_agrees_with_autograd(net, link, width, scale):
     logits = make_logits(width, scale)
     expected = by_autograd(net, logits, link)
-    assert has_closed_form(net, link, width)
+    assert closed(net, logits, link)
     torch.testing.assert_close(
         residual(net, logits, link), expected, rtol=1e-9, atol=1e-15
     )
@@ -72,7 +86,7 @@ def test_closed_form_on_softmax_leaves_out_the_epsilon_of_skorch():
 def test_autograd_on_a_sigmoid():
     net = make_net(nn.BCELoss, NeuralNetBinaryClassifier)
     logits = make_logits(1, 3.0)
-    assert not has_closed_form(net, "sigmoid", 1)
+    assert not closed(net, logits, "sigmoid")
     torch.testing.assert_close(by_autograd(net, logits, "sigmoid"), closed_form(logits))
 
 
@@ -115,7 +129,7 @@ def test_half_precision_is_computed_in_float32(dtype):
 
 
 @pytest.mark.parametrize(
-    "net, link, closed",
+    "net, link, expected",
     [
         (make_net(nn.CrossEntropyLoss), "softmax", False),
         (make_net(nn.CrossEntropyLoss, criterion__label_smoothing=0.1), "identity", 0),
@@ -141,14 +155,14 @@ def test_half_precision_is_computed_in_float32(dtype):
         ),
     ],
 )
-def test_when_there_is_a_closed_form(net, link, closed):
-    assert has_closed_form(net, link, 3 - is_binary(net)) == closed
+def test_when_there_is_a_closed_form(net, link, expected):
+    assert closed(net, make_logits(3 - 2 * is_binary(net), 1.0), link) == expected
 
 
 def test_one_class_against_the_rest_is_no_softmax():
     net = make_net(nn.BCEWithLogitsLoss, NeuralNetBinaryClassifier)
-    assert has_closed_form(net, "identity", 1)
-    assert not has_closed_form(net, "identity", 3)
+    assert closed(net, make_logits(1, 1.0))
+    assert not closed(net, make_logits(3, 1.0))
 
 
 def test_no_closed_form_for_a_loss_of_ones_own():
@@ -186,20 +200,47 @@ def test_reduction_comes_back_whatever_happens():
     assert net.criterion_.reduction == "mean"
 
 
-def test_a_criterion_without_losses_of_rows():
-    class Mean(nn.Module):
-        def forward(self, logits, y):
-            return logits.mean()
+class OnlyTheMean(nn.Module):
+    """A cross-entropy that gives one number whatever it is told."""
 
-    net = make_net(Mean)
+    def forward(self, logits, y):
+        return nn.functional.cross_entropy(logits, y)
+
+
+class OnlyTheSum(nn.Module):
+    def forward(self, logits, y):
+        return nn.functional.cross_entropy(logits, y, reduction="sum")
+
+
+@pytest.mark.parametrize("criterion", [OnlyTheMean, OnlyTheSum])
+def test_a_loss_of_a_batch_is_asked_row_by_row(criterion):
+    logits = make_logits(3, 2.0)
+    found = residual(make_net(criterion), logits)
+    torch.testing.assert_close(found, closed_form(logits))
+
+
+def test_a_loss_of_a_batch_that_is_no_mean_of_its_rows():
+    class Entropy(nn.Module):
+        def forward(self, logits, y):
+            mean = logits.softmax(dim=1).mean(dim=0)
+            return nn.functional.cross_entropy(logits, y) - mean.log().sum()
+
+    with pytest.raises(exceptions.ModuleOutputError, match="depend on other rows of"):
+        residual(make_net(Entropy), make_logits(3, 2.0))
+
+
+def test_losses_that_are_neither_of_rows_nor_of_a_batch():
+    class Pairs(nn.Module):
+        def forward(self, logits, y):
+            return logits
+
     with pytest.raises(exceptions.ModuleOutputError) as caught:
-        residual(net, make_logits(2, 1.0))
+        residual(make_net(Pairs), make_logits(2, 1.0))
     assert str(caught.value) == (
-        "The loss must be one number a row. Got the shape () for 40 rows from "
-        "NeuralNetClassifier with Mean instead, although the criterion's attribute "
-        "reduction is 'none'. Let the criterion honor it, and a get_loss of your own "
-        "reduce as it says, or use a strategy that needs no residual (for example "
-        "MarginSampling)."
+        "The loss must be one number a row, or one for a batch. Got the shape (40, 2) "
+        "for 40 rows from NeuralNetClassifier with Pairs instead. Let get_loss reduce "
+        "its losses as the criterion's attribute reduction says, or use a strategy "
+        "that needs no residual (for example MarginSampling)."
     )
 
 
@@ -246,70 +287,11 @@ def test_parameters_of_the_criterion_get_no_gradient():
     assert found.abs().sum() > 0
 
 
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0])
-@pytest.mark.parametrize("name, width", [("identity", 3), ("softmax", 3),
-                                         ("log-softmax", 3), ("softmax", 2000),
-                                         ("identity", 1), ("sigmoid", 1)])  # fmt: skip
-def test_links_are_found(name, width, scale):
-    logits = make_logits(width, scale, dtype=torch.float32)
-    output = LINKS[name](logits.double()).float()
-    assert find_link(logits, output, "head") == name
-    assert find_link(logits, output, "head", known=name) == name
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("name", ["identity", "softmax", "log-softmax"])
-def test_links_of_half_precision(name, dtype):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_softmax_is_known_to_the_last_bit(dtype):
     logits = make_logits(4, 3.0).to(dtype)
-    assert find_link(logits, LINKS[name](logits), "head") == name
-    assert find_link(logits, LINKS[name](logits.float()), "head") == name
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda logits: logits / 1.01,
-        lambda logits: torch.softmax(logits / 2, dim=1),
-        lambda logits: torch.softmax(logits.roll(1, dims=0), dim=1),
-        lambda logits: torch.sigmoid(logits),
-        lambda logits: logits.relu(),
-        lambda logits: -logits,
-    ],
-)
-@pytest.mark.parametrize("width", [3, 2000])
-def test_what_is_no_link(change, width):
-    logits = make_logits(width, 0.5)
-    with pytest.raises(exceptions.ModuleOutputError, match="layer='...'"):
-        find_link(logits, change(logits), "head")
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_temperature_shows_where_the_net_is_sure(dtype):
-    logits = 12.0 * torch.eye(3, dtype=dtype)
-    softmax = torch.softmax(logits, dim=1)
-    assert find_link(logits, softmax, "head") == "softmax"
-    # Modules that keep probabilities away from 0 are no less a softmax.
-    assert find_link(logits, softmax.clamp_min(1e-8), "head") == "softmax"
-    with pytest.raises(exceptions.ModuleOutputError):
-        find_link(logits, torch.softmax(logits / 1.1, dim=1), "head")
-
-
-def test_a_temperature_shows_in_a_sure_sigmoid():
-    logits = torch.tensor([[12.0], [-12.0]])
-    assert find_link(logits, torch.sigmoid(logits), "head") == "sigmoid"
-    for logit in logits:
-        with pytest.raises(exceptions.ModuleOutputError):
-            find_link(logit[None], torch.sigmoid(logit[None] / 1.1), "head")
-
-
-def test_the_link_may_not_change():
-    logits = make_logits(3, 1.0)
-    with pytest.raises(exceptions.ModuleOutputError) as caught:
-        find_link(logits, torch.softmax(logits, dim=1), "fc", known="identity")
-    assert str(caught.value) == (
-        "The module's output must follow from the layer 'fc', but it is neither its "
-        "logits nor their softmax nor their log-softmax (to 0.0001). Either that layer "
-        "is an auxiliary head: name the one that gives the class scores with "
-        "layer='...'; or the module changes the logits afterwards (a temperature, a "
-        "mask): move that before the layer or out of the module."
-    )
+    net = make_net(nn.NLLLoss)
+    assert has_closed_form(net, logits, torch.softmax(logits, dim=1))
+    for other in (logits / 1.001, logits.roll(1, dims=0)):
+        assert not has_closed_form(net, logits, torch.softmax(other, dim=1))
+    assert not has_closed_form(net, logits, torch.softmax(logits, dim=1)[:, :3])

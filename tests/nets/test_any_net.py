@@ -16,6 +16,7 @@ from skbadge.extraction._pass import collect_outputs
 from skbadge.nets._estimators import find_net
 from skbadge.strategies import Needs
 from skbadge.utils._rows import n_rows, take
+from tests._any_heads import HEADS, NO_PRODUCT
 from tests._any_modules import FeaturesOverwritten, Focal, Net
 from tests._any_nets import CASES, REFUSED, build, case, instance, make_rows
 from tests._oracles import last_layer_gradients
@@ -109,7 +110,7 @@ def assert_same_state(before, after):
         assert old is None or torch.equal(old, new)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", [*CASES, *HEADS], ids=lambda case: case.id)
 def test_gradient_equals_autograd_and_query_leaves_no_trace(case):
     learner = fitted_learner(case)
     net = find_net(learner.estimator_)
@@ -137,7 +138,7 @@ def test_gradient_equals_autograd_and_query_leaves_no_trace(case):
     np.testing.assert_allclose(outputs.proba.numpy(), proba, atol=case.tolerance)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", [*CASES, *HEADS], ids=lambda case: case.id)
 def test_the_learner_goes_on(case):
     learner = fitted_learner(case)
     X, y = case.X, case.y
@@ -156,7 +157,7 @@ def _named_parts(X):
     return X.items() if isinstance(X, dict) else [("X", X)]
 
 
-@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", [*REFUSED, *NO_PRODUCT], ids=lambda case: case.id)
 def test_refused_with_a_clear_error_and_no_trace(case):
     error = getattr(exceptions, case.error[0])
     with pytest.raises(error, match=case.error[1]):
@@ -171,9 +172,9 @@ def test_refused_with_a_clear_error_and_no_trace(case):
         assert_same_state(before, state_of(net))
 
 
-@pytest.mark.parametrize("id", ["tied", "cosine", "no-row-losses"])
+@pytest.mark.parametrize("id", ["tied", "twice", "cosine", "maximum-over-steps"])
 def test_features_alone_need_no_gradient(id):
-    (case,) = [case for case in REFUSED if case.id == id]
+    (case,) = [case for case in [*REFUSED, *NO_PRODUCT] if case.id == id]
     learner = fitted_learner(case, strategy=CoreSet())
     # The labelled rows are the pool: all but duplicates of them are as near as can be.
     assert len(learner.query(case.X, n=3)) == 3
@@ -232,16 +233,6 @@ class NormalizesByBatch(Net):
         return super().forward(X)
 
 
-class AnswersDict(Net):
-    def forward(self, X):
-        return {"logits": super().forward(X)}
-
-
-class DictLoss(NeuralNetClassifier):
-    def get_loss(self, y_pred, y_true, *args, **kwargs):
-        return super().get_loss(y_pred["logits"], y_true, *args, **kwargs)
-
-
 class Calibrated(NeuralNetClassifier):
     def predict_proba(self, X):
         proba = super().predict_proba(X) ** 0.2
@@ -277,11 +268,6 @@ def test_a_module_that_needs_two_rows():
 @pytest.mark.parametrize(
     "here, error, text",
     [
-        (
-            case("dict", AnswersDict, kind=DictLoss),
-            exceptions.ModuleOutputError,
-            "must answer a tensor of class scores.*Got dict",
-        ),
         (
             case(
                 "binary-cross-entropy-of-classes",

@@ -1,0 +1,203 @@
+"""What one batch tells of the classification layer: features, and the gradient."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+
+from skbadge.exceptions import LayerError, ModuleOutputError
+from skbadge.extraction._batch import as_columns
+from skbadge.extraction._gradient_check import check_gradient
+from skbadge.extraction._hooks import captured_calls
+from skbadge.extraction._layers import (
+    candidates,
+    choose_layer,
+    describe,
+    is_linear,
+    layer_named,
+    linear_layers,
+    width_of,
+)
+from skbadge.extraction._product import as_steps, check_product, step_weights
+from skbadge.extraction._residual import has_closed_form, residuals
+from skbadge.nets._probabilities import scores_of
+
+__all__ = ["HeadReader"]
+
+
+class HeadReader:
+    """Finds the classification layer in the first batch, and reads it in every one.
+
+    Parameters
+    ----------
+    net : skorch net
+        Initialized.
+    layer : str or None
+        Dotted name of the layer, None to find it.
+    n_classes : int or None
+        Number of classes, where it is known: the layer most likely is as wide.
+    gradient : bool
+        Whether the residual is read.
+
+    Attributes
+    ----------
+    name : str or None
+        The layer, once it is known.
+    """
+
+    def __init__(self, net, layer, n_classes, *, gradient):
+        self.net = net
+        self.gradient = gradient
+        self.name = layer
+        self._given = layer is not None
+        self._found = False
+        self._widths = {n_classes, 1} if n_classes == 2 else {n_classes}
+        self.calls = None
+
+    def watching(self):
+        """Return a context that records the layer's calls in this object's `calls`."""
+        layers = candidates(
+            self.net.module_, self.name, self._widths, for_gradient=self.gradient
+        )
+        single = layers[self.name] if self._given else None
+        # What is read for its features alone needs nothing that follows.
+        cut = self.gradient or single is None or is_linear(single)
+        return captured_calls(layers, cut=cut)
+
+    @cached_property
+    def layer(self):
+        """The layer itself."""
+        return layer_named(self.net.module_, self.name)
+
+    def read(self, batch, copy_features):
+        """Return the calls of the layer in one batch.
+
+        Parameters
+        ----------
+        batch : Batch
+            Just answered.
+        copy_features : callable
+            Copies the features of later batches to where they are kept.
+
+        Returns
+        -------
+        list of LayerCall
+        """
+        calls = self.calls.take()
+        if not self._found:
+            if not self._given:
+                scores = batch.graph
+                if not scores.requires_grad:
+                    scores = as_columns(scores_of(batch.for_loss))
+                self.name = choose_layer(self.net.module_, calls, scores)
+            self.calls.keep_only(self.name, copy_features)
+            self._found = True
+        return self.own(calls, len(batch))
+
+    def own(self, calls, n_rows):
+        """Return those calls that are the layer's.
+
+        Raises
+        ------
+        LayerError
+            If there is none.
+        ModuleOutputError
+            If it read other rows than those of the batch.
+        """
+        calls = [call for call in calls if call.name == self.name]
+        if not calls:
+            raise LayerError(
+                f"The layer {self.name!r} did not run in the forward pass, so it has "
+                f"no features to give. {describe(linear_layers(self.net.module_))} "
+                "Name another one with layer='...'."
+            )
+        for call in calls:
+            if call.features.ndim < 2 or len(call.features) != n_rows:
+                raise ModuleOutputError(
+                    f"The layer {self.name!r} must see one row of features for each of "
+                    f"the {n_rows} rows of a batch. Got the shape "
+                    f"{tuple(call.features.shape)} instead. Let forward keep the rows "
+                    "in the first dimension, name another layer with layer='...', or "
+                    "use a strategy that needs no gradient (for example "
+                    "MarginSampling)."
+                )
+        return calls
+
+    def features(self, batch, calls):
+        """Return what the layer read of each row: tensor (n_rows, n_features).
+
+        Of several steps (or calls) of a row, their mean, weighted by how much each
+        leads to the scores (where the classes differ in that: the plain mean). A layer
+        that is no head gives all it read, flattened.
+        """
+        if self._is_plain(calls):
+            return calls[0].features
+        is_head = is_linear(self.layer) and (
+            not self._given or width_of(self.layer) == batch.scores.shape[1]
+        )
+        if not is_head or not batch.graph.requires_grad:
+            return torch.cat([call.features.flatten(1) for call in calls], dim=1)
+        scores = batch.graph
+        # Any direction will do that no symmetry of the scores annuls.
+        direction = torch.linspace(1.0, 2.0, scores.shape[1], dtype=scores.dtype)
+        with torch.enable_grad():
+            total = (scores * direction.to(scores.device).cos()).sum()
+        gradients = torch.autograd.grad(
+            total, [call.logits for call in calls], materialize_grads=True
+        )
+        return self._weighted(calls, gradients, must_be_product=False)[1]
+
+    def product(self, batch, calls):
+        """Return residual and features whose outer product is a row's gradient.
+
+        Returns
+        -------
+        residual : tensor of shape (n_rows, n_outputs), or None
+            None where it is `closed_form` of the logits.
+        features : tensor of shape (n_rows, n_features)
+        labels : tensor of shape (n_rows,)
+            Hypothetical labels.
+        """
+        plain = self._is_plain(calls)
+        logits = calls[0].logits.detach()
+        if plain and has_closed_form(self.net, logits, batch.scores):
+            return None, calls[0].features, batch.labels(logits)
+        labels = batch.labels()
+        with self.calls.paused():
+            # A loss may run the module again: that is no part of the pass.
+            gradients = residuals(
+                self.net,
+                batch.for_loss,
+                labels,
+                [call.logits for call in calls],
+                batch.X,
+            )
+        if plain:
+            return gradients[0], calls[0].features, labels
+        return *self._weighted(calls, gradients, must_be_product=True), labels
+
+    def check(self, batch, residual):
+        """Hold residual times features against autograd on two rows of a batch."""
+        # NaN and infinity are refused later, with the rows they stand in.
+        sizes = residual.norm(dim=1).nan_to_num(nan=0.0, posinf=0.0)
+        with self.calls.paused():
+            check_gradient(self, batch.X, sizes)
+
+    def _is_plain(self, calls):
+        return len(calls) == 1 and calls[0].features.ndim == 2
+
+    def _weighted(self, calls, gradients, *, must_be_product):
+        steps = [
+            [as_steps(tensor, self.layer) for tensor in tensors]
+            for tensors in (gradients, [call.features for call in calls])
+        ]
+        gradients, features = (torch.cat(parts, dim=1) for parts in steps)
+        total, weights, good = step_weights(gradients)
+        if must_be_product:
+            check_product(good, self.name, gradients.shape[1])
+        elif not good:
+            weights = torch.full_like(weights, 1.0 / gradients.shape[1])
+        # A weight of 0 must not meet an infinity in a step that is left out.
+        used = torch.where(weights[:, :, None] != 0, features.to(weights.dtype), 0)
+        return total, (weights[:, None, :] @ used)[:, 0]
