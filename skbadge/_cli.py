@@ -15,12 +15,13 @@ from tqdm import tqdm
 
 from skbadge import __version__
 from skbadge.benchmarks._cli import _benchmark, _datasets, _report
+from skbadge.campaign import _cli as _campaign
 from skbadge.exceptions import SkbadgeError
 
 __all__ = ["main"]
 
 # A command more is a module more.
-COMMANDS = (_benchmark, _report, _datasets)
+COMMANDS = (_benchmark, _report, _datasets, _campaign)
 
 _DESCRIPTION = "Deep active learning: benchmarks, their data sets and reports."
 _EPILOG = """\

@@ -613,3 +613,18 @@ def direct_loop(proba, known, y, n):
                     rows.pop(0)
                 chosen.append(rows.pop(0))
     return np.array(chosen)
+
+
+# --- campaigns: the weighted mean as it is written ------------------------------------
+
+
+def lure_by_loop(loss, q, n_population):
+    """LURE, one draw after the other."""
+    n_drawn, total = len(loss), 0.0
+    for m in range(1, n_drawn + 1):
+        v = 1.0
+        if n_population > n_drawn:
+            share = (n_population - n_drawn) / (n_population - m)
+            v += share * (1 / ((n_population - m + 1) * q[m - 1]) - 1)
+        total += v * loss[m - 1]
+    return total / n_drawn

@@ -41,7 +41,8 @@ LAYERS = {
 SEE_ONLY_THE_GROUND = {"datasets", "plotting"}
 SEE_NETS = {"nets", "extraction", "learner", "modules"}
 OPTIONAL = {
-    *("PIL", "dask", "jinja2", "label_studio_sdk", "matplotlib", "openml", "pytest"),
+    *("PIL", "dask", "httpx", "jinja2", "label_studio_sdk", "matplotlib", "openml"),
+    "pytest",
 }
 
 

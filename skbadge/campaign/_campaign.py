@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from skbadge.campaign._accuracy import accuracy_table, windowed
-from skbadge.campaign._answers import Given, sort_out
+from skbadge.campaign._label_studio import (
+    ID,
+    is_export,
+    labeling_config,
+    read_export,
+    task_kind,
+    tasks_of,
+)
+from skbadge.campaign._ledger import Ledger
 from skbadge.campaign._model import Model
 from skbadge.campaign._opening import begin, check_same, check_settings, joined
-from skbadge.campaign._pool import as_pool, id_key
-from skbadge.campaign._record import Record
+from skbadge.campaign._pool import as_pool
+from skbadge.campaign._report import report_page
 from skbadge.campaign._rounds import Rounds
-from skbadge.campaign._status import status_of
-from skbadge.campaign._tables import answers_table, labels_table, skipped_table
+from skbadge.campaign._spreadsheet import read_labels, write_csv, write_file
 from skbadge.exceptions import CampaignError, InvalidInputError
 from skbadge.stopping import StoppingCriterion
 from skbadge.strategies import RandomSampling
@@ -24,7 +33,7 @@ from skbadge.utils._validation import check_integer
 __all__ = ["Campaign"]
 
 
-class Campaign:
+class Campaign(Ledger):
     """A labelling campaign on disk: what was asked and told is never lost.
 
     All that happens is written to a journal in ``folder``, from which the same campaign
@@ -138,7 +147,6 @@ class Campaign:
         image_size=(64, 64),
         gray=False,
     ):
-        self.folder = Path(folder)
         if stop is not None and not isinstance(stop, StoppingCriterion):
             raise InvalidInputError(
                 "stop must be a criterion of skbadge.stopping. Got "
@@ -146,8 +154,8 @@ class Campaign:
             )
         given = {"random_share": random_share, "count": count, "n_stop": n_stop}
         check_settings(given)
-        self._record = Record(folder)
-        self._pool = self._rounds = None
+        super().__init__(folder)
+        self._rounds = None
         if pool is not None:
             self._pool = as_pool(
                 pool, ids, inputs=inputs, show=show, image_size=image_size, gray=gray
@@ -254,173 +262,163 @@ class Campaign:
             )
         return rounds.restored()
 
-    # -------------------------------------------------------------------- telling
+    # ---------------------------------------------------------------------- files
 
-    def tell(self, labels, *, annotator="", seconds=None):
-        """Store labels; they are on the disk when the call returns. Trains nothing.
+    def to_label_studio(self, path, *, kind=None, images=None, suggestions=False):
+        """Write the open rows as tasks for Label Studio, in the order asked.
 
         Parameters
         ----------
-        labels : mapping of id to label, Series, or list of (id, label)
-            For any row of the pool, asked for or not.
-        annotator : str, default=""
-            Who gave them.
-        seconds : mapping of id to float or None, default=None
-            How long each took.
+        path : str or Path
+            For the tasks, ``.json``. Beside it, under the same name with ``.xml``, goes
+            the labelling configuration.
+        kind : {"text", "image", "table"} or None, default=None
+            How a row is shown; None for what the pool holds.
+        images : str or None, default=None
+            What stands before an image's name to make it an address; None for
+            ``"/data/local-files/?d="``, where Label Studio serves local files.
+        suggestions : bool, default=False
+            Whether tasks bear the model's prediction. It draws people to its errors.
+
+        Returns
+        -------
+        n : int
+            Number of tasks. Rows of the random share look like all others.
+        """
+        with self.open_tasks() as (pool, state, ids):
+            kind = task_kind(pool, kind)
+            tasks = tasks_of(
+                pool,
+                state.batches[-1],
+                ids,
+                kind=kind,
+                images=images,
+                suggestions=suggestions,
+            )
+        config = labeling_config(kind, state.settings["classes"])
+        write_file(Path(path).with_suffix(".xml"), config)
+        write_file(path, json.dumps(tasks, indent=1, allow_nan=False) + "\n")
+        return len(tasks)
+
+    def from_label_studio(self, source, *, annotators=None):
+        """Store the answers and skips of an export of Label Studio.
+
+        Parameters
+        ----------
+        source : str, Path or list of dict
+            A file in the format JSON, JSON_MIN or CSV; or the tasks of a JSON export.
+            Take JSON: the others leave skipped tasks out, which a warning tells.
+        annotators : mapping or None, default=None
+            Names by Label Studio's number of the user; None for the numbers.
 
         Returns
         -------
         told : Told
-            How many were stored, and which were refused and why: an id that the pool
-            does not have, no class, a row that this annotator has labelled otherwise. A
-            warning names them too. All others are kept.
-
-        Raises
-        ------
-        CampaignError
-            If they could not be stored; then none was.
+            The same file twice changes nothing; an answer that was changed in the tool
+            takes the place of the earlier one.
         """
-        return self._tell(_given(labels, annotator, seconds), annotator)
-
-    def relabel(self, labels, *, annotator=""):
-        """Store labels in the place of others by the same annotator.
-
-        Parameters
-        ----------
-        labels : mapping of id to label, Series, or list of (id, label)
-        annotator : str, default=""
-
-        Returns
-        -------
-        told : Told
-        """
-        return self._tell(_given(labels, annotator, None), annotator, correction=True)
-
-    def skip(self, ids, *, reason="", annotator=""):
-        """Store that rows cannot be labelled; they are not asked for again.
-
-        Parameters
-        ----------
-        ids : id or list of ids
-        reason : str, default=""
-        annotator : str, default=""
-
-        Returns
-        -------
-        told : Told
-        """
-        if isinstance(ids, (str, int, np.integer)):
-            ids = [ids]
-        given = [Given(id, annotator=annotator, reason=str(reason)) for id in ids]
-        return self._tell(given, annotator)
-
-    def undo(self, *, annotator=""):
-        """Take the last call back that told labels or skips, whoever made it.
-
-        Returns
-        -------
-        ids : list of str
-            The rows whose answers were taken back.
-
-        Raises
-        ------
-        CampaignError
-            If there is nothing to take back.
-        """
-        with self._record.writing(annotator) as append:
-            seq = self._record.state.last_answer_event()
-            if seq is None:
-                raise CampaignError("undo() takes answers back. There are none.")
-            payload = self._record.state.told(seq)
-            append("undone", {"seq": seq})
-        return [item["id"] for item in [*payload["items"], *payload["skipped"]]]
-
-    def _tell(self, given, annotator, *, correction=False, source="python"):
-        with self._record.writing(annotator) as append:
-            state = self._record.state
-            payload, told = sort_out(state, given, correction=correction)
-            if payload is not None:
-                append("answered", {**payload, "source": source})
-        told.warn(stacklevel=3)
+        export = read_export(source, annotators)
+        missing = set(self._record.refresh().open_rows()) - export.ids
+        told = self._tell(export.given, "", source="label-studio")
+        if export.n_foreign:
+            warnings.warn(
+                f"{export.n_foreign} tasks bear no {ID} and were left out: they are "
+                "not of this campaign, or lost it on the way.",
+                UserWarning,
+                stacklevel=2,
+            )
+        if missing and not export.has_skips:
+            warnings.warn(
+                f"{len(missing)} open rows are not in the export. {export.kind} leaves "
+                "skipped tasks out without a word, so they may have been skipped: "
+                "export as JSON.",
+                UserWarning,
+                stacklevel=2,
+            )
         return told
 
-    # --------------------------------------------------------------------- reading
-
-    def labels(self):
-        """Return the labels that count.
+    def from_file(self, path, *, annotator=""):
+        """Store answers of a file: an export of Label Studio, or a CSV with labels.
 
         Returns
         -------
-        DataFrame with one row a labelled row
-            ``id``, ``label``, ``annotator``, ``round`` (missing for rows that were not
-            asked for), ``time`` (UTC), ``random`` (whether drawn for the accuracy).
+        told : Told
+            As of `from_label_studio` or `from_csv`, by what the file looks like.
         """
-        return labels_table(self._record.refresh(), self._shown_id)
+        if is_export(path):
+            return self.from_label_studio(path)
+        return self.from_csv(path, annotator=annotator)
 
-    def answers(self):
-        """Return the last label of every annotator, as `labels`, with ``seconds``."""
-        return answers_table(self._record.refresh(), self._shown_id)
+    def to_csv(self, path):
+        """Write the open rows to a CSV with an empty column ``label`` to fill in.
 
-    def skipped(self):
-        """Return the rows that were skipped: ``id``, ``annotator``, ``reason``."""
-        return skipped_table(self._record.refresh(), self._shown_id)
+        Text that a spreadsheet would take for a formula gets a ' before it, which
+        `from_csv` takes away.
 
-    def disagreements(self):
-        """Return the answers to rows on which annotators differ, as `answers`."""
-        answers = self.answers()
-        disputed = {self._shown_id(id) for id in self._record.state.disputed()}
-        return answers[answers["id"].isin(disputed)].reset_index(drop=True)
+        Returns
+        -------
+        n : int
+            Number of rows.
+        """
+        with self.open_tasks() as (pool, _, ids):
+            frame = pool.table(ids)
+        frame.insert(1, "label", "")
+        write_csv(path, frame)
+        return len(frame)
 
-    def accuracy(self, window=1):
-        """Estimate the accuracy of each model from the batch that it chose.
+    def from_csv(self, path, *, annotator=""):
+        """Store the labels of a CSV with the columns ``id`` and ``label``.
 
-        The rows of a batch that were drawn at random are scored by the model that was
-        there when they were drawn, before it learned from them: an unbiased estimate of
-        its accuracy on the rows that could be asked for at that time (neither labelled
-        nor skipped), with an exact binomial interval. The whole pool is another
-        population: its labelled rows are the ones the strategy preferred, which tend to
-        be harder.
+        Columns ``annotator`` and ``seconds`` are read where they are there. Rows
+        without a label count as not answered yet.
+
+        Returns
+        -------
+        told : Told
+        """
+        return self._tell(read_labels(path, annotator), annotator, source="csv")
+
+    def report(self, path=None):
+        """Write one HTML page that shows how the campaign goes.
 
         Parameters
         ----------
-        window : int, default=1
-            Number of rounds whose shares are pooled: a narrower interval, for the mean
-            of their models.
+        path : str or Path or None, default=None
+            None for ``report.html`` in the folder.
 
         Returns
         -------
-        DataFrame with one row a batch of a trained model
-            ``round``, ``training``, ``n_labeled`` (labels the model had learned from),
-            ``n_population``, ``n_random``, ``n_scored``, ``n_skipped`` (of the share:
-            the estimate does not speak of rows that people skip), ``n_correct``,
-            ``accuracy``, ``low``, ``high`` (95%), and from all draws of a strategy that
-            knows their probabilities, once each has a label, ``lure`` with
-            ``lure_error``, of ``n_lure`` draws.
-
-        Notes
-        -----
-        The interval is the exact one of independent draws; without replacement the
-        share varies less, so that it covers a little more often than 95%. While a batch
-        is unfinished its estimate speaks of the rows that were answered first.
+        path : Path
+            The page holds everything in itself, pictures too.
         """
-        return windowed(accuracy_table(self._record.refresh()), window)
+        path = self.folder / "report.html" if path is None else Path(path)
+        self._record.refresh()
+        write_file(path, report_page(self, self._record.state, self._pool))
+        return path
 
-    def status(self):
-        """Say how the campaign stands: counts, accuracy, signs, what to do next.
+    @contextmanager
+    def open_tasks(self):
+        """Give what is needed to write the open rows down for somebody.
 
-        Returns
-        -------
-        Status
-            Printed, it is a page of text.
+        Yields
+        ------
+        pool : Pool
+        state : State
+        ids : list of str
+            The open rows of the last batch, in the order asked.
+
+        Raises
+        ------
+        CampaignError
+            If there are none, or the campaign was opened without its pool.
         """
-        accuracy = self.accuracy(3)
-        return status_of(self._record.state, accuracy)
-
-    def _shown_id(self, id):
-        """Return an id as the user gave it, where the pool is there to know."""
-        if self._pool is not None and id in self._pool.at:
-            return self._pool.ids[self._pool.at[id]]
-        return id
+        state = self._record.refresh()
+        ids = state.open_rows()
+        if not ids:
+            raise CampaignError("No row is open. Ask for a batch first.")
+        if self._pool is None:
+            raise CampaignError("What a row shows is in the pool: open with a pool.")
+        yield self._pool, state, ids
 
     # --------------------------------------------------------------------- private
 
@@ -453,17 +451,3 @@ class Campaign:
             frame["suggestion"] = [item["predicted"] for item in items]
             frame["suggestion_probability"] = [item["probability"] for item in items]
         return frame
-
-
-def _given(labels, annotator, seconds):
-    if hasattr(labels, "items"):
-        labels = list(labels.items())
-    seconds = {} if seconds is None else {id_key(k): v for k, v in seconds.items()}
-    try:
-        pairs = [(id, label) for id, label in labels]
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(
-            "labels must be a mapping of id to label, a Series, or pairs. Got "
-            f"{type(labels).__name__} instead."
-        ) from error
-    return [Given(id, label, annotator, seconds.get(str(id))) for id, label in pairs]

@@ -251,13 +251,7 @@ def _file(path, ids):
         raise InvalidInputError(f"The pool {str(path)!r} is not there.")
     suffix = path.suffix.lower()
     if suffix in {".csv", ".tsv"}:
-        # Ids as they stand in the file: neither 007 nor NA is a number or a gap.
-        converters = {ids: str} if isinstance(ids, str) else None
-        separator = "\t" if suffix == ".tsv" else ","
-        frame = pd.read_csv(
-            path, sep=separator, converters=converters, encoding="utf-8-sig"
-        )
-        return frame, ids
+        return _text_table(path, "\t" if suffix == ".tsv" else ",", ids), ids
     if suffix == ".parquet":
         return pd.read_parquet(path), ids
     if suffix == ".npy":
@@ -274,6 +268,22 @@ def _file(path, ids):
         "A pool must be a .csv, .tsv, .parquet, .npy or .npz file or a folder of "
         f"images. Got {str(path)!r} instead."
     )
+
+
+def _text_table(path, separator, ids):
+    frame = pd.read_csv(path, sep=separator, encoding="utf-8-sig")
+    if isinstance(ids, str) and ids in frame.columns:
+        # Ids as they stand in the file: neither 007 nor NA is a number or a gap.
+        written = pd.read_csv(
+            path,
+            sep=separator,
+            encoding="utf-8-sig",
+            usecols=[ids],
+            dtype=str,
+            na_filter=False,
+        )
+        frame[ids] = written[ids]
+    return frame
 
 
 def _ids_of_file(ids):

@@ -83,6 +83,7 @@ class State:
     trainings: list = field(default_factory=list)
     stopping: dict | None = None
     projects: list = field(default_factory=list)
+    opening: dict | None = None
     seq: int = 0
     _told: dict = field(default_factory=dict)
     _batch_of: dict = field(default_factory=dict)
@@ -231,6 +232,9 @@ class State:
         self.taught.update(dict(payload["labels"]))
         self.trainings.append({**payload, "time": event.time})
         self.stopping = payload["stopping"] or self.stopping
+
+    def _opened(self, event, payload):
+        self.opening = payload
 
     def _pushed(self, event, payload):
         self.projects.append(payload)

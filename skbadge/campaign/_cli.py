@@ -1,0 +1,283 @@
+"""The command ``campaign``: a labelling campaign without Python beyond the net."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from pathlib import Path
+
+from skbadge.campaign._auto import auto_learner
+from skbadge.campaign._campaign import Campaign
+from skbadge.campaign._ledger import Ledger
+from skbadge.campaign._pool import as_pool
+from skbadge.campaign._server import LabelStudio
+from skbadge.campaign._spreadsheet import write_csv
+from skbadge.exceptions import CampaignError, InvalidInputError
+
+__all__ = ["add_parser"]
+
+_DESCRIPTION = """\
+A labelling campaign on disk: rows are asked for, people label them in Label Studio or a
+spreadsheet, and the answers come back. Every command is safe to repeat.
+"""
+_EPILOG = """\
+examples:
+  python -m skbadge campaign init tickets --pool pool.csv --ids ticket_id \\
+      --learner auto --classes refund,spam,other
+  python -m skbadge campaign ask tickets -n 100 --label-studio tasks.json
+  python -m skbadge campaign tell tickets export.json
+  python -m skbadge campaign status tickets
+  python -m skbadge campaign report tickets
+  python -m skbadge campaign export tickets labels.csv
+
+--learner names a function without parameters that returns an ActiveLearner
+(mynet:make_learner), or auto: a perceptron for tables and texts, a small ResNet for
+images. auto is a start, not a recommendation.
+"""
+_TOKEN = "LABEL_STUDIO_TOKEN"  # noqa: S105, the name of a variable
+
+
+def add_parser(commands):
+    """Add the command to the parser's commands."""
+    parser = commands.add_parser(
+        "campaign",
+        help="label a pool over weeks, with people",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(on_interrupt="All that was told is kept.")
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    _add_init(actions)
+    ask = _action(actions, "ask", _ask, "ask for the rows to label next")
+    ask.add_argument("-n", type=int, metavar="N", help="rows of a new batch")
+    ask.add_argument("--more", type=int, metavar="N", help="make the batch longer")
+    ask.add_argument("--label-studio", metavar="FILE", help="write tasks (.json)")
+    ask.add_argument("--csv", metavar="FILE", help="write a table to fill in")
+    _add_showing(ask)
+    tell = _action(actions, "tell", _tell, "store labels from a file")
+    tell.add_argument("file", help="Label Studio's JSON, JSON_MIN or CSV; or id,label")
+    tell.add_argument("--annotator", default="", help="who gave labels of a CSV")
+    skip = _action(actions, "skip", _skip, "rows that cannot be labelled")
+    skip.add_argument("ids", nargs="+", metavar="ID")
+    skip.add_argument("--reason", default="")
+    _action(actions, "train", _train, "train now (ask does so by itself)")
+    _action(actions, "close", _close, "give the open rows of the batch up")
+    _action(actions, "undo", _undo, "take the last answers back")
+    _action(actions, "status", _status, "counts, accuracy, signs, what to do next")
+    report = _action(actions, "report", _report, "write an HTML page")
+    report.add_argument("--out", metavar="FILE", help="default: report.html inside")
+    export = _action(actions, "export", _export, "write all labels to a CSV")
+    export.add_argument("file")
+    push = _action(actions, "push", _push, "send the open rows to Label Studio")
+    pull = _action(actions, "pull", _pull, "fetch answers from Label Studio")
+    for server in (push, pull):
+        server.add_argument("--url", required=True)
+        server.add_argument("--project", help="its title")
+        server.epilog = f"The access token is read from the variable {_TOKEN}."
+    _add_showing(push)
+
+
+def _action(actions, name, run, text):
+    parser = actions.add_parser(name, help=text, description=f"{text.capitalize()}.")
+    parser.add_argument("folder", help="of the campaign")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_showing(parser):
+    parser.add_argument("--kind", choices=("text", "image", "table"))
+    parser.add_argument(
+        "--images", metavar="PREFIX", help="what makes an image's name an address"
+    )
+    parser.add_argument(
+        "--suggestions", action="store_true", help="show what the model predicts"
+    )
+
+
+def _add_init(actions):
+    init = _action(actions, "init", _init, "begin a campaign, or move its pool")
+    init.add_argument("--pool", required=True, help="a file, or a folder of images")
+    init.add_argument("--ids", help="column, or for .npy a text file")
+    init.add_argument("--inputs", help="columns for the learner: a or a,b")
+    init.add_argument("--show", help="columns for people: a,b")
+    init.add_argument("--learner", required=True, help="auto or module:function")
+    init.add_argument("--classes", help="a,b,c; or @FILE with one a line")
+    init.add_argument("--random-share", type=float, metavar="SHARE")
+    init.add_argument("--count", choices=("last", "majority"))
+    init.add_argument("--seed", type=int, default=0, help="of the learner auto")
+    init.add_argument("--image-size", type=int, default=64, metavar="PIXELS")
+    init.add_argument("--gray", action="store_true", help="images with one channel")
+
+
+def _say(text):
+    print(text)  # noqa: T201
+    return 0
+
+
+def _init(options):
+    opening = {
+        "pool": str(Path(options.pool).resolve()),
+        "ids": options.ids,
+        "inputs": _columns(options.inputs, alone=True),
+        "show": _columns(options.show),
+        "learner": options.learner,
+        "seed": options.seed,
+        "image_size": [options.image_size] * 2,
+        "gray": options.gray,
+    }
+    if options.ids and Path(options.pool).suffix == ".npy":
+        opening["ids"] = str(Path(options.ids).resolve())
+    campaign = _opened(
+        options.folder,
+        opening,
+        classes=_classes(options.classes),
+        random_share=options.random_share,
+        count=options.count,
+    )
+    campaign.note_opening(opening)
+    if options.learner == "auto":
+        _say("The learner auto is a start, not a recommendation.")
+    return _say(campaign.status())
+
+
+def _columns(text, *, alone=False):
+    names = text.split(",") if text else None
+    return names[0] if alone and names and len(names) == 1 else names
+
+
+def _classes(text):
+    if text is None:
+        return None
+    if text.startswith("@"):
+        return Path(text[1:]).read_text(encoding="utf-8").splitlines()
+    return text.split(",")
+
+
+def _opened(folder, opening=None, *, classes=None, model=True, **settings):
+    """Open a campaign with the pool and learner that it was begun with."""
+    if opening is None:
+        opening = Ledger(folder).opening
+        if opening is None:
+            raise CampaignError(
+                f"The campaign in {folder!r} was begun in Python, not on the command "
+                "line: open it there, or run init with its pool and learner."
+            )
+    pool = as_pool(
+        opening["pool"],
+        opening["ids"],
+        inputs=opening["inputs"],
+        show=opening["show"],
+        image_size=opening["image_size"],
+        gray=opening["gray"],
+    )
+    learner = None
+    if model:
+        learner, classes = _learner(folder, opening, pool, classes)
+    return Campaign(folder, learner, pool, classes=classes, **settings)
+
+
+def _learner(folder, opening, pool, classes):
+    """Return the learner, and the classes as it spells them."""
+    name = opening["learner"]
+    if name == "auto":
+        known = Ledger(folder).classes
+        if known is None and classes is None:
+            raise InvalidInputError("The learner auto needs --classes a,b,c.")
+        classes = classes if known is None else known
+        return auto_learner(pool, classes, random_state=opening["seed"]), classes
+    module, colon, function = name.partition(":")
+    if not colon:
+        raise InvalidInputError(
+            f"--learner must be auto or module:function. Got {name!r} instead."
+        )
+    # A module beside the user's files, also for the installed command.
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        make = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise InvalidInputError(
+            f"--learner {name!r} cannot be found: {error}"
+        ) from error
+    return make(), classes
+
+
+def _ask(options):
+    campaign = _opened(options.folder)
+    batch = campaign.ask(options.n, more=options.more, suggestions=options.suggestions)
+    if options.label_studio:
+        showing = {"kind": options.kind, "images": options.images}
+        n = campaign.to_label_studio(
+            options.label_studio, suggestions=options.suggestions, **showing
+        )
+        config = Path(options.label_studio).with_suffix(".xml")
+        return _say(f"{n} tasks in {options.label_studio}, configuration in {config}")
+    if options.csv:
+        return _say(f"{campaign.to_csv(options.csv)} rows in {options.csv}")
+    return _say("\n".join(map(str, batch["id"])))
+
+
+def _tell(options):
+    ledger = Campaign(options.folder)
+    return _say(ledger.from_file(options.file, annotator=options.annotator))
+
+
+def _skip(options):
+    return _say(Ledger(options.folder).skip(options.ids, reason=options.reason))
+
+
+def _train(options):
+    learner = _opened(options.folder).train()
+    return _say(f"trained on {learner.n_labeled_} labels")
+
+
+def _close(options):
+    Campaign(options.folder).close()
+    return _say("The open rows may be asked for again.")
+
+
+def _undo(options):
+    ids = Ledger(options.folder).undo()
+    return _say(f"The answers to {len(ids)} rows were taken back.")
+
+
+def _status(options):
+    return _say(Ledger(options.folder).status())
+
+
+def _report(options):
+    return _say(_opened(options.folder, model=False).report(options.out))
+
+
+def _export(options):
+    labels = Ledger(options.folder).labels()
+    write_csv(options.file, labels)
+    return _say(f"{len(labels)} labels in {options.file}")
+
+
+def _server(options):
+    token = os.environ.get(_TOKEN)
+    if not token:
+        raise InvalidInputError(
+            f"The access token of Label Studio must stand in the variable {_TOKEN}. It "
+            "is empty: copy it from Account & Settings there."
+        )
+    return LabelStudio(options.url, token, project=options.project)
+
+
+def _push(options):
+    server = _server(options)
+    n = server.push(
+        _opened(options.folder, model=False),
+        kind=options.kind,
+        images=options.images,
+        suggestions=options.suggestions,
+    )
+    return _say(f"{n} new tasks on {options.url}")
+
+
+def _pull(options):
+    return _say(_server(options).pull(Campaign(options.folder)))

@@ -1,0 +1,244 @@
+"""What people told a campaign, and what can be read of it: no model is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from skbadge.campaign._accuracy import accuracy_table, windowed
+from skbadge.campaign._answers import Given, sort_out
+from skbadge.campaign._pool import id_key
+from skbadge.campaign._record import Record
+from skbadge.campaign._status import status_of
+from skbadge.campaign._tables import answers_table, labels_table, skipped_table
+from skbadge.exceptions import CampaignError, InvalidInputError
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """The answers of a campaign: told, taken back, and read.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Of the campaign.
+
+    Attributes
+    ----------
+    folder : Path
+    """
+
+    # Whatever is known of the rows beyond their ids.
+    _pool = None
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self._record = Record(folder)
+
+    # -------------------------------------------------------------------- telling
+
+    @property
+    def opening(self):
+        """What the command line opens the campaign with; None if begun in Python."""
+        return self._record.refresh().opening
+
+    @property
+    def classes(self):
+        """The classes, or None where no campaign was begun."""
+        if not self._record.journal.exists:
+            return None
+        return self._record.refresh().settings["classes"]
+
+    def note_opening(self, opening):
+        """Write down what the command line opens the campaign with."""
+        if opening != self.opening:
+            with self._record.writing() as append:
+                append("opened", opening)
+
+    def note_project(self, project):
+        """Write down where tasks were sent."""
+        if project not in self._record.refresh().projects:
+            with self._record.writing() as append:
+                append("pushed", project)
+
+    def tell(self, labels, *, annotator="", seconds=None):
+        """Store labels; they are on the disk when the call returns. Trains nothing.
+
+        Parameters
+        ----------
+        labels : mapping of id to label, Series, or list of (id, label)
+            For any row of the pool, asked for or not.
+        annotator : str, default=""
+            Who gave them.
+        seconds : mapping of id to float or None, default=None
+            How long each took.
+
+        Returns
+        -------
+        told : Told
+            How many were stored, and which were refused and why: an id that the pool
+            does not have, no class, a row that this annotator has labelled otherwise. A
+            warning names them too. All others are kept.
+
+        Raises
+        ------
+        CampaignError
+            If they could not be stored; then none was.
+        """
+        return self._tell(_given(labels, annotator, seconds), annotator)
+
+    def relabel(self, labels, *, annotator=""):
+        """Store labels in the place of others by the same annotator.
+
+        Parameters
+        ----------
+        labels : mapping of id to label, Series, or list of (id, label)
+        annotator : str, default=""
+
+        Returns
+        -------
+        told : Told
+        """
+        return self._tell(_given(labels, annotator, None), annotator, correction=True)
+
+    def skip(self, ids, *, reason="", annotator=""):
+        """Store that rows cannot be labelled; they are not asked for again.
+
+        Parameters
+        ----------
+        ids : id or list of ids
+        reason : str, default=""
+        annotator : str, default=""
+
+        Returns
+        -------
+        told : Told
+        """
+        if isinstance(ids, (str, int, np.integer)):
+            ids = [ids]
+        given = [Given(id, annotator=annotator, reason=str(reason)) for id in ids]
+        return self._tell(given, annotator)
+
+    def undo(self, *, annotator=""):
+        """Take the last call back that told labels or skips, whoever made it.
+
+        Returns
+        -------
+        ids : list of str
+            The rows whose answers were taken back.
+
+        Raises
+        ------
+        CampaignError
+            If there is nothing to take back.
+        """
+        with self._record.writing(annotator) as append:
+            seq = self._record.state.last_answer_event()
+            if seq is None:
+                raise CampaignError("undo() takes answers back. There are none.")
+            payload = self._record.state.told(seq)
+            append("undone", {"seq": seq})
+        return [item["id"] for item in [*payload["items"], *payload["skipped"]]]
+
+    def _tell(self, given, annotator, *, correction=False, source="python"):
+        with self._record.writing(annotator) as append:
+            state = self._record.state
+            payload, told = sort_out(state, given, correction=correction)
+            if payload is not None:
+                append("answered", {**payload, "source": source})
+        told.warn(stacklevel=3)
+        return told
+
+    # --------------------------------------------------------------------- reading
+
+    def labels(self):
+        """Return the labels that count.
+
+        Returns
+        -------
+        DataFrame with one row a labelled row
+            ``id``, ``label``, ``annotator``, ``round`` (missing for rows that were not
+            asked for), ``time`` (UTC), ``random`` (whether drawn for the accuracy).
+        """
+        return labels_table(self._record.refresh(), self._shown_id)
+
+    def answers(self):
+        """Return the last label of every annotator, as `labels`, with ``seconds``."""
+        return answers_table(self._record.refresh(), self._shown_id)
+
+    def skipped(self):
+        """Return the rows that were skipped: ``id``, ``annotator``, ``reason``."""
+        return skipped_table(self._record.refresh(), self._shown_id)
+
+    def disagreements(self):
+        """Return the answers to rows on which annotators differ, as `answers`."""
+        answers = self.answers()
+        disputed = {self._shown_id(id) for id in self._record.state.disputed()}
+        return answers[answers["id"].isin(disputed)].reset_index(drop=True)
+
+    def accuracy(self, window=1):
+        """Estimate the accuracy of each model from the batch that it chose.
+
+        The rows of a batch that were drawn at random are scored by the model that was
+        there when they were drawn, before it learned from them: an unbiased estimate of
+        its accuracy on the rows that could be asked for at that time (neither labelled
+        nor skipped), with an exact binomial interval. The whole pool is another
+        population: its labelled rows are the ones the strategy preferred, which tend to
+        be harder.
+
+        Parameters
+        ----------
+        window : int, default=1
+            Number of rounds whose shares are pooled: a narrower interval, for the mean
+            of their models.
+
+        Returns
+        -------
+        DataFrame with one row a batch of a trained model
+            ``round``, ``training``, ``n_labeled`` (labels the model had learned from),
+            ``n_population``, ``n_random``, ``n_scored``, ``n_skipped`` (of the share:
+            the estimate does not speak of rows that people skip), ``n_correct``,
+            ``accuracy``, ``low``, ``high`` (95%), and from all draws of a strategy that
+            knows their probabilities, once each has a label, ``lure`` with
+            ``lure_error``, of ``n_lure`` draws.
+
+        Notes
+        -----
+        The interval is the exact one of independent draws; without replacement the
+        share varies less, so that it covers a little more often than 95%. While a batch
+        is unfinished its estimate speaks of the rows that were answered first.
+        """
+        return windowed(accuracy_table(self._record.refresh()), window)
+
+    def status(self):
+        """Say how the campaign stands: counts, accuracy, signs, what to do next.
+
+        Returns
+        -------
+        Status
+            Printed, it is a page of text.
+        """
+        accuracy = self.accuracy(3)
+        return status_of(self._record.state, accuracy)
+
+    def _shown_id(self, id):
+        """Return an id as the user gave it, where the pool is there to know."""
+        if self._pool is not None and id in self._pool.at:
+            return self._pool.ids[self._pool.at[id]]
+        return id
+
+
+def _given(labels, annotator, seconds):
+    if hasattr(labels, "items"):
+        labels = list(labels.items())
+    seconds = {} if seconds is None else {id_key(k): v for k, v in seconds.items()}
+    try:
+        pairs = [(id, label) for id, label in labels]
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            "labels must be a mapping of id to label, a Series, or pairs. Got "
+            f"{type(labels).__name__} instead."
+        ) from error
+    return [Given(id, label, annotator, seconds.get(str(id))) for id, label in pairs]

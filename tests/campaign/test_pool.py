@@ -1,0 +1,136 @@
+"""Pools: whatever people have, with ids."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from scipy import sparse
+
+from skbadge.campaign import ImageFiles
+from skbadge.campaign._pool import as_pool, id_key
+from skbadge.exceptions import InvalidInputError
+
+FRAME = pd.DataFrame(
+    {"key": ["007", "NA", "3"], "text": ["a", "b", "c"], "x": [1, 2, 3]}
+)
+
+
+class Rows(torch.utils.data.Dataset):
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, i):
+        return torch.full((2,), float(i)), 0
+
+
+def images(folder, names, size=(6, 4)):
+    for i, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", size, (i * 40, 0, 255)).save(path)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
+def test_tables_in_files(tmp_path, suffix):
+    path = tmp_path / f"pool{suffix}"
+    if suffix == ".parquet":
+        FRAME.to_parquet(path)
+    else:
+        FRAME.to_csv(path, sep="\t" if suffix == ".tsv" else ",", index=False)
+    pool = as_pool(path, "key")
+    assert pool.keys == ["007", "NA", "3"]
+    assert pool.X.columns.tolist() == ["text", "x"]
+    assert pool.table(["3", "007"])["text"].tolist() == ["c", "a"]
+
+
+def test_tables_in_memory():
+    assert as_pool(FRAME).keys == ["0", "1", "2"]
+    assert as_pool(FRAME, ["a", "b", "c"]).keys == ["a", "b", "c"]
+    pool = as_pool(FRAME, "key", inputs="text", show=["x"])
+    assert isinstance(pool.X, pd.Series) and pool.shown.columns.tolist() == ["x"]
+    assert as_pool(FRAME, "key", inputs=["x"]).X.columns.tolist() == ["x"]
+    assert as_pool(pool) is pool
+
+
+def test_columns_that_bear_our_names_stay_apart():
+    frame = FRAME.rename(columns={"text": "rank", "x": "id"})
+    table = as_pool(frame, "key").table(["007"])
+    assert table.columns.tolist() == ["id", "rank_", "id_"]
+
+
+def test_arrays(tmp_path):
+    X = np.arange(6.0).reshape(3, 2)
+    np.save(tmp_path / "X.npy", X)
+    (tmp_path / "ids.txt").write_text("a\nb\nc\n")
+    np.savez(tmp_path / "X.npz", X=X, ids=np.array(["a", "b", "c"]))
+    for pool in (
+        as_pool(tmp_path / "X.npy", tmp_path / "ids.txt"),
+        as_pool(tmp_path / "X.npz"),
+        as_pool(X, ["a", "b", "c"]),
+        as_pool(torch.tensor(X), ["a", "b", "c"]),
+        as_pool({"x": X, "y": X}, ["a", "b", "c"]),
+        as_pool(sparse.csr_matrix(X), ["a", "b", "c"]),
+        as_pool(Rows(), ["a", "b", "c"]),
+    ):
+        assert pool.keys == ["a", "b", "c"]
+        turned = pool.aligned(["c", "a", "b"])
+        assert turned.at == {"c": 0, "a": 1, "b": 2}
+        # The contents go with the ids; a user's data set is not looked into.
+        assert turned.sample() == pool.sample()
+        assert len(pool.sample()) == (0 if isinstance(pool.X, Rows) else 3)
+
+
+def test_folders_of_images(tmp_path):
+    images(tmp_path, ["b.png", "sub/a.JPG", "c.png"])
+    (tmp_path / "notes.txt").write_text("no image")
+    pool = as_pool(tmp_path, image_size=(5, 7))
+    assert pool.keys == ["b.png", "c.png", "sub/a.JPG"]
+    row, _ = pool.X[0]
+    assert row.shape == (3, 5, 7) and row.dtype == torch.float32
+    assert row[2].max() == 1 and row[1].max() == 0
+    assert as_pool(tmp_path, gray=True).X[0][0].shape == (1, 64, 64)
+    turned = pool.aligned(["sub/a.JPG", "b.png", "c.png"])
+    assert isinstance(turned.X, ImageFiles) and turned.X.names[0] == "sub/a.JPG"
+    before = pool.sample()
+    images(tmp_path, ["x.png", "b.png"])
+    changed = as_pool(tmp_path).sample()
+    assert [id for id in before if before[id] != changed[id]] == ["b.png"]
+
+
+def test_contents_stay_the_same_when_integers_become_floats():
+    gaps = pd.concat([FRAME, pd.DataFrame({"key": ["4"], "text": ["d"]})])
+    before, after = as_pool(FRAME, "key").sample(), as_pool(gaps, "key").sample()
+    assert all(after[id] == seen for id, seen in before.items())
+
+
+@pytest.mark.parametrize("id", [1.0, True, None, "", b"a", "\ud800"])
+def test_ids_are_text_or_ints(id):
+    with pytest.raises(InvalidInputError, match="An id must be text"):
+        id_key(id)
+
+
+def test_ids_of_both_kinds():
+    assert id_key(np.int32(7)) == id_key("7") == "7"
+    assert id_key(np.str_("a")) == "a"
+
+
+def test_pools_that_cannot_be_read(tmp_path):
+    twice = FRAME.assign(key=["a", "a", "b"])
+    (tmp_path / "x.txt").touch()
+    np.savez(tmp_path / "no.npz", Y=np.eye(2))
+    np.save(tmp_path / "X.npy", np.eye(2))
+    (tmp_path / "empty").mkdir()
+    for pool, ids, text in (
+        (twice, "key", "distinct. Got 'a' more than once"),
+        (FRAME, "no", r"must have the columns \['no'\]"),
+        (FRAME, ["a"], "each of the 3 rows.*Got 1"),
+        (np.eye(2), None, "one id for each row"),
+        (tmp_path / "no.csv", None, "is not there"),
+        (tmp_path / "x.txt", None, "must be a .csv"),
+        (tmp_path / "no.npz", None, "must hold the arrays X and ids"),
+        (tmp_path / "X.npy", "no.txt", "text file with one id a line"),
+        (tmp_path / "empty", None, "must hold files"),
+    ):
+        with pytest.raises(InvalidInputError, match=text):
+            as_pool(pool, ids)
