@@ -1,6 +1,7 @@
 """Deep active learning with scikit-learn manners, for any skorch net."""
 
 from skbadge import strategies
+from skbadge._feature_cache import FeatureCache
 from skbadge._features import PenultimateFeatures
 from skbadge._simulate import simulate
 from skbadge.campaign import Campaign
@@ -12,6 +13,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ActiveLearner",
     "Campaign",
+    "FeatureCache",
     "PenultimateFeatures",
     "simulate",
     "take",

@@ -27,6 +27,7 @@ LAYERS = {
     "extraction": 5,
     "modules": 5,
     "learner": 6,
+    "_feature_cache": 7,
     "_features": 7,
     "_simulate": 7,
     "campaign": 8,

@@ -15,7 +15,7 @@ import torch
 from skbadge.exceptions import PoolPassError
 from skbadge.utils._memory import ran_out_of_memory
 
-__all__ = ["empty_tables"]
+__all__ = ["empty_tables", "table_on_disk"]
 
 _GIB = 2**30
 
@@ -60,7 +60,7 @@ def empty_tables(n_rows, found):
     tables = {}
     for name, (shape, dtype) in plans.items():
         if sizes[name] > limit:
-            tables[name] = _on_disk(shape, dtype, sizes[name], limit)
+            tables[name] = table_on_disk(shape, dtype, sizes[name], limit)
         else:
             device = "cpu" if on_disk else found[name].device
             tables[name] = _in_memory(shape, dtype, device, sizes[name])
@@ -81,7 +81,7 @@ def _in_memory(shape, dtype, device, n_bytes):
         ) from error
 
 
-def _on_disk(shape, dtype, n_bytes, limit):
+def table_on_disk(shape, dtype, n_bytes, limit):
     # Nameless from the start: nothing is left behind, not even by a killed process.
     with tempfile.TemporaryFile() as file:
         try:
