@@ -9,6 +9,9 @@ from skbadge.embeddings._tensors import chunk_length
 
 __all__ = ["Configurations", "batch_bald_greedy"]
 
+# Rows that are looked at again at a time, at first.
+_BLOCK = 256
+
 
 class Configurations:
     """Joint outcomes of the labels of the rows chosen so far.
@@ -52,13 +55,21 @@ class Configurations:
         """
         m, n_samples, n_classes = samples.shape
         columns = samples.permute(1, 0, 2).reshape(n_samples, m * n_classes)
-        joint = self.given @ columns / n_samples
-        surprise = torch.special.entr(joint) - joint * self.log_unit[:, None]
+        surprise = self._surprise(self.given @ columns / n_samples)
+        return surprise.reshape(m, n_classes).sum(dim=1)
+
+    def entropy(self) -> float:
+        """Return the entropy of the outcomes, by the same outcomes."""
+        return float(self._surprise(self.given.mean(dim=1, keepdim=True)))
+
+    def _surprise(self, joint: torch.Tensor) -> torch.Tensor:
+        """Return the sum of -p ln p over outcomes, for each column."""
         if self._owner is None:
             weight = self.log_unit.exp()
         else:
             weight = 1.0 / (self.given.mean(dim=1) * len(self.given))
-        return (weight @ surprise).reshape(m, n_classes).sum(dim=1)
+        # ln of the unit belongs to every p.
+        return weight @ torch.special.entr(joint) - (weight * self.log_unit) @ joint
 
     def add(self, samples: torch.Tensor) -> None:
         """Take a row into the batch; ``samples`` is its (n_samples, n_classes)."""
@@ -99,6 +110,9 @@ def batch_bald_greedy(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose n rows, each adding most to what all labels tell together.
 
+    What a row adds only falls as others are chosen, so what it added when it was last
+    looked at is an upper bound: only rows whose bound is largest are looked at again.
+
     Parameters
     ----------
     samples : torch.Tensor of shape (n_pool, n_samples, n_classes), float64
@@ -117,22 +131,44 @@ def batch_bald_greedy(
     gains : ndarray of shape (n,), dtype float64
         By how much each raised the mutual information, in nats.
     """
-    n_pool, n_samples, n_classes = samples.shape
+    n_pool, n_samples = samples.shape[:2]
     priority = torch.from_numpy(generator.permutation(n_pool))
     conditional = torch.special.entr(samples).sum(dim=2).mean(dim=1)
     outcomes = Configurations(n_samples, most_configurations, generator)
-    is_open = torch.ones(n_pool, dtype=torch.bool)
+    bound = torch.full((n_pool,), torch.inf, dtype=torch.float64)
     indices, gains = [], []
-    before = 0.0
     for _ in range(n):
-        step = chunk_length(max(len(outcomes.given), n_samples) * n_classes)
-        joint = torch.cat([outcomes.entropies(part) for part in samples.split(step)])
-        gain = torch.where(is_open, joint - conditional, -torch.inf)
-        ties = torch.nonzero(gain == gain.max())[:, 0]
-        best = int(ties[priority[ties].argmin()])
+        best = _largest_gain(samples, conditional, outcomes, bound, priority)
         indices.append(best)
-        gains.append(float(gain[best]) - before)
-        before = float(joint[best])
-        is_open[best] = False
+        gains.append(float(bound[best]))
+        bound[best] = -torch.inf
         outcomes.add(samples[best])
     return np.array(indices, dtype=np.intp), np.array(gains)
+
+
+def _largest_gain(
+    samples: torch.Tensor,
+    conditional: torch.Tensor,
+    outcomes: Configurations,
+    bound: torch.Tensor,
+    priority: torch.Tensor,
+) -> int:
+    """Return the row that adds most, and lower the bounds of those looked at."""
+    before = outcomes.entropy()
+    is_stale = bound > -torch.inf
+    size = _BLOCK
+    width = max(len(outcomes.given), samples.shape[1]) * samples.shape[2]
+    while True:
+        stale = torch.where(is_stale, bound, -torch.inf)
+        rows = stale.topk(min(size, int(is_stale.sum()))).indices
+        for part in rows.split(chunk_length(width)):
+            joint = outcomes.entropies(samples[part])
+            bound[part] = joint - before - conditional[part]
+        is_stale[rows] = False
+        fresh = torch.where(is_stale, -torch.inf, bound)
+        largest = fresh.max()
+        rest = bound[is_stale]
+        if not len(rest) or largest > rest.max():
+            ties = torch.nonzero(fresh == largest)[:, 0]
+            return int(ties[priority[ties].argmin()])
+        size *= 2

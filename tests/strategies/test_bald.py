@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skbadge import BALD, BatchBALD, StochasticTopK
 from skbadge.exceptions import InvalidInputError
+from skbadge.selection import _batch_bald
 from skbadge.selection._batch_bald import Configurations, batch_bald_greedy
 from skbadge.strategies import Head, Outputs
 from skbadge.strategies._posterior import drawn_heads, iterate_samples, laplace_draws
@@ -186,6 +187,21 @@ def test_batch_bald_against_enumeration():
     assert_allclose(selection.scores, gains, atol=1e-12)
 
 
+def test_rows_that_are_not_looked_at_again_could_not_have_been_chosen(monkeypatch):
+    samples = random_samples(n=60, seed=5)
+    found = []
+    for block in (1, 60):
+        monkeypatch.setattr(_batch_bald, "_BLOCK", block)
+        found.append(
+            batch_bald_greedy(
+                samples, 4, most_configurations=81, generator=np.random.default_rng(0)
+            )
+        )
+    assert_array_equal(found[0][0], found[1][0])
+    assert_allclose(found[0][1], found[1][1])
+    assert_array_equal(found[0][0], batch_bald_loop(samples.numpy(), 4)[0])
+
+
 def test_a_copy_adds_nothing_in_batch_bald_and_all_in_bald():
     samples = random_samples(seed=1)
     samples[5] = samples[3] = torch.eye(3, dtype=torch.float64)[[0, 1, 2, 0]]
@@ -212,6 +228,7 @@ def test_drawn_outcomes_estimate_the_joint_entropy():
     error = np.std(estimates) / np.sqrt(len(estimates))
     assert error < 0.05 * expected
     assert abs(np.mean(estimates) - expected) < 4.5 * error
+    assert_allclose(exact.entropy(), exact.entropies(torch.ones(1, 4, 1).double()))
     conditional = torch.special.entr(samples[[*rows, 0]]).sum(dim=2).mean(dim=1).sum()
     assert_allclose(
         expected - conditional,
