@@ -54,9 +54,8 @@ class BatchBALD(QueryStrategy):
     For one seed, the first rows of a larger batch are the smaller batch.
 
     Cost: at most O(n n_pool M S K) time for M outcomes, S draws and K classes. What a
-    row adds only falls, so rows that added little are not looked at again; where all
-    rows add about as much, ten rows of 20,000 take half a minute. The draws of all rows
-    are held, O(n_pool S K).
+    row adds only falls, so rows that added little are not looked at again. The draws of
+    all rows are held, O(n_pool S K).
 
     References
     ----------
