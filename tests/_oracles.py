@@ -326,12 +326,14 @@ def ordered_subsets_law(items, n):
 # --- gradient of a net's own loss, one row and one backward pass at a time ----------
 
 
-def last_layer_gradients(net, layer, rows, *, bias=False):
+def last_layer_gradients(net, layer, rows, *, bias=False, labels=None):
     """Return the gradient in a layer's weight (and bias) of each row, by autograd.
 
-    ``rows`` holds inputs of the module, each with a batch dimension of one. The loss is
-    the net's own at the label that ``predict_proba`` prefers; everything runs through
-    the real module in evaluation mode.
+    ``rows`` holds inputs of the module, each with a batch dimension of one, so that a
+    loss which is one number a batch is that row's. The loss is the net's own at the
+    label that ``predict_proba`` prefers, or at the given ``labels``; everything runs
+    through the real module in evaluation mode. A weight that is computed from others is
+    read as it comes out.
     """
     net.module_.eval()
     layer.requires_grad_(True)
@@ -340,9 +342,9 @@ def last_layer_gradients(net, layer, rows, *, bias=False):
     if before is not None:
         criterion.reduction = "sum"  # of one row: that row's loss
     gradients = []
-    for row in rows:
-        proba = net.predict_proba(row)
-        label = torch.tensor([int(proba[0].argmax())])
+    for i, row in enumerate(rows):
+        best = net.predict_proba(row)[0].argmax() if labels is None else labels[i]
+        label = torch.tensor([int(best)])
         net.module_.eval()
         # So that a weight that is computed from others is the one that the run used.
         with torch.nn.utils.parametrize.cached():
