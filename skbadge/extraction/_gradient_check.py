@@ -12,15 +12,18 @@ from torch.nn.utils import parametrize
 from skbadge.exceptions import LayerError
 from skbadge.extraction._batch import answered
 from skbadge.extraction._hooks import captured_calls, kept_state
+from skbadge.extraction._product import step_weights
 from skbadge.extraction._residual import closed_form, row_losses
 from skbadge.nets._probabilities import unwrapped_criterion
 from skbadge.utils._torch import noted_generators, preserved_generators
 from skbadge.utils._tree import leaves, mapped
 
-__all__ = ["check_gradient"]
+__all__ = ["check_gradient", "steps_are_alike"]
 
 # Rows that are run: few beside a batch, enough for a module that looks at its batch.
 _N_ROWS = 32
+# Logits of a net that is sure: about as far as training takes them.
+_FAR = 10.0
 
 
 def check_gradient(head, X, sizes):
@@ -90,6 +93,46 @@ def check_gradient(head, X, sizes):
         f"{float(found.abs().max()):.2g}. {_reason(net.module_, layer, calls)} Change "
         "that, or use a strategy that needs no residual (for example MarginSampling)."
     )
+
+
+def steps_are_alike(head, X, n_rows):
+    """Say whether all steps of a row lead to the scores alike, whatever they give.
+
+    A nonlinearity behind each step, such as a ReLU before a mean, may by chance treat
+    the steps of a young net alike. What the layer gives is therefore replaced by large
+    random numbers: a net that is good today is good in all later rounds.
+
+    Parameters
+    ----------
+    head : HeadReader
+        Reads the layer; its net stands in evaluation mode.
+    X : what the net's iterator yields
+        One batch.
+    n_rows : int
+        Its rows.
+
+    Returns
+    -------
+    bool
+        True also for a module that runs without gradients, of which nothing is known.
+    """
+    part = _cut(X, torch.arange(min(_N_ROWS, n_rows)), n_rows)
+    generator = torch.Generator().manual_seed(0)
+
+    def scattered(logits):
+        return (_FAR * torch.randn(logits.shape, generator=generator)).to(logits)
+
+    with (
+        preserved_generators(),
+        kept_state(head.net),
+        captured_calls({head.name: head.layer}, cut=True, instead=scattered) as record,
+    ):
+        X = _copied(X if part is None else part)
+        batch = answered(head.net, (X, torch.zeros(0)))
+    calls = head.own(record.take(), len(batch))
+    if not batch.graph.requires_grad:
+        return True
+    return step_weights(head.all_steps(head.gradients_of_scores(batch, calls)))[2]
 
 
 def _as_in_the_pass(head, X):

@@ -8,7 +8,7 @@ import torch
 
 from skbadge.exceptions import LayerError, ModuleOutputError
 from skbadge.extraction._batch import as_columns
-from skbadge.extraction._gradient_check import check_gradient
+from skbadge.extraction._gradient_check import check_gradient, steps_are_alike
 from skbadge.extraction._hooks import captured_calls
 from skbadge.extraction._layers import (
     candidates,
@@ -52,6 +52,7 @@ class HeadReader:
         self.name = layer
         self._given = layer is not None
         self._found = False
+        self._alike = True
         self._widths = {n_classes, 1} if n_classes == 2 else {n_classes}
         self.calls = None
 
@@ -93,6 +94,11 @@ class HeadReader:
                 self.name = choose_layer(self.net.module_, calls, scores)
             self.calls.keep_only(self.name, copy_features)
             self._found = True
+            own = self.own(calls, len(batch))
+            if not self._is_plain(own) and is_linear(self.layer):
+                with self.calls.paused():
+                    self._alike = steps_are_alike(self, batch.X, len(batch))
+            return own
         return self.own(calls, len(batch))
 
     def own(self, calls, n_rows):
@@ -138,15 +144,19 @@ class HeadReader:
         )
         if not is_head or not batch.graph.requires_grad:
             return torch.cat([call.features.flatten(1) for call in calls], dim=1)
+        gradients = self.gradients_of_scores(batch, calls)
+        return self._weighted(calls, gradients, must_be_product=False)[1]
+
+    def gradients_of_scores(self, batch, calls):
+        """Return the derivative of the scores, in one direction, in what calls gave."""
         scores = batch.graph
         # Any direction will do that no symmetry of the scores annuls.
         direction = torch.linspace(1.0, 2.0, scores.shape[1], dtype=scores.dtype)
         with torch.enable_grad():
             total = (scores * direction.to(scores.device).cos()).sum()
-        gradients = torch.autograd.grad(
+        return torch.autograd.grad(
             total, [call.logits for call in calls], materialize_grads=True
         )
-        return self._weighted(calls, gradients, must_be_product=False)[1]
 
     def product(self, batch, calls):
         """Return residual and features whose outer product is a row's gradient.
@@ -187,13 +197,15 @@ class HeadReader:
     def _is_plain(self, calls):
         return len(calls) == 1 and calls[0].features.ndim == 2
 
+    def all_steps(self, parts):
+        """Return what several calls gave or read: (n_rows, n_steps, width)."""
+        return torch.cat([as_steps(part, self.layer) for part in parts], dim=1)
+
     def _weighted(self, calls, gradients, *, must_be_product):
-        steps = [
-            [as_steps(tensor, self.layer) for tensor in tensors]
-            for tensors in (gradients, [call.features for call in calls])
-        ]
-        gradients, features = (torch.cat(parts, dim=1) for parts in steps)
+        gradients = self.all_steps(gradients)
+        features = self.all_steps([call.features for call in calls])
         total, weights, good = step_weights(gradients)
+        good = good and self._alike
         if must_be_product:
             check_product(good, self.name, gradients.shape[1])
         elif not good:

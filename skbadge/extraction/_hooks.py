@@ -48,10 +48,13 @@ class CallRecord:
         Whether to hand on a leaf in the place of what a layer gave, and to switch
         gradients on for what follows: autograd then knows how the scores, and any
         loss of them, follow from the layer.
+    instead : callable or None
+        Makes of what a layer gave what is handed on in its place, where calls are cut.
     """
 
-    def __init__(self, cut):
+    def __init__(self, cut, instead=None):
         self.cut = cut
+        self._instead = instead
         self._calls = []
         self._handles = {}
         self._copy_features = torch.clone
@@ -73,7 +76,10 @@ class CallRecord:
             with torch.inference_mode(False), torch.enable_grad():
                 # Half precision is storage: a gradient needs more digits.
                 exact = torch.promote_types(output.dtype, torch.float32)
-                leaf = output.detach().to(exact, copy=True).requires_grad_(True)
+                leaf = output.detach().to(exact, copy=True)
+                if self._instead is not None:
+                    leaf = self._instead(leaf)
+                leaf.requires_grad_(True)
                 handed_on = leaf.to(output.dtype, copy=True)
             self._calls.append(LayerCall(name, features, leaf))
             return handed_on
@@ -108,21 +114,21 @@ class CallRecord:
 
 
 @contextmanager
-def captured_calls(layers, *, cut=False):
+def captured_calls(layers, *, cut=False, instead=None):
     """Record every call of some layers while the context lasts.
 
     Parameters
     ----------
     layers : dict of str to nn.Module
         The layers to watch, by dotted name.
-    cut : bool, default=False
+    cut, instead : bool, callable
         As in `CallRecord`.
 
     Yields
     ------
     CallRecord
     """
-    record = CallRecord(cut)
+    record = CallRecord(cut, instead)
     try:
         for name, layer in layers.items():
             record.watch(name, layer)

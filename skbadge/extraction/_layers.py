@@ -208,8 +208,9 @@ def _is_scripted(module):
 def choose_layer(module, calls, scores):
     """Choose the classification layer among the calls of the first batch.
 
-    It is the one whose output leads to the scores, says autograd: the last that has as
-    many outputs as there are scores, else the last.
+    It is one whose output leads to the scores, says autograd. Those that have as many
+    outputs as there are scores go first, then those that see one vector a row (several
+    steps of it need not have a gradient that is one product), then the last.
 
     Parameters
     ----------
@@ -249,7 +250,9 @@ def choose_layer(module, calls, scores):
         )
     width = scores.shape[1]
     fitting = [call for call in leading if width_of(layers[call.name]) == width]
-    return (fitting or leading)[-1].name
+    fitting = fitting or leading
+    plain = [call for call in fitting if call.features.ndim == 2]
+    return (plain or fitting)[-1].name
 
 
 def _lead(calls, scores):
