@@ -68,6 +68,32 @@ class TwoHeads(Net):
         return (self.other(features) + self.head(features)) / 2
 
 
+class Mixed(Net):
+    """Two heads, one of which counts in each row."""
+
+    def __init__(self):
+        super().__init__()
+        self.other = nn.Linear(4, 3)
+
+    def forward(self, X):
+        features, here = self.body(X), X[:, :1] > 0
+        return torch.where(here, self.other(features), self.head(features))
+
+
+class WholeAndParts(nn.Module):
+    """A head of the whole sequence, and one of its steps that runs last."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(3, 4), nn.Tanh())
+        self.head = nn.Linear(4, 3)
+        self.parts = nn.Linear(4, 3)
+
+    def forward(self, X):
+        steps = self.body(X)
+        return self.head(steps.mean(1)) + 0.5 * self.parts(steps).amax(1)
+
+
 class Projected(Net):
     """An auxiliary head of the same width that runs last."""
 
@@ -189,6 +215,21 @@ class Weighted(NeuralNetClassifier):
         return (loss * (1 + X[:, 0].abs())).mean()
 
 
+class WeightsInX(NeuralNetClassifier):
+    """Takes the weights of the rows from X, where skorch's manual puts them."""
+
+    def get_loss(self, y_pred, y_true, X, *args, **kwargs):
+        losses = super().get_loss(y_pred, y_true, X, *args, **kwargs)
+        return (X["weight"] * losses).mean()
+
+
+class HandedWeights(Net):
+    """Is handed the weights, and leaves them alone."""
+
+    def forward(self, X, weight):
+        return super().forward(X)
+
+
 class OneVersusRest(NeuralNetClassifier):
     """One binary loss for each class."""
 
@@ -226,6 +267,9 @@ HEADS = [
     case("cosine-scale", CosineScale),
     case("wide-and-deep", WideAndDeep),
     case("two-heads", TwoHeads),
+    case("two-heads-named", TwoHeads, layer="other", head="other"),
+    case("mixed-heads", Mixed),
+    case("whole-and-parts", WholeAndParts, rows="sequences"),
     case("projection-last", Projected),
     case("multi-sample-dropout", MultiSample),
     case("last-step", Steps, module__pick=lambda z: z[:, -1], rows="sequences"),
@@ -240,7 +284,11 @@ HEADS = [
     case("unwraps", Named, kind=Unwraps),
     case("functional-loss", Net, kind=FunctionalLoss),
     case("focal-mean", Net, kind=FocalMean),
+    case("focal-mean-of-steps", Steps, module__pick=lambda z: z.mean(1),
+         rows="sequences", kind=FocalMean),
     case("row-weights", Net, kind=Weighted, criterion__reduction="none"),
+    case("weights-in-x", HandedWeights, kind=WeightsInX, rows="weighted",
+         criterion__reduction="none"),
     case("one-versus-rest", Net, kind=OneVersusRest, **_SOFTMAX),
     case("inner-layer", Net, layer="body.0", head="body.0"),
 ]  # fmt: skip
@@ -249,5 +297,9 @@ NO_PRODUCT = [
     case("maximum-over-steps", Steps, module__pick=lambda z: z.amax(1),
          rows="sequences", error=("LayerError", "in different ways.*as under a max")),
     case("relu-before-the-mean", Steps, module__pick=lambda z: z.relu().mean(1),
+         rows="sequences", error=("LayerError", "in different ways")),
+    # Linear to three digits while the logits are small.
+    case("soft-cap-before-the-mean", Steps,
+         module__pick=lambda z: 100 * torch.tanh(z / 100).mean(1),
          rows="sequences", error=("LayerError", "in different ways")),
 ]  # fmt: skip

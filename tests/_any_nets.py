@@ -89,6 +89,9 @@ def make_rows(kind):
         return ids
     if kind == "dict":
         return {"ids": ids, "numbers": rng.normal(size=(N_ROWS, 2))}
+    if kind == "weighted":
+        table = rng.normal(size=(N_ROWS, 5)).astype(np.float32)
+        return {"X": table, "weight": rng.uniform(0.5, 2, N_ROWS).astype(np.float32)}
     shape = {"table": (5,), "images": (1, 6, 6), "sequences": (4, 3)}[kind]
     return rng.normal(size=(N_ROWS, *shape)).astype(np.float32)
 
