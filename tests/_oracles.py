@@ -630,3 +630,23 @@ def lure_by_loop(loss, q, n_population):
             v += share * (1 / ((n_population - m + 1) * q[m - 1]) - 1)
         total += v * loss[m - 1]
     return total / n_drawn
+
+
+def max_coverage_loop(X, n, radius, known, priority):
+    """Greedy maximum coverage of directions, every gain counted at every step."""
+
+    def direction(table):
+        table = np.asarray(table, dtype=np.float64)
+        return table / np.linalg.norm(table, axis=1, keepdims=True)
+
+    X, known = direction(X), direction(known)
+    near = np.linalg.norm(X[:, None] - X[None], axis=2) <= radius
+    covered = (np.linalg.norm(X[:, None] - known[None], axis=2) <= radius).any(axis=1)
+    chosen, gains = [], []
+    for _ in range(n):
+        gain = {i: (near[i] & ~covered).sum() for i in range(len(X)) if i not in chosen}
+        best = min(gain, key=lambda i: (-gain[i], priority[i]))
+        chosen.append(best)
+        gains.append(gain[best])
+        covered |= near[best]
+    return np.array(chosen), np.array(gains)

@@ -19,6 +19,7 @@ from skbadge.strategies._falcun import FALCUN
 from skbadge.strategies._kmeans_sampling import KMeansSampling
 from skbadge.strategies._least_confidence import LeastConfidence
 from skbadge.strategies._margin import MarginSampling
+from skbadge.strategies._prob_cover import ProbCover
 from skbadge.strategies._random import RandomSampling
 from skbadge.strategies._refine import Refine
 from skbadge.strategies._scores import ScoreSampling
@@ -47,6 +48,7 @@ __all__ = [
     "MarginSampling",
     "Needs",
     "Outputs",
+    "ProbCover",
     "QueryStrategy",
     "RandomSampling",
     "Refine",
