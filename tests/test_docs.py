@@ -316,6 +316,7 @@ class TestStudyPages:
                                 "round": turn,
                                 "n_labeled": 100 + size * turn,
                                 "accuracy": accuracy - 0.01 * generator.random(),
+                                "hit_max_epochs": turn > 3,
                             }
                         )
         results = pd.DataFrame(rows)
@@ -334,7 +335,7 @@ class TestStudyPages:
         for name in ("study", "speed"):
             sys.modules.pop(name, None)
 
-    @pytest.mark.parametrize("name", ["landing", "curves", "penalty", "cdf"])
+    @pytest.mark.parametrize("name", ["landing", "curves", "penalty", "chance", "cdf"])
     def test_pictures(self, study, folder, name, tmp_path):
         getattr(study, name)(folder).savefig(tmp_path / "picture.png")
         assert (tmp_path / "picture.png").stat().st_size > 10_000
@@ -350,6 +351,8 @@ class TestStudyPages:
             ("kdpp_times", 3),
             ("times", 3),
             ("claims", 6),
+            ("capped", 3),
+            ("published", 8 + 3),
         ],
     )
     def test_tables(self, study, folder, name, n_rows):

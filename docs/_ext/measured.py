@@ -18,8 +18,11 @@ import study
 from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
+from matplotlib.text import Text
 from sphinx.util.docutils import SphinxDirective
 
+# Text on the dark theme of the pages.
+LIGHT = "#d8dce2"
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 QUICK = "python -m skbadge benchmark --preset quick --out benchmarks/results/quick"
 
@@ -53,6 +56,9 @@ ITEMS = {
     "study-areas": Item(study.areas, "quick", QUICK),
     "study-budgets": Item(study.budgets, "quick", QUICK),
     "study-penalty": Item(study.penalty, "quick", QUICK),
+    "study-chance": Item(study.chance, "quick", QUICK),
+    "study-capped": Item(study.capped, "quick", QUICK),
+    "study-published": Item(study.published, "quick", QUICK),
     "study-penalty-t": Item(study.penalty_means, "quick", QUICK),
     "study-cdf": Item(study.cdf, "quick", QUICK),
     "study-kdpp": Item(study.kdpp, "quick", QUICK),
@@ -111,13 +117,37 @@ class Measured(SphinxDirective):
     def _picture_lines(self, name, figure):
         folder = Path(self.env.srcdir) / "generated" / "measured"
         folder.mkdir(parents=True, exist_ok=True)
-        figure.savefig(folder / f"{name}.png", dpi=160, facecolor="white")
-        picture = f"/generated/measured/{name}.png"
-        lines = [f".. figure:: {picture}", f"   :alt: {self.options.get('alt', name)}"]
-        # A tap on a phone shows the picture by itself, as large as one likes.
-        up = "../" * self.env.docname.count("/")
-        lines += [f"   :target: {up}_images/{name}.png", ""]
-        return lines + [f"   {line}" for line in self.content]
+        lines = []
+        for theme in ("light", "dark"):
+            if theme == "dark":
+                draw_for_the_dark(figure)
+            file = f"{name}-{theme}.png"
+            figure.savefig(folder / file, dpi=160, transparent=True)
+            # A tap on a phone shows the picture by itself, as large as one likes.
+            up = "../" * self.env.docname.count("/")
+            lines += [
+                f".. figure:: /generated/measured/{file}",
+                f"   :alt: {self.options.get('alt', name)}",
+                f"   :class: only-{theme}",
+                f"   :figclass: only-{theme}",
+                f"   :target: {up}_images/{file}",
+                "",
+                *(f"   {line}" for line in self.content),
+                "",
+            ]
+        return lines
+
+
+def draw_for_the_dark(figure):
+    """Turn the black of texts, ticks and frames into a light gray."""
+    for text in figure.findobj(Text):
+        # Numbers on colored cells are "#000000": they stay as they are.
+        if text.get_color() == "black":
+            text.set_color(LIGHT)
+    for ax in figure.axes:
+        ax.tick_params(colors=LIGHT)
+        for spine in ax.spines.values():
+            spine.set_edgecolor(LIGHT)
 
 
 def table_lines(frame):

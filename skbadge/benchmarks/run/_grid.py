@@ -255,6 +255,9 @@ def _read_settings(store):
     path = store.directory / _SETTINGS
     settings = json.loads(path.read_text(encoding="utf-8"))
     shared = settings["shared"]
+    for part in ("about", "summary"):
+        if not isinstance(settings.setdefault(part, {}), dict):
+            raise ValueError(f"{part} is no mapping")
     return settings, _check_cells(
         from_settings(shared | other) for other in settings["cells"]
     )

@@ -250,6 +250,14 @@ _KINDS_OF_VALUE = {
     "hit_max_epochs": bool,
     "positions": list,
 }
+# Not known everywhere: there, they are null.
+_NUMBERS_OR_NOTHING = (
+    "train_accuracy",
+    "fit_seconds",
+    "embed_seconds",
+    "select_seconds",
+    "peak_memory_mb",
+)
 
 
 def check_content(path, content, kind):
@@ -267,16 +275,23 @@ def check_content(path, content, kind):
         parts |= {"environment": dict} if kind == "" else {"simulation": dict}
     problem = _misfit(content, parts)
     for record in content["records"] if not problem and "records" in parts else ():
-        problem = problem or (
-            _misfit(record, _KINDS_OF_VALUE)
-            if isinstance(record, dict)
-            else "a record that is no mapping"
-        )
+        problem = problem or _misfit_of_record(record)
     if problem:
         raise InvalidInputError(
             f"{path} must hold what the benchmark writes of a cell. Got {problem}: it "
             "is damaged or was written by something else."
         )
+
+
+def _misfit_of_record(record):
+    if not isinstance(record, dict):
+        return "a record that is no mapping"
+    numbers = {
+        name: (int, float)
+        for name in _NUMBERS_OR_NOTHING
+        if record.get(name) is not None
+    }
+    return _misfit(record, _KINDS_OF_VALUE | numbers)
 
 
 def _misfit(content, parts):

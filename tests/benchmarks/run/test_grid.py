@@ -534,9 +534,10 @@ def test_a_value_given_twice():
         "{}",
         '{"shared": {}, "cells": [{"a": 1}]}',
         '{"shared": {}, "cells": []}',
+        '{"shared": {}, "cells": [], "about": 3}',
         "[" * 100_000,
     ],
-    ids=["empty", "nothing", "unknown", "no cells", "deep"],
+    ids=["empty", "nothing", "unknown", "no cells", "about", "deep"],
 )
 def test_a_folder_without_a_benchmark(tmp_path, text):
     with pytest.raises(InvalidInputError, match="has no readable settings.json"):

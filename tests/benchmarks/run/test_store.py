@@ -17,24 +17,25 @@ from skbadge.benchmarks.run._store import CellStore
 from skbadge.exceptions import InvalidInputError
 from tests.benchmarks._cells import tiny_cell
 
+RECORD = {
+    "round": 0,
+    "n_labeled": 3,
+    "accuracy": 0.5,
+    "train_accuracy": 1.0,
+    "epochs": 7,
+    "hit_max_epochs": False,
+    "positions": [4, 0, 2],
+    "fit_seconds": 0.25,
+    "embed_seconds": None,
+    "select_seconds": None,
+    "peak_memory_mb": 99.5,
+}
+
 
 def content_of(cell, accuracy=0.5):
-    record = {
-        "round": 0,
-        "n_labeled": 3,
-        "accuracy": accuracy,
-        "train_accuracy": 1.0,
-        "epochs": 7,
-        "hit_max_epochs": False,
-        "positions": [4, 0, 2],
-        "fit_seconds": 0.25,
-        "embed_seconds": None,
-        "select_seconds": None,
-        "peak_memory_mb": 99.5,
-    }
     return {
         "settings": cell.settings(),
-        "records": [record],
+        "records": [RECORD | {"accuracy": accuracy}],
         "seconds": 1.0,
         "environment": {"torch": "1"},
     }
@@ -270,6 +271,7 @@ def test_json_files_are_json(tmp_path):
         ({"records": {}}, "'records' of type dict"),
         ({"records": [3]}, "a record that is no mapping"),
         ({"records": [{"round": 0}]}, "'n_labeled' of type NoneType"),
+        ({"records": [RECORD | {"fit_seconds": {}}]}, "'fit_seconds' of type dict"),
         ({"environment": None}, "'environment' of type NoneType"),
         ({"seconds": True}, "'seconds' of type bool"),
     ],

@@ -1,0 +1,103 @@
+"""The verdict: what is named, how sure, and what else would have to be known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from skbadge.benchmarks.report._report import ReportTables
+from skbadge.benchmarks.report._verdict import _repeats_needed, verdict
+from skbadge.benchmarks.report._words import in_words
+from tests.benchmarks._tables import curves
+
+
+def texts(results, **options):
+    blocks = verdict(ReportTables(results, None, "paper", **options))
+    return [
+        text for block in blocks for text in block.get("items_", [block.get("text")])
+    ]
+
+
+def noisy(levels, *, n_repeats=5, spread=0.01, seed=0, **options):
+    generator = np.random.default_rng(seed)
+    shape = np.linspace(0, 0.2, 6)
+    return curves(
+        {
+            name: [
+                level + shape + spread * generator.random() for _ in range(n_repeats)
+            ]
+            for name, level in levels.items()
+        },
+        **options,
+    )
+
+
+def test_one_that_is_better_beyond_chance():
+    found = texts(noisy({"rand": 0.4, "badge": 0.6, "marg": 0.6}, seed=1))
+    assert found[0] in ("Here, take BADGE.", "Here, take MARG.")
+    assert "RAND (in 1 of 1 setting)" in found[1]
+    other = "MARG" if "BADGE" in found[0] else "BADGE"
+    assert f"It cannot be told from {other} in any setting." in found
+    assert any(text.startswith("Repeats that would tell") for text in found)
+    assert any(text.startswith("One setting says what holds in it") for text in found)
+
+
+def test_nothing_to_tell():
+    found = texts(noisy({"rand": 0.5, "badge": 0.5}, spread=0.2, seed=3))
+    assert found[0].startswith("No strategy can be told from ")
+
+
+def test_random_sampling_may_be_the_answer():
+    found = texts(noisy({"rand": 0.6, "badge": 0.4}))
+    assert found[0] == "Here, ask at random: no strategy did better in the mean."
+
+
+def test_one_setting_for_and_one_against():
+    results = pd.concat(
+        [
+            noisy({"rand": 0.4, "badge": 0.7}),
+            noisy({"rand": 0.6, "badge": 0.5}, dataset="svhn"),
+        ]
+    )
+    found = texts(results)
+    assert found[0] == "Here, take BADGE."
+    assert "It has the lower one than RAND (in 1 of 2 settings)." in found
+
+
+def test_trainings_at_the_cap_are_a_warning():
+    results = noisy({"rand": 0.4, "badge": 0.6})
+    assert not any("ended at the cap" in text for text in texts(results))
+    capped = results.assign(hit_max_epochs=results["round"] > 2)
+    (text,) = [text for text in texts(capped) if "ended at the cap" in text]
+    assert text.startswith("50% of all trainings") and "--max-epochs" in text
+
+
+@pytest.mark.parametrize("names", [["badge"], ["badge", "badge-kdpp"]])
+def test_nothing_to_compare(names):
+    assert verdict(ReportTables(noisy(dict.fromkeys(names, 0.5)), None, "paper")) == []
+
+
+def test_one_repeat_says_nothing():
+    results = noisy({"rand": 0.4, "badge": 0.6}, n_repeats=1)
+    assert verdict(ReportTables(results, None, "paper")) == []
+
+
+def test_repeats_needed_have_the_power_promised():
+    """A gap of one deviation: simulated, four of five experiments notice it."""
+    generator = np.random.default_rng(0)
+    gap = np.array([0.0, 2.0])  # mean 1, sample deviation sqrt(2)
+    n = _repeats_needed(gap)
+    sample = generator.normal(1, np.sqrt(2), size=(4_000, n))
+    statistic = np.sqrt(n) * sample.mean(axis=1) / sample.std(axis=1, ddof=1)
+    power = (np.abs(statistic) > stats.t.ppf(0.975, n - 1)).mean()
+    assert 0.76 < power < 0.9
+    assert _repeats_needed(np.zeros(3)) == float("inf")
+
+
+def test_values_in_words():
+    assert (
+        in_words({"max_epochs": 1200, "clamp": False}) == "max epochs 1,200, clamp no"
+    )
+    assert in_words([{"a": 1}, {"b": None}]) == "a 1; b not set"
+    assert in_words(["One.", "Two."]) == "One. Two."
+    assert in_words([]) == "none"
