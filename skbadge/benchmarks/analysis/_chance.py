@@ -32,7 +32,7 @@ __all__ = ["ChanceMatrix", "chance_matrix"]
 class ChanceMatrix:
     """Penalties among strategies that differ by chance alone.
 
-    Attributes
+    Parameters
     ----------
     matrix : DataFrame of shape (n_strategies, n_strategies)
         Mean of each entry over the permutations.
@@ -73,8 +73,14 @@ def chance_matrix(
     ----------
     results : DataFrame
         Tidy results, as for :func:`penalty_matrix`.
-    test, by, rule, metric
-        As for :func:`penalty_matrix`.
+    test : {"z", "t"}, default="z"
+        What counts as a win, as there.
+    by : {"batch_size", "model"} or None, default=None
+        Make one for each value of this column.
+    rule : {"paper", "code"}, default="paper"
+        Rule of the label budgets, see :func:`label_budgets`.
+    metric : str, default="accuracy"
+        The score to compare by, as for :func:`learning_curves`.
     n_permutations : int, default=200
         How often names are dealt out.
     random_state : int, Generator, RandomState or None, default=0
@@ -89,15 +95,15 @@ def chance_matrix(
     InvalidInputError
         If the table is not as described, or an option is unknown.
 
+    See Also
+    --------
+    penalty_matrix : The matrix itself.
+
     Notes
     -----
     Label budgets are those of the true names. A strategy without a curve in a repeat
     gets none in it. Cost: ``n_permutations`` times that of the penalty matrix, in
     arrays.
-
-    See Also
-    --------
-    penalty_matrix : The matrix itself.
 
     Examples
     --------

@@ -218,7 +218,7 @@ def normalized_error_cdf(results, *, by=None, rule="paper", metric=METRIC):
         Rule of the label budgets, see :func:`label_budgets`.
     metric : str, default="accuracy"
         The score to compare by, as for :func:`learning_curves`. The error is 1 - score,
-        or the loss itself where the name begins with "neg_".
+        or the loss itself where the name begins with ``neg_``.
 
     Returns
     -------

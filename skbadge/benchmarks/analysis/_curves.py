@@ -76,7 +76,7 @@ def error_of(scores, metric=METRIC):
     scores : array, Series or DataFrame
         Higher is better.
     metric : str, default="accuracy"
-        Its name: those of scikit-learn that begin with "neg_" are negative losses.
+        Its name: those of scikit-learn that begin with ``neg_`` are negative losses.
     """
     return -scores if metric.startswith("neg_") else 1.0 - scores
 
