@@ -68,6 +68,7 @@ setup(
     ],
     extras_require={
         "benchmark": BENCHMARK,
+        "label-studio": ["label-studio-sdk>=2.0"],
         "test": [*TEST, *BROUGHT, *BENCHMARK],
         "docs": [*DOCS, *BENCHMARK],
     },

@@ -26,7 +26,9 @@ class Head(NamedTuple):
     Parameters
     ----------
     weight : torch.Tensor of shape (n_outputs, n_features)
+        As the net was trained to have it.
     bias : torch.Tensor of shape (n_outputs,) or None
+        The same; None for a layer without one.
     """
 
     weight: torch.Tensor
@@ -219,7 +221,18 @@ class Outputs:
         )
 
     def declared(self, needs: Needs) -> Outputs:
-        """Return the same outputs as a strategy with these needs may see them."""
+        """Return the same outputs as a strategy with these needs may see them.
+
+        Parameters
+        ----------
+        needs : Needs
+            No more than these outputs hold.
+
+        Returns
+        -------
+        Outputs
+            The same tables, of which only what ``needs`` declares can be read.
+        """
         labeled = self.labeled_rows
         if labeled is not None and needs.labeled is not None:
             labeled = labeled.declared(needs.labeled)

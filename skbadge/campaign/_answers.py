@@ -72,7 +72,13 @@ class Told:
         return ", ".join(parts)
 
     def warn(self, stacklevel):
-        """Say what was refused."""
+        """Say what was refused.
+
+        Parameters
+        ----------
+        stacklevel : int
+            Whose line the warning names, as for `warnings.warn`.
+        """
         if not self.refused:
             return
         kept = self.stored + self.skipped + self.unchanged

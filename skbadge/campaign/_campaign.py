@@ -340,6 +340,13 @@ class Campaign(Ledger):
     def from_file(self, path, *, annotator=""):
         """Store answers of a file: an export of Label Studio, or a CSV with labels.
 
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+        annotator : str, default=""
+            Who answered, where a CSV does not say so.
+
         Returns
         -------
         told : Told
@@ -354,6 +361,11 @@ class Campaign(Ledger):
 
         Text that a spreadsheet would take for a formula gets a ' before it, which
         `from_csv` takes away.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file to write.
 
         Returns
         -------
@@ -371,6 +383,13 @@ class Campaign(Ledger):
 
         Columns ``annotator`` and ``seconds`` are read where they are there. Rows
         without a label count as not answered yet.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+        annotator : str, default=""
+            Who answered, where no column says so.
 
         Returns
         -------

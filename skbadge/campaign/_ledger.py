@@ -95,7 +95,9 @@ class Ledger:
         Parameters
         ----------
         labels : mapping of id to label, Series, or list of (id, label)
+            The right ones.
         annotator : str, default=""
+            Whose labels they replace.
 
         Returns
         -------
@@ -109,8 +111,11 @@ class Ledger:
         Parameters
         ----------
         ids : id or list of ids
+            The rows.
         reason : str, default=""
+            Kept in the journal.
         annotator : str, default=""
+            Who could not say.
 
         Returns
         -------

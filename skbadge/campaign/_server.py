@@ -66,8 +66,12 @@ class LabelStudio:
         ----------
         campaign : Campaign
             Opened with its pool.
-        kind, images, suggestions
-            As for :meth:`Campaign.to_label_studio`.
+        kind : str or None, default=None
+            As for :meth:`Campaign.to_label_studio`, and so are the next two.
+        images : str, Path or None, default=None
+            Where pictures are found.
+        suggestions : bool, default=False
+            Whether the net's own answers are shown.
 
         Returns
         -------
@@ -106,6 +110,7 @@ class LabelStudio:
         Parameters
         ----------
         campaign : Campaign
+            The one that asked.
         annotators : mapping or None, default=None
             Names by Label Studio's number of the user.
 

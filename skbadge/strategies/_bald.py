@@ -104,7 +104,20 @@ class BALD(DrawnScores):
         check_source(self.source, self.n_samples, self.prior_precision)
 
     def ranked(self, outputs: Outputs, generator: np.random.Generator) -> np.ndarray:
-        """Return the mutual information of each row."""
+        """Return the mutual information of each row.
+
+        Parameters
+        ----------
+        outputs : Outputs
+            With what `needs` declares.
+        generator : numpy.random.Generator
+            Fixes the draws of the Laplace approximation.
+
+        Returns
+        -------
+        ndarray of shape (n_pool,), dtype float64
+            Higher = more wanted, in nats.
+        """
         heads = drawn_heads(
             outputs, self.source, self.n_samples, self.prior_precision, generator
         )

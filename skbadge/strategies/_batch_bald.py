@@ -46,7 +46,7 @@ class BatchBALD(QueryStrategy):
 
     Notes
     -----
-    Greedy in :math:`I(y_1, \dots, y_n; w) = H(y_1, \dots, y_n) - \sum_i
+    Greedy in :math:`I(y_1, \ldots, y_n; w) = H(y_1, \ldots, y_n) - \sum_i
     \overline{H(y_i \mid w)}`, with all :math:`K^m` outcomes for m rows, or with
     outcomes drawn from each draw of the net and weighted by the inverse of their
     probability (Equation 13 of [1]_). The first row is that of `BALD`. Scores: what

@@ -43,7 +43,20 @@ class DrawnScores(QueryStrategy):
 
     @abstractmethod
     def ranked(self, outputs: Outputs, generator: np.random.Generator) -> np.ndarray:
-        """Return the values that rows are ranked by, float64, higher = more wanted."""
+        """Return the values that rows are ranked by.
+
+        Parameters
+        ----------
+        outputs : Outputs
+            With what `needs` declares.
+        generator : numpy.random.Generator
+            Fixes what is drawn, where something is.
+
+        Returns
+        -------
+        ndarray of shape (n_pool,), dtype float64
+            Higher = more wanted.
+        """
 
     def _select(
         self, outputs: Outputs, n: int, generator: np.random.Generator
@@ -91,7 +104,20 @@ class ScoreSampling(DrawnScores):
         """Return one value a row, higher = more wanted."""
 
     def ranked(self, outputs: Outputs, generator: np.random.Generator) -> np.ndarray:
-        """Return the scores as `_score` gives them."""
+        """Return the scores as `_score` gives them.
+
+        Parameters
+        ----------
+        outputs : Outputs
+            With what `needs` declares.
+        generator : numpy.random.Generator
+            Not used.
+
+        Returns
+        -------
+        ndarray of shape (n_pool,), dtype float64
+            Higher = more wanted.
+        """
         return outputs.by_rows(self._score)
 
 
