@@ -10,7 +10,12 @@ from sklearn.utils.validation import check_array, validate_data
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._classes import listed
 from skbadge.nets._batches import check_items, check_loader
-from skbadge.nets._dataset import as_numbers, check_bare, nonfinite_row
+from skbadge.nets._dataset import (
+    as_numbers,
+    check_bare,
+    check_first_row,
+    nonfinite_row,
+)
 from skbadge.nets._estimators import converts, input_format, split_estimator
 from skbadge.strategies import BADGE, QueryStrategy
 from skbadge.utils._rows import (
@@ -94,10 +99,12 @@ def check_rows(learner, X, *, reset=False, finite=True, estimator=None):
     if is_lazy(X):
         if is_dataset(X) and steps is None:
             check_items(X, net, training=reset)
+        elif is_bare and n_rows(X):
+            check_first_row(X)
         return X
+    _check_make_up(learner, X, reset)
     if not several_inputs(X) and (reset or _is_compared(X, steps, net)):
         X = validate_data(learner, X, reset=reset, skip_check_array=True)
-    _check_make_up(learner, X, reset)
     if is_bare and finite and in_memory(X):
         row = nonfinite_row(as_numbers(X))
         if row is not None:
@@ -114,12 +121,10 @@ def _checked_array(learner, X, net, *, reset, finite):
         "ensure_all_finite": finite,
         "ensure_min_samples": 1 if finite else 0,
     }
-    if reset or _is_compared(X, None, net):
-        X = validate_data(learner, X, reset=reset, **how)
-    else:
-        X = check_array(X, estimator=learner, input_name="X", **how)
     _check_make_up(learner, X, reset)
-    return X
+    if reset or _is_compared(X, None, net):
+        return validate_data(learner, X, reset=reset, **how)
+    return check_array(X, estimator=learner, input_name="X", **how)
 
 
 def _is_compared(X, steps, net):

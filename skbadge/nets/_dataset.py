@@ -16,7 +16,7 @@ from torch.utils.data import default_collate
 from skbadge.exceptions import InvalidInputError, SparseInputError
 from skbadge.nets._labels import without_labels
 from skbadge.utils._kinds import made_by, numbers_of
-from skbadge.utils._rows import RowList, as_rows, is_lazy, take
+from skbadge.utils._rows import RowList, as_rows, is_lazy, several_inputs, take
 from skbadge.utils._tree import leaves, mapped
 
 __all__ = [
@@ -178,7 +178,7 @@ def check_bare(X):
     if not isinstance(X, RowList):
         return
     kinds = sorted({type(row).__name__ for row in X})
-    if set(kinds) <= {"list", "tuple", "ndarray", "Tensor"}:
+    if all(_holds_numbers(row) for row in X):
         raise InvalidInputError(
             "The rows of a list X must have the same length each. Pad them, or give a "
             "torch Dataset and a collate_fn (iterator_valid__collate_fn)."
@@ -190,6 +190,33 @@ def check_bare(X):
     )
 
 
+def _holds_numbers(row):
+    if isinstance(row, (list, tuple)):
+        return numbers_of(row) is not None
+    return isinstance(row, (np.ndarray, torch.Tensor))
+
+
+def check_first_row(X):
+    """Look at the first row of what is read row by row, before a training is paid for.
+
+    Raises
+    ------
+    InvalidInputError
+        If a column of it holds no numbers.
+    """
+    row = _read_row(without_labels(X)[0])
+    for name, part in row.items() if isinstance(row, Mapping) else [(None, row)]:
+        for leaf in leaves(part):
+            if isinstance(leaf, torch.Tensor) or np.asarray(leaf).dtype.kind in "fiub":
+                continue
+            where = "" if name is None else f" in the column {name!r}"
+            kind = "text" if isinstance(leaf, str) else type(leaf).__name__
+            raise InvalidInputError(
+                f"The net takes numbers. Got {kind}{where} instead: encode it in a "
+                "pipeline step before the net, or take it out of the data set."
+            )
+
+
 def as_numbers(X):
     """Return ``X`` with arrays of numbers in the place of tables and of objects.
 
@@ -198,14 +225,13 @@ def as_numbers(X):
     InvalidInputError
         If a column of a table, or a list, holds no numbers.
     """
+    if isinstance(X, Mapping):
+        return {key: as_numbers(part) for key, part in X.items()}
+    if several_inputs(X):
+        # As a loader gives them, which makes lists of tuples.
+        return [as_numbers(part) for part in X]
     if isinstance(X, RowList):
         check_bare(X)
-    # As a loader gives them, which makes lists of tuples.
-    X = list(X) if isinstance(X, tuple) else X
-    return mapped(_leaf_as_numbers, X)
-
-
-def _leaf_as_numbers(X):
     if made_by(X, "polars") or made_by(X, "pyarrow"):
         names = getattr(X, "column_names", None) or X.columns
         X = pd.DataFrame({name: X[name].to_numpy() for name in names})

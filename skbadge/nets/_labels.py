@@ -48,7 +48,8 @@ def labels_of(X):
     if not is_dataset(X):
         return None
     known = _known_labels(X)
-    if known is not None and len(X) and _agrees(known[0], X[0]):
+    some = sorted({0, len(X) // 2, len(X) - 1}) if len(X) else []
+    if known is not None and all(_agrees(known[i], X[i]) for i in some):
         return known
     return np.asarray([_plain(X[i][1]) for i in range(len(X))])
 
