@@ -72,12 +72,13 @@ td.number { text-align: right; font-variant-numeric: tabular-nums; }
 td.long { overflow-wrap: anywhere; min-width: 9rem; max-width: 26rem; }
 svg { display: block; width: 100%; max-width: 38rem; height: auto; }
 svg text { fill: var(--soft); font-size: 12px; }
+@media (max-width: 30rem) { svg text { font-size: 17px; } }
 svg .grid { stroke: var(--line); }
 svg .bar { stroke: var(--mark); stroke-width: 2; opacity: .45; }
 svg .level { stroke: var(--soft); stroke-dasharray: 5 4; }
 svg polyline { fill: none; stroke: var(--mark); stroke-width: 2; }
 svg circle { fill: var(--mark); }
-.shares { display: grid; grid-template-columns: minmax(4rem, 14rem) 1fr auto;
+.shares { display: grid; grid-template-columns: fit-content(14rem) 1fr auto;
   gap: .3rem .8rem; align-items: center; max-width: 38rem; }
 .shares i { display: block; height: .9rem; background: var(--mark);
   border-radius: .2rem; min-width: 1px; }
@@ -156,8 +157,7 @@ speak of the rows that had no label at that time, not of the whole pool.</p>
 {% endfor %}
 </table></div>
 {% endif %}
-<p>{{ "No row has" if not disputed.n else "{:,} rows have".format(disputed.n) }}
-different labels by different people{{ ":" if disputed.n else "." }}</p>
+<p>Rows with different labels by different people: {{ "{:,}".format(disputed.n) }}.</p>
 {% if disputed.n %}
 <div class="wide"><table><tr><th>row</th><th>labels</th></tr>
 {% for id, given in disputed.rows %}

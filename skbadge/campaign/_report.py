@@ -125,14 +125,10 @@ def _sign_chart(sign, state):
     values = sign["values"]
     if len(values) < 2:
         return None
-    levels = [
-        (value, text)
-        for value, text in (
-            (sign["threshold"], "stops here"),
-            (sign["floor"], "seed floor"),
-        )
-        if value is not None
-    ]
+    levels = []
+    if sign["threshold"] is not None:
+        at_floor = sign["threshold"] == sign["floor"]
+        levels.append((sign["threshold"], f"stops here{', the floor' * at_floor}"))
     shown = [*values, *(value for value, _ in levels)]
     spread = (max(shown) - min(shown)) or 1
     chart = Chart(

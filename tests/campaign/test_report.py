@@ -179,7 +179,7 @@ def test_the_report_of_a_whole_campaign(tmp_path):
     charts = [a for tag, a in page.tags if tag == "svg"]
     assert len(charts) == 3
     text = page.text
-    assert "1 rows have different labels" in text and f"b: {other}" in text
+    assert "different labels by different people: 1." in text and f"b: {other}" in text
     assert "StablePredictions" in text and "4.0 s" in text
     assert "Batch 5" in text and "1 skipped" in text
     row = campaign.accuracy().to_dict("records")[0]
