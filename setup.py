@@ -59,6 +59,7 @@ setup(
         "matplotlib>=3.9",
         "numpy>=2.0",
         "pandas>=2.2.2",
+        "pillow>=10.1",
         "scikit-learn>=1.6",
         "scipy>=1.15",
         "skorch>=1.4",

@@ -1,9 +1,9 @@
 """A round with a real Label Studio, where one is installed.
 
-Run it with ``SKBADGE_LONG_TESTS=1``, ``label-studio-sdk`` beside skbadge, and the command
-``label-studio`` on the path or named by ``SKBADGE_LABEL_STUDIO``: it is best installed in
-an environment of its own. The server gets a free port and a temporary folder, and needs a
-minute or two to start.
+Run it with ``SKBADGE_LONG_TESTS=1``, ``label-studio-sdk`` beside skbadge, and the
+command ``label-studio`` on the path or named by ``SKBADGE_LABEL_STUDIO``: it is best
+installed in an environment of its own. The server gets a free port and a temporary
+folder, and needs a minute or two to start, on a busy machine more.
 """
 
 import os
@@ -66,7 +66,7 @@ def address(tmp_path_factory):
             process.wait(30)
 
 
-def wait_for(url, process, log, seconds=300):
+def wait_for(url, process, log, seconds=900):
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
         try:
