@@ -284,6 +284,11 @@ class Outputs:
         return np.asarray(found, dtype=np.float64)
 
     @property
+    def on_cluster(self) -> bool:
+        """Whether the rows lie on several machines."""
+        return False
+
+    @property
     def proba(self) -> torch.Tensor:
         """Class probabilities in [0, 1], tensor of shape (n_pool, n_classes)."""
         return self._read("proba")
@@ -357,11 +362,15 @@ class Traits:
         Among rows that are all alike the seed decides.
     needs_labels : bool, default=False
         There must be labelled rows; a trained net alone does not suffice.
+    on_cluster : bool, default=False
+        It can choose from a pool whose rows lie on several machines: it reads outputs
+        by `Outputs.by_rows` or as an embedding, never a table whole.
     """
 
     nested: bool = True
     breaks_ties: bool = True
     needs_labels: bool = False
+    on_cluster: bool = False
 
     def __and__(self, other: Traits) -> Traits:
         """Return what a strategy promises that relies on two others."""
@@ -369,6 +378,7 @@ class Traits:
             nested=self.nested and other.nested,
             breaks_ties=self.breaks_ties and other.breaks_ties,
             needs_labels=self.needs_labels or other.needs_labels,
+            on_cluster=self.on_cluster and other.on_cluster,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -38,10 +38,6 @@ class Embedding(Protocol):
         """Return the number of rows."""
         ...
 
-    def squared_norms(self) -> torch.Tensor:
-        """Return the squared norm of every row, float64 (n,)."""
-        ...
-
     def norms(self) -> torch.Tensor:
         """Return the norm of every row in units of `scale`, float64 (n,)."""
         ...
@@ -50,22 +46,14 @@ class Embedding(Protocol):
         """Return some rows in memory, in units of `scale`."""
         ...
 
-    def take(self, indices: Any) -> Embedding:
-        """Return the embedding of some rows, in the order given."""
+    def nearest_sq(self, part: slice, centers: Rows) -> torch.Tensor:
+        """Return squared distances of a slice of rows to their nearest centers.
+
+        In units of ``scale ** 2``, float64 (n_part,). The one call that reads all rows:
+        an embedding may answer it where they lie.
+        """
         ...
 
-    def inner(self, rows: Any, others: Any) -> torch.Tensor:
-        """Return inner products, float64 (len(rows), len(others))."""
-        ...
-
-    def cosines(self, rows: Any, others: Any) -> torch.Tensor:
-        """Return cosines of angles, float64 (len(rows), len(others))."""
-        ...
-
-    def distances_sq(self, rows: Any, others: Any) -> torch.Tensor:
-        """Return squared Euclidean distances, float64 (len(rows), len(others))."""
-        ...
-
-    def to_dense(self) -> torch.Tensor:
-        """Write the vectors out, shape (n, length)."""
+    def in_units(self, units: tuple[float, float]) -> Embedding:
+        """Return the same embedding with its two factors measured in other units."""
         ...

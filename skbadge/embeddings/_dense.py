@@ -8,6 +8,7 @@ import torch
 
 from skbadge.embeddings._base import Embedding
 from skbadge.embeddings._factored import FactoredEmbedding
+from skbadge.embeddings._sharded import ShardedEmbedding, ShardedTable
 from skbadge.embeddings._tensors import as_tensor
 
 __all__ = ["DenseEmbedding", "as_embedding"]
@@ -91,6 +92,8 @@ def as_embedding(X: Any) -> Embedding:
     >>> as_embedding([[3.0, 4.0], [0.0, 0.0]]).squared_norms()
     tensor([25.,  0.], dtype=torch.float64)
     """
+    if isinstance(X, ShardedTable):
+        X = ShardedEmbedding(None, X)
     embedding = X if isinstance(X, Embedding) else DenseEmbedding(X)
     embedding.norms()  # one pass; refuses NaN and infinity
     return embedding

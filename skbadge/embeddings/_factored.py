@@ -13,6 +13,7 @@ from skbadge.embeddings._rows import Rows
 from skbadge.embeddings._tensors import (
     LARGEST_UNIT,
     arithmetic_dtype,
+    chunk_length,
     directions,
     in_unit,
     measure_rows,
@@ -71,6 +72,34 @@ class FactoredEmbedding:
         left_unit, right_unit = self._measured[0]
         return min(left_unit * right_unit, LARGEST_UNIT)
 
+    @property
+    def units(self) -> tuple[float, float]:
+        """Lengths of the units of the two factors, powers of two."""
+        return self._measured[0]
+
+    def in_units(self, units: tuple[float, float]) -> FactoredEmbedding:
+        """Return the same embedding, its factors measured in other units.
+
+        Parts of one pool are compared in the units of the whole.
+
+        Parameters
+        ----------
+        units : tuple of two float
+            Powers of two, none shorter than the embedding's own.
+
+        Returns
+        -------
+        FactoredEmbedding
+        """
+        (left_unit, right_unit), (left_sq, right_sq) = self._measured
+        if units == self.units:
+            return self
+        twin = FactoredEmbedding(self._left, self._right, self._constant, self._names)
+        left_sq = left_sq * (left_unit / units[0]) ** 2
+        right_sq = right_sq * (right_unit / units[1]) ** 2
+        twin.__dict__["_measured"] = (units, (left_sq, right_sq))
+        return twin
+
     def __len__(self) -> int:
         return len(self._right)
 
@@ -118,6 +147,33 @@ class FactoredEmbedding:
             left_sq[indices],
             right_sq[indices],
         )
+
+    def nearest_sq(self, part: slice, centers: Rows) -> torch.Tensor:
+        """Return squared distances of some rows to their nearest centers.
+
+        Parameters
+        ----------
+        part : slice
+            Which rows; read in chunks.
+        centers : Rows
+            In units of `scale`.
+
+        Returns
+        -------
+        torch.Tensor of shape (n_part,), dtype float64
+            In units of ``scale ** 2``; infinity where there is no center.
+        """
+        start, stop, _ = part.indices(len(self))
+        step = chunk_length(self._right.shape[1])
+        count = max(stop - start, 0)
+        found = torch.empty(count, dtype=torch.float64, device=self.device)
+        for low in range(start, stop, step):
+            high = min(low + step, stop)
+            rows = self.rows(slice(low, high))
+            if rows.right.dtype != centers.right.dtype:
+                rows = rows.double()
+            found[low - start : high - start] = _rows.nearest_sq(rows, centers)
+        return found
 
     def inner(self, rows: Any, others: Any) -> torch.Tensor:
         """Return inner products between some rows and others.

@@ -8,6 +8,7 @@ import torch
 
 from skbadge._contracts import Outputs
 from skbadge.embeddings._factored import FactoredEmbedding
+from skbadge.embeddings._sharded import ShardedEmbedding, ShardedTable
 from skbadge.embeddings._tensors import as_tensor
 from skbadge.exceptions import InvalidInputError
 
@@ -91,9 +92,13 @@ class GradientEmbedding(FactoredEmbedding):
 
         Returns
         -------
-        GradientEmbedding
+        GradientEmbedding, or ShardedEmbedding
+            The latter where the rows lie on several machines.
         """
-        return cls(outputs.residual, outputs.features, bias=bias)
+        residual, features = outputs.residual, outputs.features
+        if isinstance(features, ShardedTable):
+            return ShardedEmbedding(residual, features, bias=bias)
+        return cls(residual, features, bias=bias)
 
     def take(self, indices: Any) -> GradientEmbedding:
         """Return the embedding of some rows, in the order given.

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from skbadge.embeddings import DenseEmbedding
-from skbadge.embeddings._rows import Rows, nearest_sq, pairwise_sq
+from skbadge.embeddings import DenseEmbedding, Embedding, as_embedding
+from skbadge.embeddings._rows import Rows, pairwise_sq
 from skbadge.embeddings._tensors import chunk_length, times_unit
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection._centers import Centers
@@ -117,11 +117,11 @@ def _k_center_greedy(
     labeled = None
     if labeled_features is not None and len(labeled_features):
         labeled = DenseEmbedding(labeled_features)
-    return _choose(DenseEmbedding(features), n, labeled, priority, block_size)
+    return _choose(as_embedding(features), n, labeled, priority, block_size)
 
 
 def _choose(
-    pool: DenseEmbedding,
+    pool: Embedding,
     n: int,
     labeled: DenseEmbedding | None,
     priority: np.ndarray | None,
@@ -158,15 +158,15 @@ class LazyGreedy:
 
     def __init__(
         self,
-        pool: DenseEmbedding,
+        pool: Embedding,
         n: int,
         labeled: DenseEmbedding | None,
         priority: np.ndarray | None,
     ) -> None:
-        self.pool = pool
         self.priority = np.arange(len(pool)) if priority is None else priority
         other = pool if labeled is None else labeled
         self.unit = max(pool.scale, other.scale)
+        self.pool = pool.in_units((1.0, self.unit))
         self.dtype = torch.promote_types(pool.dtype, other.dtype)
         self.bound = np.full(len(pool), np.inf)
         self.seen = np.zeros(len(pool), dtype=np.int32)
@@ -179,22 +179,19 @@ class LazyGreedy:
             self._lower_all(self.centers[:])
             self.seen[:] = 1
         else:
+            known = labeled.in_units((1.0, self.unit))
             step = chunk_length(pool.n_features)
             for start in range(0, len(labeled), step):
                 part = slice(start, min(start + step, len(labeled)))
-                self._lower_all(self._in_common(labeled, part))
+                self._lower_all(self._in_common(known, part))
 
-    def rows(self, indices: np.ndarray | slice) -> Rows:
+    def rows(self, indices: np.ndarray) -> Rows:
         """Return some rows of the pool, in the common unit and arithmetic."""
-        if isinstance(indices, slice):
-            return self._in_common(self.pool, indices)
         return self._in_common(self.pool, torch.from_numpy(indices))
 
-    def _in_common(self, table: DenseEmbedding, indices: torch.Tensor | slice) -> Rows:
+    def _in_common(self, table: Embedding, indices: torch.Tensor | slice) -> Rows:
         rows = table.rows(indices)
-        if table.dtype != self.dtype:
-            rows = rows.double()
-        return rows.scaled(table.scale / self.unit)
+        return rows if table.dtype == self.dtype else rows.double()
 
     def run(self, n: int, block_size: int = _BLOCK) -> None:
         """Choose until ``n`` rows are chosen."""
@@ -239,7 +236,8 @@ class LazyGreedy:
             scores.append(float(largest))
             np.minimum(current, between[best], out=current)
             current[accepted] = -np.inf
-        self._choose(block[able[accepted]], scores)
+        picked = able[accepted]
+        self._choose(block[picked], scores, rows[torch.from_numpy(picked)])
         return len(accepted)
 
     def _farthest(self, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -251,16 +249,15 @@ class LazyGreedy:
         return top[:size], top[size : size + 1]
 
     def _lower_all(self, centers: Rows) -> None:
-        n, step = len(self.bound), chunk_length(self.pool.n_features)
-        for start in range(0, n, step):
-            part = slice(start, min(start + step, n))
-            found = nearest_sq(self.rows(part), centers).cpu().numpy()
-            np.minimum(self.bound[part], found, out=self.bound[part])
+        found = self.pool.nearest_sq(slice(None), centers).cpu().numpy()
+        np.minimum(self.bound, found, out=self.bound)
 
-    def _choose(self, indices: np.ndarray, scores: list[float]) -> None:
+    def _choose(
+        self, indices: np.ndarray, scores: list[float], rows: Rows | None = None
+    ) -> None:
         if not len(indices):
             return
         self.chosen.extend(indices.tolist())
         self.scores.extend(scores)
         self.bound[indices] = -np.inf
-        self.centers.append(self.rows(indices))
+        self.centers.append(self.rows(indices) if rows is None else rows)

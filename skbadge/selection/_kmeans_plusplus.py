@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from skbadge.embeddings import Embedding, as_embedding
-from skbadge.embeddings._rows import Rows, nearest_sq, pairwise_sq
-from skbadge.embeddings._tensors import chunk_length, times_unit
+from skbadge.embeddings._rows import Rows, pairwise_sq
+from skbadge.embeddings._tensors import times_unit
 from skbadge.selection._centers import Centers
 from skbadge.utils._random import as_generator
 from skbadge.utils._validation import check_n, check_option
@@ -193,7 +193,8 @@ class LazySampler:
             index = int(_inverse(law, generator.random(1))[0])
         else:
             index = int(generator.integers(len(self.norm)))
-        self._choose(np.array([index]), [self.norm[index] ** 2])
+        first_row = self.rows(np.array([index]))
+        self._choose(np.array([index]), [self.norm[index] ** 2], first_row)
         self._bound_by_norms()
 
     def any_left(self) -> bool:
@@ -222,7 +223,8 @@ class LazySampler:
         self._count_waste(np.delete(proposals, accepted))
         self.bound[distinct] = distance_sq
         self.seen[distinct] = len(self.chosen)
-        self._choose(proposals[accepted], accepted_sq)
+        chosen = torch.from_numpy(which[accepted])
+        self._choose(proposals[accepted], accepted_sq, rows[chosen])
         grown = 2 * size if len(accepted) < size // 8 else len(self.chosen)
         self.next_size = min(max(grown, _SMALLEST_BLOCK), _LARGEST_BLOCK)
 
@@ -291,13 +293,10 @@ class LazySampler:
 
     def refresh(self) -> None:
         """Make every bound exact."""
-        n, stop = len(self.bound), len(self.centers)
+        stop = len(self.centers)
         new = self.centers[self.flushed :]
-        step = chunk_length(new.right.shape[1])
-        for start in range(0, n, step):
-            part = slice(start, min(start + step, n))
-            found = nearest_sq(self.embedding.rows(part), new).cpu().numpy()
-            np.minimum(self.bound[part], found, out=self.bound[part])
+        found = self.embedding.nearest_sq(slice(None), new).cpu().numpy()
+        np.minimum(self.bound, found, out=self.bound)
         self.bound[self.taken] = 0.0
         self.seen[:] = stop
         self.flushed, self.wasted = stop, 0
@@ -308,15 +307,14 @@ class LazySampler:
         np.minimum(self.bound, reach, out=self.bound)
         self.bound[self.taken] = 0.0
 
-    def _choose(self, indices: np.ndarray, scores: list[float]) -> None:
+    def _choose(self, indices: np.ndarray, scores: list[float], rows: Rows) -> None:
         if not len(indices):
             return
         self.chosen.extend(indices.tolist())
         self.scores.extend(scores)
         self.taken[indices] = True
         self.bound[indices] = 0.0
-        room = self.centers.room
-        self.centers.append(self.rows(indices[:room]))
+        self.centers.append(rows[: self.centers.room])
         smallest = float(self.norm[indices].min())
         if smallest < self.smallest:
             self.smallest = smallest

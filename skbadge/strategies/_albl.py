@@ -127,7 +127,7 @@ class ALBL(QueryStrategy):
     @property
     def traits(self) -> Traits:
         """What all arms promise."""
-        traits = Traits()
+        traits = Traits(on_cluster=True)
         for arm in self._all_arms():
             traits = traits & arm.traits
         return traits

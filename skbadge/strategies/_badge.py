@@ -87,7 +87,8 @@ class BADGE(QueryStrategy):
     @property
     def traits(self) -> Traits:
         """A k-DPP draws a set for its size."""
-        return Traits(nested=self.sampler != "k-dpp")
+        draws_rows = self.sampler != "k-dpp"
+        return Traits(nested=draws_rows, on_cluster=draws_rows)
 
     def check_parameters(self) -> None:
         """Refuse options that do not exist."""

@@ -102,6 +102,14 @@ class QueryStrategy(BaseEstimator, ABC):
                 f"{type(self).__name__} needs labelled rows, and there is none. Label "
                 "some rows first, for example those that RandomSampling chooses."
             )
+        if outputs.on_cluster and not self.traits.on_cluster:
+            raise InvalidInputError(
+                f"{self} cannot choose from a pool that lies on several machines: it "
+                "reads the pool's tables whole. Draw a share that fits one machine "
+                "and choose there, as subsample=... does for a pool of one machine, or "
+                "take a strategy that runs on a cluster, such as BADGE(), CoreSet() or "
+                "MarginSampling()."
+            )
         # The strategy sees what it declared, even where more was found for others.
         outputs = outputs.declared(needs)
         selection = self._select(outputs, n, as_generator(random_state))

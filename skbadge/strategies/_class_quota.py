@@ -76,7 +76,7 @@ class ClassQuota(QueryStrategy):
     @property
     def traits(self) -> Traits:
         """What the strategy promises, but no prefixes."""
-        return replace(self.strategy.traits, nested=False)
+        return replace(self.strategy.traits, nested=False, on_cluster=False)
 
     def check_parameters(self) -> None:
         """Refuse what is no strategy, and shares that are none."""

@@ -44,7 +44,7 @@ class CoreSet(QueryStrategy):
     """
 
     needs = Needs(features=True, labeled=Needs(features=True))
-    traits = Traits(needs_labels=True)
+    traits = Traits(needs_labels=True, on_cluster=True)
 
     def _select(
         self, outputs: Outputs, n: int, generator: np.random.Generator

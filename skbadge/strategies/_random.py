@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skbadge._contracts import Needs, Outputs, Selection
+from skbadge._contracts import Needs, Outputs, Selection, Traits
 from skbadge.strategies._base import QueryStrategy
 
 __all__ = ["RandomSampling"]
@@ -34,6 +34,7 @@ class RandomSampling(QueryStrategy):
     """
 
     needs = Needs()
+    traits = Traits(on_cluster=True)
 
     def _select(
         self, outputs: Outputs, n: int, generator: np.random.Generator

@@ -7,7 +7,7 @@ from abc import abstractmethod
 import numpy as np
 import torch
 
-from skbadge._contracts import Outputs, Selection
+from skbadge._contracts import Outputs, Selection, Traits
 from skbadge.selection._top_k import _top_k
 from skbadge.strategies._base import QueryStrategy
 from skbadge.utils._random import Seed, as_generator
@@ -98,6 +98,8 @@ class ScoreSampling(DrawnScores):
     >>> LeastSure().select(outputs, n=2).indices
     array([1, 2])
     """
+
+    traits = Traits(on_cluster=True)
 
     @abstractmethod
     def _score(self, outputs: Outputs) -> torch.Tensor | np.ndarray:

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skbadge.embeddings import DenseEmbedding
+from skbadge.embeddings import DenseEmbedding, _factored
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection import _k_center as module
 from skbadge.selection import k_center_greedy
@@ -129,7 +129,8 @@ def test_blocks_grow_while_stale_rows_compete(monkeypatch):
 
 
 def test_tables_are_read_once_in_pieces(monkeypatch):
-    monkeypatch.setattr(module, "chunk_length", lambda width: 3)
+    for place in (module, _factored):
+        monkeypatch.setattr(place, "chunk_length", lambda width: 3)
     X, labeled = DenseEmbedding(np.eye(4)), DenseEmbedding(2 * np.eye(4)[:, ::-1])
     read = []
 

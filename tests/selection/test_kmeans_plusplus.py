@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skbadge.embeddings import DenseEmbedding, GradientEmbedding
+from skbadge.embeddings import DenseEmbedding, GradientEmbedding, _factored
 from skbadge.embeddings._rows import distances_sq, pairwise_sq
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection import _kmeans_plusplus as module
@@ -163,7 +163,7 @@ def check_against_the_loop(embedding, n, seed, chunk=1 << 16, **knobs):
     X = embedding.to_dense().double().numpy()
     knobs = {"first": "uniform", **knobs}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "chunk_length", lambda width: chunk)
+        patch.setattr(_factored, "chunk_length", lambda width: chunk)
         found = _kmeans_plusplus(embedding, n, generator=CoarseGenerator(seed), **knobs)
     knobs = {"block_size": None, "flush": "auto", **knobs}
     expected = rejection_loop(
@@ -221,7 +221,7 @@ def test_rows_without_weight_are_never_drawn():
 
 
 def test_a_refresh_reads_each_row_once_in_pieces(monkeypatch):
-    monkeypatch.setattr(module, "chunk_length", lambda width: 3)
+    monkeypatch.setattr(_factored, "chunk_length", lambda width: 3)
     embedding = DenseEmbedding(np.random.default_rng(0).normal(size=(8, 2)))
     sampler = LazySampler(embedding, 5, block_size=None, flush="auto")
     sampler.choose_first("uniform", np.random.default_rng(0))

@@ -1,0 +1,321 @@
+"""Embeddings whose factors lie on several machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NoReturn, Protocol
+
+import numpy as np
+import torch
+
+from skbadge.embeddings._factored import FactoredEmbedding
+from skbadge.embeddings._rows import Rows
+from skbadge.embeddings._tensors import LARGEST_UNIT, as_tensor
+from skbadge.exceptions import InvalidInputError
+
+__all__ = ["ShardedEmbedding", "ShardedTable", "Shards", "from_numpy", "to_numpy"]
+
+
+# The bits of a bfloat16, under a name that no other table has.
+_BFLOAT16 = np.dtype([("bfloat16", np.int16)])
+
+
+class Shards(Protocol):
+    """Parts of a pool, each with a state that stays where it lies.
+
+    A state is a dict of NumPy arrays, one row for each row of the part: what a cluster
+    can count, move and compute anew. What runs on it must be a pure function, since a
+    cluster may run it twice.
+    """
+
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Number of rows of each part."""
+        ...
+
+    def run(
+        self, function: Callable[..., Any], calls: Mapping[int, tuple[Any, ...]]
+    ) -> dict[int, Any]:
+        """Call ``function(state, *arguments)`` on some parts, in one round trip.
+
+        Parameters
+        ----------
+        function : callable
+            At the top level of a module.
+        calls : mapping of int to tuple
+            The arguments for each part that is to run it.
+
+        Returns
+        -------
+        dict of int to object
+            What each part answered.
+        """
+        ...
+
+
+class ShardedTable:
+    """One table of a pool, part by part on several machines; it cannot be read whole.
+
+    Parameters
+    ----------
+    shards : Shards
+        Where the parts lie.
+    name : str
+        Name of the table in their states.
+    shape : tuple of int
+        Shape of a row.
+    dtype : torch.dtype
+        As the net gave it.
+    """
+
+    def __init__(
+        self, shards: Shards, name: str, shape: tuple[int, ...], dtype: torch.dtype
+    ) -> None:
+        self.shards = shards
+        self.name = name
+        self.shape = (sum(shards.lengths), *shape)
+        self.dtype = dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getattr__(self, attribute: str) -> NoReturn:
+        # Python asks every object for these when it copies or prints it.
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        self._refuse(f".{attribute}")
+
+    def __getitem__(self, key: Any) -> NoReturn:
+        self._refuse("[...]")
+
+    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        self._refuse(" as an array")
+
+    def _refuse(self, use: str) -> NoReturn:
+        raise InvalidInputError(
+            f"This strategy reads the pool's {self.name} whole ({self.name}{use}), and "
+            f"the {len(self)} rows of this pool lie on several machines. Choose among "
+            "a random share on one machine, query(X_pool[...], n, subsample=...) of a "
+            "pool that fits it, or take a strategy that runs on a cluster, such as "
+            "BADGE, CoreSet or MarginSampling."
+        )
+
+
+class ShardedEmbedding:
+    """An embedding of two factors whose rows lie on several machines.
+
+    Only the norms are here (8 bytes a row); rows are fetched when they are asked for,
+    and distances of all rows are computed where the rows are. As
+    :class:`~skbadge.embeddings.Embedding` asks, so that the samplers run on it as on
+    any other.
+
+    Parameters
+    ----------
+    left : ShardedTable of shape (n, K) or None
+        First factor; None stands for a column of ones.
+    right : ShardedTable of shape (n, d)
+        Second factor, of the same shards.
+    bias : bool, default=False
+        Whether every row of the second factor ends in a further 1.
+
+    Notes
+    -----
+    Norms and distances are those of :class:`~skbadge.embeddings.GradientEmbedding` on
+    one machine to the last digit: the same formulas, row by row, in the same units.
+    """
+
+    def __init__(
+        self, left: ShardedTable | None, right: ShardedTable, *, bias: bool = False
+    ) -> None:
+        self._left, self._right = left, right
+        self._constant = 1.0 if bias else 0.0
+        self.shards = right.shards
+        tables = [right] if left is None else [left, right]
+        wide = any(table.dtype == torch.float64 for table in tables)
+        self.dtype = torch.float64 if wide else torch.float32
+        self.device = torch.device("cpu")
+        self.n_features = right.shape[1]
+        self._starts = np.cumsum([0, *self.shards.lengths])
+        self._tables = (None if left is None else left.name, right.name)
+
+    def __len__(self) -> int:
+        return len(self._right)
+
+    @property
+    def scale(self) -> float:
+        """Length of the unit in which `rows` and `norms` speak, a power of two."""
+        left_unit, right_unit = self._measured[0]
+        return min(left_unit * right_unit, LARGEST_UNIT)
+
+    def norms(self) -> torch.Tensor:
+        """Return the norm of every row in units of `scale`, float64 (n,)."""
+        return self._measured[1]
+
+    def rows(self, indices: Any) -> Rows:
+        """Fetch some rows, in units of `scale`, in one round trip.
+
+        Parameters
+        ----------
+        indices : array-like of int
+            Positions in the pool.
+
+        Returns
+        -------
+        Rows
+            In the order of the positions.
+        """
+        positions = np.asarray(indices, dtype=np.intp)
+        if not len(positions):
+            return self._no_rows()
+        part_of = np.searchsorted(self._starts, positions, side="right") - 1
+        touched = np.unique(part_of).tolist()
+        places = {part: np.flatnonzero(part_of == part) for part in touched}
+        calls = {
+            part: (*self._factors, positions[where] - self._starts[part])
+            for part, where in places.items()
+        }
+        found = self.shards.run(_fetched, calls)
+        order = np.concatenate(list(places.values()))
+        back = torch.from_numpy(np.argsort(order, kind="stable"))
+        blocks = [found[part] for part in touched]
+        tables = [
+            None if parts[0] is None else torch.from_numpy(np.concatenate(parts))[back]
+            for parts in list(zip(*blocks, strict=True))[:4]
+        ]
+        left, right, left_sq, right_sq = tables
+        return Rows(left, right, blocks[0][4], left_sq, right_sq)
+
+    def nearest_sq(self, part: slice, centers: Rows) -> torch.Tensor:
+        """Return squared distances to the nearest center, computed where the rows are.
+
+        Parameters
+        ----------
+        part : slice
+            Which rows, without a step.
+        centers : Rows
+            In units of `scale`.
+
+        Returns
+        -------
+        torch.Tensor of shape (n_part,), dtype float64
+        """
+        start, stop, _ = part.indices(len(self))
+        given = rows_to_numpy(centers)
+        calls = {}
+        for i, length in enumerate(self.shards.lengths):
+            low = max(start - self._starts[i], 0)
+            high = min(stop - self._starts[i], length)
+            if low < high:
+                calls[i] = (*self._factors, int(low), int(high), given)
+        found = self.shards.run(_nearest, calls)
+        parts = [found[i] for i in sorted(found)]
+        return torch.from_numpy(np.concatenate([np.empty(0), *parts]))
+
+    def _no_rows(self) -> Rows:
+        none = torch.empty(0, dtype=torch.float64)
+        left = None
+        if self._left is not None:
+            left = torch.empty((0, self._left.shape[1]), dtype=self.dtype)
+        right = torch.empty((0, self.n_features), dtype=self.dtype)
+        return Rows(left, right, self._constant / self.units[1], none, none)
+
+    @property
+    def units(self) -> tuple[float, float]:
+        """Lengths of the units of the two factors, powers of two."""
+        return self._measured[0]
+
+    def in_units(self, units: tuple[float, float]) -> ShardedEmbedding:
+        """Return the same embedding, its factors measured in other units."""
+        (left_unit, right_unit), norms = self._measured
+        if units == self.units:
+            return self
+        twin = ShardedEmbedding(self._left, self._right, bias=bool(self._constant))
+        norms = norms * (left_unit / units[0]) * (right_unit / units[1])
+        twin.__dict__["_measured"] = (units, norms)
+        return twin
+
+    def __getattr__(self, attribute: str) -> NoReturn:
+        if attribute in ("inner", "cosines", "distances_sq", "take", "to_dense"):
+            self._right._refuse(f", through {attribute}")
+        raise AttributeError(attribute)
+
+    @property
+    def _factors(self) -> tuple[Any, ...]:
+        """What a part must know to speak of its rows as all others do."""
+        return (*self._tables, self._constant, self._measured[0])
+
+    @cached_property
+    def _measured(self) -> tuple[tuple[float, float], torch.Tensor]:
+        """Units of the two factors, and all norms: one round trip to all parts."""
+        every = range(len(self.shards.lengths))
+        calls = dict.fromkeys(every, (*self._tables, self._constant))
+        found = self.shards.run(_measured, calls)
+        # A unit grows with the longest row, so that of all rows is the largest.
+        left_unit, right_unit = (max(found[i][0][k] for i in every) for k in range(2))
+        norms = [
+            found[i][1] * (found[i][0][0] / left_unit) * (found[i][0][1] / right_unit)
+            for i in every
+        ]
+        return (left_unit, right_unit), torch.from_numpy(np.concatenate(norms))
+
+
+# --- what runs where the rows are: pure functions of a state ------------------------
+
+
+def _factored(
+    state: Mapping[str, np.ndarray], left: str | None, right: str, constant: float
+) -> FactoredEmbedding:
+    first = None if left is None else from_numpy(state[left])
+    second = from_numpy(state[right])
+    return FactoredEmbedding(first, second, constant, (left or "", right))
+
+
+def _measured(state, left, right, constant):
+    part = _factored(state, left, right, constant)
+    return part.units, part.norms().numpy()
+
+
+def _fetched(state, left, right, constant, units, positions):
+    part = _factored(state, left, right, constant).in_units(units)
+    return rows_to_numpy(part.rows(torch.from_numpy(positions)))
+
+
+def _nearest(state, left, right, constant, units, low, high, centers):
+    part = _factored(state, left, right, constant).in_units(units)
+    return part.nearest_sq(slice(low, high), rows_from_numpy(centers)).numpy()
+
+
+# --- between torch and the arrays that travel ----------------------------------------
+
+
+def to_numpy(tensor: torch.Tensor) -> np.ndarray:
+    """Return a tensor as an array; bfloat16, which NumPy lacks, as named bits."""
+    tensor = tensor.detach().cpu()
+    if tensor.dtype == torch.bfloat16:
+        return tensor.contiguous().view(torch.int16).numpy().view(_BFLOAT16)
+    return tensor.numpy()
+
+
+def from_numpy(array: np.ndarray) -> torch.Tensor:
+    """Return what `to_numpy` was given, without a copy."""
+    if array.dtype == _BFLOAT16:
+        bits = np.require(array.view(np.int16), requirements="W")
+        return torch.from_numpy(bits).view(torch.bfloat16)
+    return as_tensor(array, "table")
+
+
+def rows_to_numpy(rows: Rows) -> tuple[Any, ...]:
+    """Return the arrays that rows are made of."""
+    tables = (rows.left, rows.right, rows.left_sq, rows.right_sq)
+    return (*(None if t is None else t.numpy() for t in tables), rows.constant)
+
+
+def rows_from_numpy(arrays: tuple[Any, ...]) -> Rows:
+    """Return the rows that `rows_to_numpy` was given."""
+    *tables, constant = arrays
+    left, right, left_sq, right_sq = (
+        None if t is None else torch.from_numpy(np.require(t, requirements="W"))
+        for t in tables
+    )
+    return Rows(left, right, constant, left_sq, right_sq)

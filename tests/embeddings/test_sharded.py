@@ -1,0 +1,125 @@
+"""Factors on several machines against the same factors on one."""
+
+import numpy as np
+import pytest
+import torch
+
+from skbadge.embeddings import DenseEmbedding, Embedding, GradientEmbedding
+from skbadge.embeddings._sharded import ShardedEmbedding, from_numpy, to_numpy
+from skbadge.exceptions import InvalidInputError
+from tests.embeddings._shards import sharded
+
+LENGTHS = (7, 0, 1, 12)
+KINDS = {
+    "float32": (torch.float32, 1.0),
+    "float64": (torch.float64, 1.0),
+    "bfloat16": (torch.bfloat16, 1.0),
+    "tiny": (torch.float32, 1e-20),
+    "huge": (torch.float64, 1e200),
+}
+
+
+def factors(kind, seed=0):
+    dtype, size = KINDS[kind]
+    generator = torch.Generator().manual_seed(seed)
+    left = torch.randn(20, 3, generator=generator, dtype=torch.float64)
+    right = torch.randn(20, 5, generator=generator, dtype=torch.float64)
+    # One part alone would be measured in another unit.
+    left[:7] *= 1e-6
+    return (left * size).to(dtype), (right * size).to(dtype)
+
+
+def both(kind, bias=False):
+    left, right = factors(kind)
+    tables = sharded({"residual": left, "features": right}, LENGTHS)
+    whole = GradientEmbedding(left, right, bias=bias)
+    return ShardedEmbedding(*tables.values(), bias=bias), whole
+
+
+def same_rows(found, expected):
+    for name in ("left", "right", "left_sq", "right_sq"):
+        assert torch.equal(getattr(found, name), getattr(expected, name)), name
+    assert found.constant == expected.constant
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_norms_and_rows_are_those_of_one_machine(kind, bias):
+    parts, whole = both(kind, bias)
+    assert isinstance(parts, Embedding)
+    assert len(parts) == 20
+    assert (parts.scale, parts.dtype) == (whole.scale, whole.dtype)
+    torch.testing.assert_close(parts.norms(), whole.norms(), rtol=1e-15, atol=0)
+    order = np.array([19, 3, 3, 8, 0, 7, 12])
+    same_rows(parts.rows(order), whole.rows(torch.from_numpy(order)))
+    none = parts.rows(np.array([], dtype=np.intp))
+    assert none.right.shape == (0, 5) and none.left.shape == (0, 3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nearest_distances_are_those_of_one_machine(kind):
+    parts, whole = both(kind)
+    centers = torch.tensor([2, 9, 15])
+    for part in (slice(None), slice(3, 9), slice(8, 8)):
+        found = parts.nearest_sq(part, parts.rows(centers))
+        expected = whole.nearest_sq(part, whole.rows(centers))
+        assert torch.equal(found, expected)
+    assert (parts.nearest_sq(slice(None), parts.rows(centers))[centers] == 0).all()
+
+
+def test_plain_vectors():
+    right = factors("float32")[1]
+    parts = ShardedEmbedding(None, sharded({"features": right}, LENGTHS)["features"])
+    whole = DenseEmbedding(right)
+    assert torch.equal(parts.norms(), whole.norms())
+    rows = parts.rows([4, 18])
+    assert rows.left is None
+    assert torch.equal(rows.right, whole.rows(torch.tensor([4, 18])).right)
+
+
+def test_round_trips_are_few():
+    parts, _ = both("float32")
+    shards = parts.shards
+    parts.norms()
+    parts.norms()
+    assert shards.rounds == 1
+    parts.rows([1, 8, 19])
+    assert shards.rounds == 2
+    parts.nearest_sq(slice(None), parts.rows([0]))
+    assert shards.rounds == 4
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda table: table.float(),
+        lambda table: table[0],
+        np.asarray,
+        len,
+    ],
+)
+def test_a_table_in_parts_is_not_read_whole(use):
+    table = sharded({"features": torch.ones(5, 2)}, (2, 3))["features"]
+    if use is len:
+        assert len(table) == 5
+        return
+    with pytest.raises(InvalidInputError, match="reads the pool's features whole"):
+        use(table)
+
+
+def test_nan_in_a_part_is_refused():
+    right = torch.ones(5, 2)
+    right[3, 1] = torch.nan
+    table = sharded({"features": right}, (2, 3))["features"]
+    with pytest.raises(InvalidInputError, match="must be finite"):
+        ShardedEmbedding(None, table).norms()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_arrays_that_travel_come_back_as_they_were(dtype):
+    tensor = torch.randn(4, 3).to(dtype)
+    array = to_numpy(tensor)
+    assert isinstance(array, np.ndarray)
+    again = from_numpy(array)
+    assert again.dtype == dtype
+    assert torch.equal(again, tensor)
