@@ -35,7 +35,7 @@ VARIANTS = [
     BALD(source="laplace"),
     BatchBALD(source="laplace", n_samples=3, most_configurations=30),
     ClassQuota(BADGE()),
-    ClassQuota(RandomSampling(), quota={1: 0.5, 3: 0.2}),
+    ClassQuota(RandomSampling(), quota={1: 0.5, 2: 0.2}),
     ClusterMargin(clusters=[0, 1, 2, 3] * 25),
     KMeansSampling(features="input"),
     KMeansSampling(normalize=True),

@@ -1,0 +1,51 @@
+"""Every strategy asks through a learner, of nets with several classes and of two."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from tests._learning import make_binary_net, make_data, make_learner, make_net
+from tests._strategies import all_strategies
+
+X, Y = make_data(80)
+POOL, POOL_Y = make_data(60, seed=1)
+ALL = [s for s in all_strategies() if not np.size(getattr(s, "clusters", None)) > 1]
+
+
+def rounds(learner, y, pool_y):
+    learner.fit(X[:20], y[:20])
+    chosen = learner.query(POOL, n=4)
+    assert len(set(chosen.tolist())) == 4
+    learner.teach(POOL[chosen], pool_y[chosen])
+    some = np.arange(5, 40, 3)
+    chosen = learner.query(POOL, n=3, candidates=some)
+    assert set(chosen) <= set(some)
+
+
+@pytest.mark.parametrize("strategy", ALL, ids=lambda s: " ".join(repr(s).split()))
+def test_rounds_with_a_learner(strategy):
+    rounds(make_learner(clone(strategy)), Y, POOL_Y)
+
+
+def reads_dropout(strategy):
+    return strategy.needs.samples > 0
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [s for s in ALL if not reads_dropout(s)],
+    ids=lambda s: " ".join(repr(s).split()),
+)
+def test_nets_of_one_logit(strategy):
+    # The columns of such a net are two, and quotas may name more.
+    if isinstance(getattr(strategy, "quota", None), dict):
+        strategy = clone(strategy).set_params(quota={1: 0.5})
+    learner = make_learner(clone(strategy), net=make_binary_net())
+    rounds(learner, Y > 0, POOL_Y > 0)
+
+
+def test_a_net_without_dropout_is_told_of_the_other_source():
+    strategy = next(s for s in ALL if reads_dropout(s))
+    learner = make_learner(strategy, net=make_net(module__dropout=0.0)).fit(X, Y)
+    with pytest.raises(ValueError, match=r'BALD\(source="laplace"\)'):
+        learner.query(POOL, n=2)
