@@ -79,7 +79,7 @@ plt.show()
 
 # %%
 # The dotted line is the number of rare digits in the pool. Random rows miss most of
-# them. BADGE finds many by itself, since the net is unsure of a digit that it has hardly
+# them. BADGE finds many by itself, since the net is unsure of a digit it has hardly
 # seen; quotas around it change little here. They matter where a strategy does not look
 # for what is rare, and where a class must not be left to chance;
 # ``learner.last_selection_.notes`` says when the pool had too few rows of one.
