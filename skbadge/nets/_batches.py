@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +14,7 @@ from torch.utils.data import DataLoader
 from skbadge.exceptions import InvalidInputError
 from skbadge.nets._dataset import ModuleDataset
 from skbadge.nets._estimators import input_format, overrides
+from skbadge.nets._steps import Steps
 from skbadge.utils._rows import is_lazy, n_rows, take
 from skbadge.utils._tree import leaves
 
@@ -33,18 +36,20 @@ _PAIRS = (
 )
 
 
-def batch_size_of(net):
+def batch_size_of(net: Any) -> int:
     """Return the batch size of a net's predictions; -1 stands for all rows at once."""
     return net.get_params_for("iterator_valid").get("batch_size", net.batch_size)
 
 
-def first_batch(net, n_rows):
+def first_batch(net: Any, n_rows: int) -> slice:
     """Return the slice of the rows that a net's first batch holds."""
     size = batch_size_of(net)
     return slice(0, n_rows if size == -1 else min(size, n_rows))
 
 
-def iterate_chunks(X, positions, batch_size):
+def iterate_chunks(
+    X: Any, positions: np.ndarray, batch_size: int
+) -> Iterator[slice | np.ndarray]:
     """Cut positions into runs of about `_CHUNK_BYTES`, as slices if they can be.
 
     A run is a multiple of the batch size, so that no batch is cut short. A data set
@@ -63,7 +68,9 @@ def iterate_chunks(X, positions, batch_size):
         yield cut(start, start + size)
 
 
-def iterate_parts(X, positions, batch_size, steps=None):
+def iterate_parts(
+    X: Any, positions: np.ndarray, batch_size: int, steps: Steps | None = None
+) -> Iterator[Any]:
     """Yield rows as they reach the net, as many at a time as little memory holds.
 
     Parameters
@@ -109,7 +116,7 @@ def iterate_parts(X, positions, batch_size, steps=None):
         size = _part_size(widest, batch_size)
 
 
-def _part_size(n_bytes, batch_size):
+def _part_size(n_bytes: int, batch_size: int) -> int:
     """Return how many rows of so many bytes make a part."""
     size = _CHUNK_BYTES // n_bytes
     if batch_size == -1:
@@ -119,7 +126,7 @@ def _part_size(n_bytes, batch_size):
     return max(batch_size, size // batch_size * batch_size)
 
 
-def _cut(positions):
+def _cut(positions: np.ndarray) -> Callable[[int, int], slice | np.ndarray]:
     """Return a function that gives positions as slices, if they can be."""
     if (np.diff(positions) == 1).all():
         first, count = int(positions[0]), len(positions)
@@ -127,11 +134,11 @@ def _cut(positions):
     return lambda begin, end: positions[begin:end]
 
 
-def _n_bytes(rows):
+def _n_bytes(rows: Any) -> int:
     return sum(map(_bytes_of_leaf, leaves(rows)))
 
 
-def _bytes_of_leaf(leaf):
+def _bytes_of_leaf(leaf: Any) -> int:
     if isinstance(leaf, torch.Tensor):
         return leaf.numel() * leaf.element_size()
     if hasattr(leaf, "memory_usage"):
@@ -142,7 +149,7 @@ def _bytes_of_leaf(leaf):
     return 8 * int(np.prod(shape)) if shape else sys.getsizeof(leaf)
 
 
-def iterate_batches(net, X):
+def iterate_batches(net: Any, X: Any) -> Iterator[Any]:
     """Yield the batches that skorch would make of ``X``, by slices where it may.
 
     Yields
@@ -171,7 +178,7 @@ def iterate_batches(net, X):
         yield batch
 
 
-def check_loader(net):
+def check_loader(net: Any) -> None:
     """Refuse a loader for predictions that leaves rows out or changes their order.
 
     Raises
@@ -188,7 +195,7 @@ def check_loader(net):
             )
 
 
-def check_items(dataset, net, *, training):
+def check_items(dataset: Any, net: Any, *, training: bool) -> None:
     """Look at one item of a torch ``Dataset``, before a training is paid for.
 
     Parameters
@@ -214,13 +221,13 @@ def check_items(dataset, net, *, training):
         raise InvalidInputError(f"{_PAIRS} Got items of {_described(item)} instead.")
 
 
-def _described(batch):
+def _described(batch: Any) -> str:
     if isinstance(batch, (tuple, list)):
         return f"{len(batch)} parts"
     return f"type {type(batch).__name__}"
 
 
-def _may_slice(net, X):
+def _may_slice(net: Any, X: Any) -> bool:
     """Say whether batches can be cut from arrays without skorch's loader."""
     kind = getattr(net.dataset, "func", net.dataset)
     plain = {"batch_size", "num_workers", "pin_memory", "shuffle", "drop_last"}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,8 +54,14 @@ class ModuleDataset(Dataset):
     """
 
     def __init__(
-        self, X, y=None, length=None, *, dtype=torch.float32, takes_integers=False
-    ):
+        self,
+        X: Any,
+        y: np.ndarray | None = None,
+        length: int | None = None,
+        *,
+        dtype: torch.dtype = torch.float32,
+        takes_integers: bool = False,
+    ) -> None:
         X = as_rows(X)
         self._is_lazy = is_lazy(X)
         X = without_labels(X) if self._is_lazy else as_numbers(X)
@@ -69,27 +76,31 @@ class ModuleDataset(Dataset):
         self.dtype = dtype
         self.takes_integers = takes_integers
 
-    def transform(self, X, y):
+    def transform(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Convert one row."""
         y = torch.zeros(1) if y is None else y
         X = _read_row(X) if self._is_lazy else X
         return self._convert(X, _row_of_sparse), y
 
-    def batch(self, rows):
+    def batch(self, rows: slice) -> Any:
         """Return rows ``rows`` (a slice) at once, as copies a module may write to."""
         return self._convert(take(self.X, rows), _rows_of_sparse, copy=True)
 
-    def as_tensors(self):
+    def as_tensors(self) -> tuple[Any, torch.Tensor]:
         """Return ``(X, y)`` whole, for iterators that hold their data in memory."""
         y = torch.zeros(len(self)) if self.y is None else torch.as_tensor(self.y)
         if self._is_lazy:
             return default_collate([self[i][0] for i in range(len(self))]), y
         return self._convert(self.X, _rows_of_sparse), y
 
-    def _convert(self, X, densify, copy=False):
+    def _convert(
+        self, X: Any, densify: Callable[[Any], np.ndarray], copy: bool = False
+    ) -> Any:
         return mapped(partial(self._as_tensor, densify=densify, copy=copy), X)
 
-    def _as_tensor(self, X, densify, copy):
+    def _as_tensor(
+        self, X: Any, densify: Callable[[Any], np.ndarray], copy: bool
+    ) -> torch.Tensor:
         if sparse.issparse(X):
             X = densify(X)
         if not isinstance(X, torch.Tensor):
@@ -111,18 +122,18 @@ class RelabeledDataset(TorchDataset):
         Encoded labels.
     """
 
-    def __init__(self, dataset, y):
+    def __init__(self, dataset: Any, y: np.ndarray) -> None:
         self.dataset = dataset
         self.y = y
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
         return self.dataset[index][0], self.y[index]
 
 
-def _read_row(row):
+def _read_row(row: Any) -> Any:
     """Return an item of a data set with arrays in the place of lists of numbers."""
     if isinstance(row, Mapping):
         return {key: _read_row(part) for key, part in row.items()}
@@ -132,15 +143,15 @@ def _read_row(row):
     return [_read_row(part) for part in row] if isinstance(row, (list, tuple)) else row
 
 
-def _row_of_sparse(row):
+def _row_of_sparse(row: Any) -> np.ndarray:
     return row.toarray().reshape(-1)
 
 
-def _rows_of_sparse(rows):
+def _rows_of_sparse(rows: Any) -> np.ndarray:
     return rows.toarray()
 
 
-def _array_to_tensor(array):
+def _array_to_tensor(array: np.ndarray) -> torch.Tensor:
     if array.dtype.kind not in "fiub":
         raise InvalidInputError(
             f"The net takes numbers. Got an array of dtype {array.dtype} instead: "
@@ -158,7 +169,7 @@ def _array_to_tensor(array):
     return torch.from_numpy(array)
 
 
-def check_bare(X):
+def check_bare(X: Any) -> None:
     """Refuse rows that only a step before the net could make into numbers.
 
     Raises
@@ -190,13 +201,13 @@ def check_bare(X):
     )
 
 
-def _holds_numbers(row):
+def _holds_numbers(row: Any) -> bool:
     if isinstance(row, (list, tuple)):
         return numbers_of(row) is not None
     return isinstance(row, (np.ndarray, torch.Tensor))
 
 
-def check_first_row(X):
+def check_first_row(X: Any) -> None:
     """Look at the first row of what is read row by row, before a training is paid for.
 
     Raises
@@ -217,7 +228,7 @@ def check_first_row(X):
             )
 
 
-def as_numbers(X):
+def as_numbers(X: Any) -> Any:
     """Return ``X`` with arrays of numbers in the place of tables and of objects.
 
     Raises
@@ -243,7 +254,7 @@ def as_numbers(X):
     return _objects_to_numbers(X) if is_object else X
 
 
-def _frame_to_array(frame):
+def _frame_to_array(frame: pd.DataFrame) -> np.ndarray:
     frame = frame.infer_objects()
     strange = [
         str(name)
@@ -268,12 +279,12 @@ def _frame_to_array(frame):
     return frame.to_numpy(dtype=common, **missing)
 
 
-def _numpy_type(dtype):
+def _numpy_type(dtype: Any) -> Any:
     plain = getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype))
     return plain if plain.kind in "fiub" else np.dtype(np.float64)
 
 
-def _objects_to_numbers(array):
+def _objects_to_numbers(array: np.ndarray) -> np.ndarray:
     """Convert objects that are all numbers; leave others, for the error they get."""
     try:
         found = np.array(array.ravel().tolist())
@@ -283,7 +294,7 @@ def _objects_to_numbers(array):
     return found.reshape(array.shape) if are_numbers else array
 
 
-def nonfinite_row(X):
+def nonfinite_row(X: Any) -> int | None:
     """Return the position of a row with NaN or infinity, or None where none has.
 
     Parameters
@@ -295,7 +306,7 @@ def nonfinite_row(X):
     return next((row for row in found if row is not None), None)
 
 
-def _nonfinite_row(X):
+def _nonfinite_row(X: Any) -> int | None:
     if sparse.issparse(X):
         X = X.tocoo()
     bad = _nonfinite(X.data if sparse.issparse(X) else X)
@@ -304,7 +315,7 @@ def _nonfinite_row(X):
     return int(X.row[bad][0] if sparse.issparse(X) else np.argwhere(bad)[0][0])
 
 
-def _nonfinite(values):
+def _nonfinite(values: Any) -> np.ndarray | None:
     # A sum costs no memory, and where it is finite, so is all that was summed.
     if isinstance(values, torch.Tensor):
         values = values.detach()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from sklearn.frozen import FrozenEstimator
@@ -40,14 +42,14 @@ _EXPECTED = (
 )
 
 
-def unwrap(estimator):
+def unwrap(estimator: Any) -> Any:
     """Return what is inside ``FrozenEstimator``, or the estimator itself."""
     while isinstance(estimator, FrozenEstimator):
         estimator = estimator.estimator
     return estimator
 
 
-def split_estimator(estimator):
+def split_estimator(estimator: Any) -> tuple[Steps | None, Any]:
     """Split an estimator into its steps and its net.
 
     Parameters
@@ -70,7 +72,7 @@ def split_estimator(estimator):
     return Steps(steps) if steps else None, net
 
 
-def _flat(steps):
+def _flat(steps: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     for name, step in steps:
         if isinstance(unwrap(step), Pipeline):
             yield from _flat(unwrap(step).steps)
@@ -78,12 +80,12 @@ def _flat(steps):
             yield name, step
 
 
-def find_net(estimator):
+def find_net(estimator: Any) -> Any:
     """Return the skorch net of an estimator."""
     return split_estimator(estimator)[1]
 
 
-def is_frozen(estimator):
+def is_frozen(estimator: Any) -> bool:
     """Say whether the net of an estimator must not be trained."""
     if isinstance(estimator, FrozenEstimator):
         return True
@@ -92,25 +94,25 @@ def is_frozen(estimator):
     return False
 
 
-def is_binary(net):
+def is_binary(net: Any) -> bool:
     """Say whether a net has one logit for two classes."""
     return isinstance(net, NeuralNetBinaryClassifier)
 
 
-def overrides(net, method):
+def overrides(net: Any, method: str) -> bool:
     """Say whether a net's class has a method of its own in the place of skorch's."""
     kinds = (NeuralNet, NeuralNetClassifier, NeuralNetBinaryClassifier)
     return getattr(type(net), method) not in [getattr(kind, method) for kind in kinds]
 
 
-def converts(net):
+def converts(net: Any) -> bool:
     """Say whether a net's rows are converted here, not by a user's own data set."""
     dataset = getattr(net, "dataset", None)
     ours = dataset is Dataset or getattr(dataset, "func", dataset) is ModuleDataset
     return ours and not overrides(net, "get_dataset")
 
 
-def check_estimator_kind(estimator):
+def check_estimator_kind(estimator: Any) -> None:
     """Refuse what is no skorch classifier, and pipelines frozen in part.
 
     Raises
@@ -163,7 +165,7 @@ class InputFormat:
     takes_integers: bool
 
 
-def input_format(net):
+def input_format(net: Any) -> InputFormat:
     """Return the `InputFormat` of an initialized net.
 
     A module with an embedding layer takes integers; to any other, scikit-learn's users
@@ -178,7 +180,7 @@ def input_format(net):
     return InputFormat(dtype, takes_integers)
 
 
-def adapt_dataset(net, format):
+def adapt_dataset(net: Any, format: InputFormat) -> None:
     """Put `ModuleDataset` in the place of skorch's default data set, in place.
 
     A user's own data set class is left alone.
@@ -189,7 +191,7 @@ def adapt_dataset(net, format):
         )
 
 
-def copy_frozen(estimator):
+def copy_frozen(estimator: Any) -> Any:
     """Copy a fitted estimator, ready for any array; the user's own stays untouched."""
     copied = duplicate(unwrap(estimator))
     net = find_net(copied)
@@ -197,7 +199,7 @@ def copy_frozen(estimator):
     return copied
 
 
-def duplicate(estimator):
+def duplicate(estimator: Any) -> Any:
     """Copy a fitted estimator with its weights and the state of its optimizer.
 
     ``copy.deepcopy`` alone would pickle the net, as skorch has it, and fail on modules
@@ -205,7 +207,8 @@ def duplicate(estimator):
     keep something of their last pass, such as the state of an LSTM.
     """
     net = find_net(estimator)
-    twin = type(net).__new__(type(net))
+    kind: Any = type(net)
+    twin = kind.__new__(kind)
     memo = {id(net): twin}
     for module in vars(net).values():
         if isinstance(module, nn.Module):
@@ -214,7 +217,7 @@ def duplicate(estimator):
     return copy.deepcopy(estimator, memo)
 
 
-def _detached_results(module):
+def _detached_results(module: nn.Module) -> dict[int, torch.Tensor]:
     """Return copies of the results of a pass that modules keep, by the results' ids."""
     return {
         id(tensor): tensor.detach().clone()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from torch.utils.data import ConcatDataset, Subset, TensorDataset
 
@@ -16,7 +18,7 @@ _ATTRIBUTES = ("targets", "labels")
 _COLUMNS = ("label", "labels")
 
 
-def labels_of(X):
+def labels_of(X: Any) -> np.ndarray | None:
     """Return the labels that a data set holds beside its rows.
 
     Parameters
@@ -54,14 +56,15 @@ def labels_of(X):
     return np.asarray([_plain(X[i][1]) for i in range(len(X))])
 
 
-def _known_labels(X):
+def _known_labels(X: Any) -> np.ndarray | None:
     """Return all labels without reading rows, or None."""
     if type(X) is Subset:
         inner = _known_labels(X.dataset)
         return None if inner is None else inner[np.asarray(X.indices, dtype=np.intp)]
     if type(X) is ConcatDataset:
         parts = [_known_labels(part) for part in X.datasets]
-        return None if any(part is None for part in parts) else np.concatenate(parts)
+        some = [part for part in parts if part is not None]
+        return np.concatenate(some) if len(some) == len(parts) else None
     if type(X) is TensorDataset and len(X.tensors) == 2:
         return X.tensors[1].detach().cpu().numpy()
     for name in _ATTRIBUTES:
@@ -71,15 +74,15 @@ def _known_labels(X):
     return None
 
 
-def _agrees(label, item):
+def _agrees(label: Any, item: Any) -> bool:
     return bool(np.all(np.asarray(label) == np.asarray(_plain(item[1]))))
 
 
-def _plain(label):
+def _plain(label: Any) -> Any:
     return label.item() if hasattr(label, "item") and np.size(label) == 1 else label
 
 
-def label_column(X):
+def label_column(X: Any) -> str | None:
     """Return the name of the column with the labels of a Hugging Face data set."""
     classes = [name for name, kind in X.features.items() if hasattr(kind, "names")]
     if len(classes) == 1:
@@ -87,7 +90,7 @@ def label_column(X):
     return next((name for name in _COLUMNS if name in X.features), None)
 
 
-def without_labels(X):
+def without_labels(X: Any) -> Any:
     """Return a Hugging Face data set without its labels; others as they are.
 
     The labels that count are those a learner was taught, so they are no input.
@@ -96,7 +99,7 @@ def without_labels(X):
     return X if name is None else X.remove_columns(name)
 
 
-def class_names(X, net):
+def class_names(X: Any, net: Any) -> list[str] | None:
     """Return the names of all classes that a data set or a module's settings give.
 
     Parameters
@@ -121,7 +124,7 @@ def class_names(X, net):
     return None if names is None else [str(name) for name in names]
 
 
-def _names_of_torch(X):
+def _names_of_torch(X: Any) -> list[str] | None:
     while type(X) is Subset:
         X = X.dataset
     if type(X) is ConcatDataset:
@@ -132,7 +135,7 @@ def _names_of_torch(X):
     return list(names) if texts and names else None
 
 
-def _names_of_module(net):
+def _names_of_module(net: Any) -> list[str] | None:
     params = net.get_params_for("module")
     holders = [getattr(net, "module_", None), net.module, params.get("config")]
     for holder in holders:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from skbadge.exceptions import ModuleOutputError
@@ -12,7 +14,7 @@ from skbadge.utils._rows import n_rows
 __all__ = ["predicted"]
 
 
-def predicted(estimator, method, X):
+def predicted(estimator: Any, method: str, X: Any) -> np.ndarray:
     """Return what a method of the net answers for each row, in their order.
 
     The rows are read and sent through the steps before the net as in a pass over a

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -22,12 +23,12 @@ __all__ = [
 _TOLERANCE = 1e-3
 
 
-def unwrapped_criterion(net):
+def unwrapped_criterion(net: Any) -> Any:
     """Return a net's criterion as its author wrote it, compiled or not."""
     return getattr(net.criterion_, "_orig_mod", net.criterion_)
 
 
-def scores_of(answer):
+def scores_of(answer: Any) -> torch.Tensor:
     """Return the class scores in a module's answer.
 
     Of a tuple or list the first, as in skorch; of a dict (as models of ``transformers``
@@ -52,7 +53,7 @@ def scores_of(answer):
     return output
 
 
-def to_probabilities(net, answer):
+def to_probabilities(net: Any, answer: Any) -> tuple[torch.Tensor, bool]:
     """Apply the rule of skorch's ``predict_proba`` to one batch of module outputs.
 
     The rule is documented (``predict_nonlinearity``); skorch offers no public call that
@@ -95,7 +96,9 @@ def to_probabilities(net, answer):
     return output, False
 
 
-def check_distribution(net, proba, n_rows, eps=0.0):
+def check_distribution(
+    net: Any, proba: torch.Tensor, n_rows: int, eps: float = 0.0
+) -> None:
     """Refuse what are no probabilities of classes, one row for each of ``n_rows``.
 
     Parameters
@@ -130,7 +133,7 @@ def check_distribution(net, proba, n_rows, eps=0.0):
     )
 
 
-def check_own_predict_proba(net):
+def check_own_predict_proba(net: Any) -> None:
     """Refuse a ``predict_proba`` that may answer other probabilities than the pass.
 
     Raises
@@ -148,7 +151,7 @@ def check_own_predict_proba(net):
 
 
 @contextmanager
-def explained_bfloat16():
+def explained_bfloat16() -> Iterator[None]:
     """Say what to do where skorch hands bfloat16 to NumPy.
 
     Raises

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sklearn.base import clone
 
@@ -26,16 +28,16 @@ class Steps:
         Transformers, and samplers of imbalanced-learn, which only a training heeds.
     """
 
-    def __init__(self, steps):
+    def __init__(self, steps: Iterable[tuple[str, Any]]) -> None:
         self.steps = list(steps)
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Return what reaches the net of rows that are to be answered."""
         for made in self.stages(X):
             X = made
         return X
 
-    def stages(self, X):
+    def stages(self, X: Any) -> Iterator[Any]:
         """Yield what each step makes of rows, in their order."""
         for name, step in self.steps:
             if is_sampler(step):
@@ -46,7 +48,7 @@ class Steps:
             X = made
             yield X
 
-    def fresh_training_data(self, X, y):
+    def fresh_training_data(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Return rows and labels as they reach a net that begins to train.
 
         Clones of the steps are fitted; the steps stay as they are.
@@ -60,7 +62,7 @@ class Steps:
                     X = step.fit(X, y).transform(X)
         return X, y
 
-    def training_data(self, X, y):
+    def training_data(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Return rows and labels as they reach a net that goes on with its training.
 
         Transformers stay as fitted; samplers draw from the rows anew.
@@ -74,12 +76,12 @@ class Steps:
         return X, y
 
 
-def is_sampler(step):
+def is_sampler(step: Any) -> bool:
     """Say whether a step changes the number of rows in a training, and only there."""
     return hasattr(step, "fit_resample")
 
 
-def _check_count(name, X, made):
+def _check_count(name: str, X: Any, made: Any) -> None:
     """Refuse a step that leaves rows out or adds some: each is to be answered."""
     before, after = _counts(X), _counts(made)
     if before and after and not before & after:
@@ -91,7 +93,7 @@ def _check_count(name, X, made):
         )
 
 
-def _counts(rows):
+def _counts(rows: Any) -> set[int]:
     """Return the numbers of rows there may be: a list of arrays is read two ways."""
     found = {len(rows)} if isinstance(rows, (list, tuple)) else set()
     if several_inputs(rows) or kind_of(rows) is not None:
@@ -100,7 +102,7 @@ def _counts(rows):
 
 
 @contextmanager
-def _explained(name, X):
+def _explained(name: str, X: Any) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
