@@ -12,22 +12,16 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skbadge._contracts import Needs
-from skbadge.extraction._pass import collect_outputs
+from skbadge.learner._classes import check_labels
 from skbadge.learner._inputs import check_rows
+from skbadge.learner._labeled import LabeledSet, split_fit_params
 from skbadge.learner._learner import ActiveLearner
-from skbadge.learner._training import fit_router
+from skbadge.learner._model import Model
+from skbadge.learner._training import fit_router, routed
 from skbadge.nets._batches import first_batch
-from skbadge.nets._estimators import (
-    check_estimator_kind,
-    copy_frozen,
-    find_net,
-    is_frozen,
-    split_estimator,
-)
-from skbadge.strategies import RandomSampling
-from skbadge.utils._random import Purpose, draw_entropy, seed_for
+from skbadge.nets._estimators import check_estimator_kind, is_frozen
+from skbadge.utils._random import draw_entropy
 from skbadge.utils._rows import n_rows, take
-from skbadge.utils._torch import seeded_generators
 
 __all__ = ["PenultimateFeatures"]
 
@@ -129,20 +123,24 @@ class PenultimateFeatures(
         """
         check_estimator_kind(self.estimator)
         X = check_rows(self, X, reset=True)
-        self._entropy = draw_entropy(self.random_state)
+        entropy = draw_entropy(self.random_state)
         if is_frozen(self.estimator):
-            self.estimator_ = copy_frozen(self.estimator)
+            model = Model.frozen(self.estimator, entropy=entropy)
         else:
-            # The learner trains and checks labels; its strategy never gets to choose.
-            learner = ActiveLearner(
-                self.estimator,
-                strategy=RandomSampling(),
-                layer=self.layer,
-                random_state=self._entropy,
+            y = check_labels(y, X)
+            aligned, constants = split_fit_params(fit_params, len(y))
+            fit_params = routed(self, {**constants, **aligned})
+            settings = {"layer": self.layer}
+            begun = Model.begun(
+                self.estimator, X, y, classes=None, entropy=entropy, **settings
             )
-            self.estimator_ = learner.fit(X, y, **fit_params).estimator_
+            labeled = LabeledSet.begun(X, y, aligned)
+            model = begun.trained(
+                self.estimator, labeled, fit_params=fit_params, **settings
+            )
+        self._model, self.estimator_ = model, model.estimator
         # A whole batch: a module that looks at its batch may refuse less.
-        first = first_batch(find_net(self.estimator_), n_rows(X))
+        first = first_batch(model.net, n_rows(X))
         self._n_features_out = self._features(take(X, first)).shape[1]
         return self
 
@@ -173,15 +171,8 @@ class PenultimateFeatures(
         return self._features(check_rows(self, X, estimator=self.estimator_))
 
     def _features(self, X):
-        transformers, net = split_estimator(self.estimator_)
-        with seeded_generators(seed_for(self._entropy, Purpose.PREDICTION, 0)):
-            outputs = collect_outputs(
-                net,
-                X,
-                Needs(features=True),
-                transformers=transformers,
-                layer=self.layer,
-            )
+        needs = Needs(features=True)
+        outputs = self._model.outputs(X, None, needs, layer=self.layer)
         return outputs.features.cpu().numpy()
 
     def get_metadata_routing(self):

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from skbadge.exceptions import InvalidInputError
 from skbadge.learner._classes import check_labels
 from skbadge.learner._inputs import rows_for
 from skbadge.nets._estimators import find_net
@@ -164,18 +163,10 @@ class Simulation:
 
     def state(self):
         """Return what `resume` needs, as plain lists and numbers (fit for JSON)."""
-        strategy = self.learner.strategy_
-        learned = {
-            name: value.tolist() if isinstance(value, np.ndarray) else value
-            for name, value in vars(strategy).items()
-            if name.endswith("_") and not name.startswith("_")
-        }
-        probability = self.learner._labeled.probability
-        return {
-            "rounds": [chosen.tolist() for chosen in self.rounds],
-            "probability": [None if np.isnan(p) else p for p in probability.tolist()],
-            "strategy": learned,
-        }
+        state = self.learner.state()
+        # The next query is not open yet, and the last is answered whole.
+        del state["asked"], state["pending"]
+        return {"rounds": [chosen.tolist() for chosen in self.rounds], **state}
 
     def resume(self, state):
         """Go back to a state: the net is trained again under the seed it had then.
@@ -190,25 +181,11 @@ class Simulation:
         InvalidInputError
             With ``warm_start=True``, whose weights hang on all trainings before.
         """
-        if self.learner.warm_start:
-            raise InvalidInputError(
-                "A simulation can be resumed only with warm_start=False. Got a learner "
-                "with warm_start=True, whose weights hang on every training before: "
-                "run it in one go, or pickle the learner."
-            )
-        self.rounds = [np.array(chosen, dtype=np.intp) for chosen in state["rounds"]]
-        order = np.concatenate(self.rounds)
-        probability = [np.nan if p is None else p for p in state["probability"]]
-        self.learner._resume(
-            take(self.X, order),
-            self.y[order],
-            probability=np.array(probability, dtype=np.float64),
-            n_trainings=len(self.rounds),
-            strategy_state={
-                name: np.array(value) if isinstance(value, list) else value
-                for name, value in state["strategy"].items()
-            },
-        )
+        state = dict(state)
+        rounds = [np.array(chosen, dtype=np.intp) for chosen in state.pop("rounds")]
+        order = np.concatenate(rounds)
+        self.learner.restore(take(self.X, order), self.y[order], state)
+        self.rounds = rounds
 
     def _record(self, chosen):
         self.rounds.append(chosen)

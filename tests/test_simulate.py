@@ -195,5 +195,7 @@ def test_a_state_written_down_goes_on_as_before(name):
 def test_a_warm_start_cannot_be_resumed():
     simulation = Simulation(make_learner(ALBL(), warm_start=True), X, Y, **SIZES)
     simulation.start()
-    with pytest.raises(InvalidInputError, match="resumed only with warm_start=False"):
+    simulation.resume(simulation.state())
+    simulation.step()
+    with pytest.raises(InvalidInputError, match="With warm_start=True the weights"):
         simulation.resume(simulation.state())

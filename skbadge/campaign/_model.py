@@ -116,11 +116,7 @@ class Model:
 
     def strategy_state(self):
         """Return what the strategy learned, as plain lists and numbers."""
-        return {
-            name: value.tolist() if isinstance(value, np.ndarray) else value
-            for name, value in vars(self.learner.strategy_).items()
-            if name.endswith("_") and not name.startswith("_")
-        }
+        return self.learner.state()["strategy"]
 
     def query(self, batch, pool, n, candidates, cold_start):
         """Return the selection of the present model, or of ``cold_start``.
@@ -193,16 +189,12 @@ class Model:
             for id, batch in zip(labels, batches, strict=True)
         ]
         learner = clone(self.prototype)
-        learner._resume(
-            rows,
-            y,
-            probability=np.array(probability, dtype=np.float64),
-            n_trainings=number,
-            strategy_state={
-                name: np.array(value) if isinstance(value, list) else value
-                for name, value in memory.items()
-            },
-        )
+        state = {
+            "inclusion_probability": probability,
+            "n_trainings": number,
+            "strategy": memory,
+        }
+        learner.restore(rows, y, state)
         return learner
 
     def _rows(self, pool, labels):

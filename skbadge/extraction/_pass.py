@@ -170,7 +170,8 @@ def _run(net, X, positions, transformers, collector, verbose):
 def output_width(net, X, transformers=None):
     """Return the number of classes a net answers, seen on the first batch of ``X``.
 
-    A whole batch: a module that looks at its batch may refuse less.
+    That of its probabilities: an ordinal net may have one output less. A whole batch is
+    run: a module that looks at its batch may refuse less.
     """
     part = take(X, first_batch(net, n_rows(X)))
     if transformers is not None:

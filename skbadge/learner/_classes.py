@@ -12,7 +12,18 @@ from skbadge.nets._estimators import is_binary
 from skbadge.nets._labels import class_names, labels_of
 from skbadge.utils._rows import n_rows, stacking_hint
 
-__all__ = ["GIVEN", "check_labels", "encode", "in_order", "listed", "resolve_classes"]
+__all__ = [
+    "GIVEN",
+    "check_labels",
+    "distinct",
+    "encode",
+    "in_order",
+    "listed",
+    "may_be_columns",
+    "resolve_classes",
+    "too_narrow",
+    "unclear_columns",
+]
 
 # Where classes may be given, for messages. Not every wrapper of a net takes them.
 GIVEN = "classes=[...] of the ActiveLearner or of the net"
@@ -102,7 +113,7 @@ def _shape_of(y):
     return f"the shape {tuple(shape)}" if shape is not None else type(y).__name__
 
 
-def resolve_classes(y, given, net, width, *, certain=True, X=None):
+def resolve_classes(y, given, net, width, *, X=None):
     """Settle which class belongs to which column of the net's output.
 
     Parameters
@@ -115,9 +126,6 @@ def resolve_classes(y, given, net, width, *, certain=True, X=None):
         Its own parameter ``classes`` comes second.
     width : int or None
         Number of classes the net answers; None where that is not known yet.
-    certain : bool, default=True
-        Whether the width was seen; a width that is only guessed is no reason to
-        refuse.
     X : rows or None, default=None
         Where the names of all classes may be found: ``classes`` of a data set of
         torchvision, ``features`` of a Hugging Face one. They come third, with
@@ -141,20 +149,17 @@ def resolve_classes(y, given, net, width, *, certain=True, X=None):
     elif (named := _named_classes(y, class_names(X, net))) is not None:
         classes = named
     else:
-        classes = _distinct(y)
-        extended = (
-            width is not None
-            and width > len(classes)
-            and classes.dtype.kind in "iu"
-            and classes.min() >= 0
-            and classes.max() < width
-        )
-        if extended:
+        classes = distinct(y)
+        wider = width is not None and width > len(classes)
+        if wider and _are_integers(classes) and classes.max() < width:
             classes = np.arange(width)
     encode(y, classes)
     if is_binary(net) and len(classes) > 2:
-        width, certain = 2, True
-    if certain and width is not None and width != len(classes):
+        width = 2
+    narrow = width is not None and width < len(classes)
+    if narrow and source is None and not is_binary(net):
+        raise too_narrow(width, len(classes))
+    if width is not None and width != len(classes):
         raise InvalidInputError(
             f"The net answers {width} classes, but there are {len(classes)} classes "
             f"({listed(classes)}). Give all classes, in the order of the net's "
@@ -170,6 +175,37 @@ def _named_classes(y, names):
     if y.dtype.kind in "iu":
         return np.arange(len(names)) if 0 <= y.min() and y.max() < len(names) else None
     return np.asarray(names) if set(y.tolist()) <= set(names) else None
+
+
+def too_narrow(width, n_classes):
+    """Return the error of a net that has fewer columns than the labels need."""
+    return InvalidInputError(
+        f"The net answers {width} classes, but the labels need at least {n_classes}. "
+        "Change the width of the last layer, or give the classes in the order of its "
+        f"columns with {GIVEN}."
+    )
+
+
+def unclear_columns(classes, width):
+    """Return the error of integers that turn out to be numbers of columns too late."""
+    return InvalidInputError(
+        f"The net is {width} columns wide, which was not to be seen before its "
+        f"training began, and the labels are the integers {listed(classes)}: are they "
+        f"names of {len(classes)} classes, or numbers of columns? Give all classes, in "
+        f"the order of the net's columns, with {GIVEN}."
+    )
+
+
+def may_be_columns(classes):
+    """Say whether labels may be numbers of columns, of which some have no label yet.
+
+    Whether they are is for the width of the net to say.
+    """
+    return _are_integers(classes) and classes.max() >= len(classes)
+
+
+def _are_integers(classes):
+    return classes.dtype.kind in "iu" and classes.min() >= 0
 
 
 def _check_classes(source, name):
@@ -190,7 +226,14 @@ def _check_classes(source, name):
     return classes
 
 
-def _distinct(y):
+def distinct(y):
+    """Return the labels there are, each once and sorted.
+
+    Raises
+    ------
+    InvalidInputError
+        If they are of several types.
+    """
     try:
         return np.unique(y)
     except TypeError as error:

@@ -15,7 +15,7 @@ import torch
 
 from skbadge._contracts import Feedback, Selection
 from skbadge.exceptions import InvalidInputError
-from skbadge.utils._rows import join, take
+from skbadge.utils._rows import is_lazy, join, take
 
 __all__ = ["AskedBatch", "LabeledSet", "Pending", "split_fit_params"]
 
@@ -44,7 +44,18 @@ class LabeledSet:
     fit_params: dict = field(default_factory=dict)
     constants: dict = field(default_factory=dict)
 
+    @classmethod
+    def begun(cls, X, y, aligned):
+        """Begin a set with copies: the caller may go on to change the arrays."""
+        X = X if is_lazy(X) else take(X, np.arange(len(y)))
+        return cls(X, y, np.full(len(y), np.nan), aligned)
+
     def __len__(self):
+        return len(self.y)
+
+    @property
+    def n(self):
+        """Number of rows."""
         return len(self.y)
 
     def joined(self, X, y, probability, aligned):
@@ -88,7 +99,8 @@ class LabeledSet:
 
     def relabeled(self, positions, y):
         """Return the set with other labels for some rows."""
-        labels = self.y.copy()
+        # The common type: in a narrower one, a label could become another one.
+        labels = self.y.astype(np.result_type(self.y, y))
         labels[positions] = y
         return replace(self, y=labels)
 
@@ -198,8 +210,13 @@ class AskedBatch:
     open: np.ndarray
     own: bool = True
 
-    def matched(self, indices, n_new):
-        """Find which rows of the batch came back.
+    @property
+    def shown(self):
+        """The selection as a user sees it: positions in the pool."""
+        return replace(self.selection, indices=self.indices.copy())
+
+    def answered(self, indices, n_new):
+        """Take in that some rows came back with a label.
 
         Parameters
         ----------
@@ -210,11 +227,29 @@ class AskedBatch:
 
         Returns
         -------
-        taught : ndarray of int
-            Positions in the batch; empty where none of it came back.
-        new_rows : ndarray of int
-            Where each of them stands in the answer.
+        asked : AskedBatch
+            With fewer open rows.
+        probability : ndarray of shape (n_new,)
+            With which each had been chosen; NaN where it was not, or none is known.
+        pending : tuple of Pending
+            What the strategy is to be told after the next training.
         """
+        taught, new_rows = self._matched(indices, n_new)
+        probability = np.full(n_new, np.nan)
+        if self.selection.inclusion_probability is not None:
+            probability[new_rows] = self.selection.inclusion_probability[taught]
+        if not len(taught):
+            return self, probability, ()
+        still_open = self.open.copy()
+        still_open[taught] = False
+        asked = replace(self, open=still_open)
+        if not self.own:
+            return asked, probability, ()
+        n_unlabeled = self.n_candidates - int((~still_open).sum())
+        return asked, probability, (Pending(self.selection, taught, n_unlabeled),)
+
+    def _matched(self, indices, n_new):
+        """Return positions in the batch, and in the answer, of rows that came back."""
         if indices is None:
             whole = n_new == len(self.indices) and self.open.all()
             every = np.arange(n_new if whole else 0)
@@ -222,12 +257,6 @@ class AskedBatch:
         _, new_rows, taught = np.intersect1d(indices, self.indices, return_indices=True)
         is_open = self.open[taught]
         return taught[is_open], new_rows[is_open]
-
-    def closed(self, taught):
-        """Return the batch with some rows marked as taught."""
-        still_open = self.open.copy()
-        still_open[taught] = False
-        return replace(self, open=still_open)
 
 
 @dataclass(frozen=True, eq=False)

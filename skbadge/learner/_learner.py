@@ -2,62 +2,35 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
-from time import perf_counter
 
-import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
-from sklearn.utils import get_tags
-from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 
-from skbadge._contracts import Outputs
-from skbadge.exceptions import DivergedTrainingError
-from skbadge.extraction._pass import collect_outputs
-from skbadge.learner._bookkeeping import LabeledRowsMixin
-from skbadge.learner._classes import check_labels, encode
-from skbadge.learner._inputs import (
-    check_candidates,
-    check_indices,
-    check_rows,
-    check_strategy,
-    drawn_share,
-    rows_for,
-)
-from skbadge.learner._labeled import AskedBatch
-from skbadge.learner._trained import TrainedModelMixin
-from skbadge.nets._estimators import check_estimator_kind, find_net, split_estimator
-from skbadge.nets._predict import predicted
-from skbadge.nets._probabilities import check_distribution, explained_bfloat16
-from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
-from skbadge.utils._rows import n_rows
-from skbadge.utils._torch import seeded_generators
-from skbadge.utils._validation import check_n
+from skbadge.learner._classes import check_labels
+from skbadge.learner._inputs import check_indices, check_rows, rows_for
+from skbadge.learner._state import Known, State, bookkeeping, labels_kept
+from skbadge.learner._training import first_input_tags, fit_router
+from skbadge.learner._written import restored, written
+from skbadge.nets._estimators import check_estimator_kind
+from skbadge.utils._torch import one_at_a_time
 
 __all__ = ["ActiveLearner"]
 
 
-class ActiveLearner(
-    LabeledRowsMixin,
-    TrainedModelMixin,
-    ClassifierMixin,
-    MetaEstimatorMixin,
-    BaseEstimator,
-):
+class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """Ask which rows of a pool to label next, and learn from the answers.
 
-    Wraps a skorch classifier, unmodified. `fit` trains it on the rows that have labels,
-    `query` names the rows of a pool that are worth the next labels, `teach` takes those
-    labels in and trains again. It is itself a scikit-learn classifier.
+    Wraps a skorch classifier, unmodified. `fit` trains it on labelled rows, `query`
+    names the rows of a pool that are worth the next labels, `teach` takes those in and
+    trains again. It is itself a scikit-learn classifier.
 
     Parameters
     ----------
     estimator : NeuralNetClassifier, NeuralNetBinaryClassifier or Pipeline
         The net, or a pipeline that ends in one. ``FrozenEstimator`` around either
-        stands for a fitted one that must not be trained. skorch's default
-        ``train_split`` holds a fifth of the labels back and its default loader does not
-        shuffle: set ``train_split=None`` and ``iterator_train__shuffle=True`` unless
-        you want that.
+        stands for a fitted one that must not be trained. By default, skorch holds a
+        fifth of the labels back and does not shuffle: set ``train_split=None`` and
+        ``iterator_train__shuffle=True`` unless you want that.
     strategy : QueryStrategy or None, default=None
         How rows are chosen; None means ``BADGE()``.
     layer : str or None, default=None
@@ -106,7 +79,7 @@ class ActiveLearner(
 
     See Also
     --------
-    skbadge.simulate : Runs the loop of `query` and `teach` on data with known labels.
+    skbadge.simulate : Runs the loop on data with known labels.
 
     Notes
     -----
@@ -115,15 +88,9 @@ class ActiveLearner(
     so far: the same query twice gives the same answer, and a query cannot change the
     next training. Predictions too are fixed by the seed, where the net draws for them.
 
-    torch has one generator for all threads, so one thread at a time trains, predicts or
-    runs a net over a pool, whatever learner it uses; the others wait. Never wait, in
-    what such a call runs (a callback, a module, a data set), for another thread that
-    uses a learner: neither would go on. Calling a learner there oneself is fine.
-
-    References
-    ----------
-    .. [1] Ash et al., "Deep Batch Active Learning by Diverse, Uncertain Gradient Lower
-       Bounds", `arXiv:1906.03671 <https://arxiv.org/abs/1906.03671>`_.
+    One thread at a time trains or runs a net, the others wait. Never wait, in what such
+    a call runs (a callback, a module, a data set), for another thread that uses a
+    learner: neither would go on.
 
     Examples
     --------
@@ -146,6 +113,18 @@ class ActiveLearner(
     60
     """
 
+    # What was learned since `fit`, replaced as a whole.
+    _state = State()
+
+    X_ = Known("labeled.X", "Labelled rows, in the order in which they came.")
+    y_ = Known("labeled.y", "Labels of the labelled rows.")
+    n_labeled_ = Known("labeled.n", "Number of labelled rows.")
+    classes_ = Known("model.classes", "The classes, sorted where they can be.")
+    estimator_ = Known("model.estimator", "The fitted clone.")
+    strategy_ = Known("strategy", "The clone that answers queries.")
+    timings_ = Known("timings", "Seconds of the last training, pass and choice.")
+    last_selection_ = Known("asked.shown", "The last answer.", after="query(X_pool)")
+
     def __init__(
         self,
         estimator,
@@ -164,8 +143,6 @@ class ActiveLearner(
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
-
-    # ------------------------------------------------------------------ learning
 
     def fit(self, X, y, **fit_params):
         """Start a labelled set and train on it.
@@ -191,13 +168,14 @@ class ActiveLearner(
         InvalidInputError
             If an argument does not fit; nothing was changed then.
         """
-        serves = self._is_trained()
-        with self._undone_on_error():
-            constants = self._start(X, y, fit_params)
-            if serves:
-                # An earlier fit goes on serving if this one fails.
-                self._train(constants)
-        if not serves:
+        before = self._state
+        begun, constants = self._begun(X, y, fit_params)
+        if before.trained_model is not None:
+            # An earlier fit goes on serving if this one fails.
+            begun._train(constants)
+            self._state.check_labels_are_those_of(before)
+        self._become(begun)
+        if before.trained_model is None:
             # The labels stay, for refit().
             self._train(constants)
         return self
@@ -219,8 +197,8 @@ class ActiveLearner(
             fewer, other, or in another order than asked. None counts the rows as the
             last query's where their number is its ``n``.
         **fit_params : dict
-            The row-aligned ones given to `fit`, for the new rows. Others take the place
-            of earlier ones, and hold once a training with them has succeeded.
+            The row-aligned ones of `fit`, for the new rows. Others replace earlier
+            ones, and hold once a training with them has succeeded.
 
         Returns
         -------
@@ -237,18 +215,22 @@ class ActiveLearner(
         KeyboardInterrupt
             If the training was interrupted; as for `RefitError`.
         """
-        n_before = 0
-        if self._labeled is None:
-            rows = rows_for(self.estimator, X)
-            check_indices(indices, len(check_labels(y, rows)), self._asked)
-            with self._undone_on_error():
-                constants = self._start(X, y, fit_params)
+        check_estimator_kind(self.estimator)
+        if self._state.labeled is None:
+            labels = check_labels(y, rows_for(self.estimator, X))
+            check_indices(indices, len(labels), self._state.asked)
+            begun, constants = self._begun(X, y, fit_params)
+            self._become(begun)
+            n_new = self.n_labeled_
         else:
-            self._check_settings()
-            n_before = self.n_labeled_
-            constants = self._append(X, y, indices, fit_params)
-        kept = f"The {self.n_labeled_ - n_before} new labels are kept"
-        self._train_safely(kept, constants)
+            X = check_rows(self, X)
+            y = check_labels(y, X)
+            n_new = len(y)
+            with bookkeeping():
+                state = self._state.ready(self)
+                self._state, constants = state.taught(self, X, y, indices, fit_params)
+        with labels_kept(self._state, f"The {n_new} new labels are kept"):
+            self._train(constants)
         return self
 
     def refit(self):
@@ -264,17 +246,129 @@ class ActiveLearner(
             If there are no labelled rows yet.
         InvalidInputError
             If a parameter does not fit.
-        RefitError
-            If the training failed; as for `teach`.
-        KeyboardInterrupt
-            If the training was interrupted; as for `teach`.
+        RefitError, KeyboardInterrupt
+            If the training failed or was interrupted; as for `teach`.
         """
-        self._check_labeled("refit")
-        self._check_settings()
-        self._train_safely("All labels are kept")
+        self._state.needed_labels("refit")
+        check_estimator_kind(self.estimator)
+        self._change(lambda state: state.ready(self))
+        with labels_kept(self._state, "All labels are kept"):
+            self._train({})
         return self
 
-    # ------------------------------------------------------------------- asking
+    def forget(self, positions):
+        """Take rows out of the labelled set, for example labels found to be wrong.
+
+        Does not train: call `refit` when all corrections are made.
+
+        Parameters
+        ----------
+        positions : int or array-like of int
+            Positions in ``X_``, each once.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InvalidInputError
+            If a position is repeated or out of range, or no row would be left.
+        """
+        self._change(lambda state: state.without(positions))
+        return self
+
+    def relabel(self, positions, y):
+        """Correct labels of rows in the labelled set.
+
+        Does not train: call `refit` when all corrections are made.
+
+        Parameters
+        ----------
+        positions : int or array-like of int of shape (n,)
+            Positions in ``X_``, each once.
+        y : label or array-like of shape (n,)
+            Their right labels, members of ``classes_``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InvalidInputError
+            If a position is repeated or out of range, or a label is unknown.
+        """
+        self._change(lambda state: state.relabeled(positions, y))
+        return self
+
+    def state(self, *, parameters=False):
+        """Write down what `restore` needs beside the labelled rows.
+
+        Parameters
+        ----------
+        parameters : bool, default=False
+            Whether to copy the weights and buffers of the net too.
+
+        Returns
+        -------
+        dict
+            Plain lists and numbers, fit for JSON: ``n_trainings`` that succeeded;
+            ``entropy``, from which all seeds are made; ``inclusion_probability`` with
+            which each labelled row was chosen, None where unknown; what the
+            ``strategy`` has learned; the batch ``asked``; what is ``pending`` to be
+            told. And ``parameters``: tensors by names such as ``"module_.weight"``.
+
+        Raises
+        ------
+        LearnerNotFittedError
+            If there are no labelled rows, or no trained net for ``parameters``.
+        InvalidInputError
+            If the strategy has learned what cannot be written down.
+        """
+        self._state.needed_labels("state")
+        found = written(self._state)
+        if parameters:
+            model = self._state.needed_model(self, "state(parameters=True)")
+            found["parameters"] = model.parameters()
+        return found
+
+    def restore(self, X, y, state, **fit_params):
+        """Come back to a state that was written down: same model, same queries.
+
+        The last training is done again, under the seed it had and on all rows given,
+        unless ``parameters`` bring its result.
+
+        Parameters
+        ----------
+        X, y : as for `fit`
+            The labelled rows in their order, corrections included, and their labels.
+        state : dict
+            Answer of `state`; what is missing in it is as after the first `fit`.
+        **fit_params : dict
+            As for `fit`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InvalidInputError
+            If something does not fit; nothing was changed then. After more than one
+            warm-started training without ``parameters``: the weights hang on all.
+
+        Notes
+        -----
+        ``parameters`` hold weights and buffers, not the optimizer: a warm start goes on
+        with a new one. Steps of a pipeline are fitted again on the rows given.
+        """
+        begun, constants = self._begun(X, y, fit_params)
+        begun._state = restored(begun._state, state).repeated(
+            self, constants, state.get("parameters")
+        )
+        self._become(begun)
+        return self
 
     def query(self, X_pool, n=1, *, candidates=None, subsample=None):
         """Choose the rows of a pool that are worth the next labels.
@@ -283,13 +377,11 @@ class ActiveLearner(
         ----------
         X_pool : same kind as in `fit`
             The pool; unlabelled rows, or all rows together with `candidates`. Never
-            copied whole, so a ``numpy.memmap`` or a torch ``Dataset`` may be larger
-            than memory.
+            copied whole: it may be larger than memory.
         n : int, default=1
             Number of rows to choose.
         candidates : array-like of bool of shape (n_pool,) or of int, or None
-            Rows that may be chosen, as a mask or as positions; None for all. Only they
-            are run through the net.
+            Rows that may be chosen and are run, by mask or positions; None for all.
         subsample : float in (0, 1], int or None, default=None
             Share or number of the candidates, drawn at random by the seed, among which
             to choose: faster on huge pools, and blind to all other rows.
@@ -310,36 +402,19 @@ class ActiveLearner(
         SkbadgeError
             If the net does not answer as a classifier should; the message says more.
         """
-        strategy = self._query_strategy()
-        if self._labeled is None:
+        state = self._change(lambda state: state.renewed(self))
+        state.asker(self)
+        if state.labeled is None:
             X_pool = rows_for(self.estimator, X_pool)
         else:
-            reader = getattr(self, "estimator_", None)
+            reader = state.model.estimator
             X_pool = check_rows(self, X_pool, finite=False, estimator=reader)
-        n_pool = n_rows(X_pool)
-        rows = check_candidates(candidates, n_pool)
-        if subsample is not None:
-            generator = self._generator(Purpose.SUBSAMPLE)
-            rows = drawn_share(rows, n_pool, subsample, generator)
-        n_candidates = n_pool if rows is None else len(rows)
-        n = check_n(n, n_candidates, subsample)
-        started = perf_counter()
-        outputs = self._outputs(X_pool, rows, n_candidates, strategy.needs)
-        embedded = perf_counter()
-        found = strategy.select(outputs, n, self._generator(Purpose.QUERY))
-        selected = perf_counter()
-        self.timings_ = {
-            **getattr(self, "timings_", {}),
-            "embed": embedded - started,
-            "select": selected - embedded,
-        }
-        indices = np.asarray(found.indices, dtype=np.intp)
-        indices = indices if rows is None else rows[indices].astype(np.intp)
-        self._asked = AskedBatch(
-            found, indices, n_pool, n_candidates, open=np.ones(n, dtype=bool)
+        found = state.queried(
+            self, X_pool, n, candidates=candidates, subsample=subsample
         )
-        self.last_selection_ = replace(found, indices=indices.copy())
-        return indices.copy()
+        kept = {"asked": found.asked, "timings": found.timings}
+        self._change(lambda state: replace(state, **kept))
+        return found.asked.indices.copy()
 
     def predict_proba(self, X):
         """Return class probabilities.
@@ -361,10 +436,8 @@ class ActiveLearner(
         ModuleOutputError
             If what skorch makes of the module's output are no probabilities.
         """
-        proba = self._scored(X)
-        eps = np.finfo(proba.dtype).eps
-        check_distribution(find_net(self.estimator_), proba, len(proba), eps)
-        return proba
+        model = self._state.needed_model(self, "predict_proba")
+        return model.proba(check_rows(self, X, estimator=model.estimator))
 
     def predict(self, X):
         """Return the predicted class of each row.
@@ -379,82 +452,49 @@ class ActiveLearner(
         y : ndarray of shape (n_rows,)
             Members of ``classes_``.
         """
-        self._check_trained("predict")
-        # Through the scores of all classes, so that NaN does not pass for the first.
-        scores, net = self._scored(X), find_net(self.estimator_)
-        if type(net).predict is NeuralNetClassifier.predict:
-            return self.classes_[scores.argmax(axis=1)]
-        if type(net).predict is NeuralNetBinaryClassifier.predict:
-            (second,) = encode(self._columns[1:], self.classes_)
-            columns = (scores[:, second] > net.threshold).astype(np.intp)
-        else:
-            columns = np.asarray(self._predicted("predict", X)).astype(np.intp)
-        return self._columns[columns]
-
-    # ------------------------------------------------------------- scikit-learn
+        model = self._state.needed_model(self, "predict")
+        return model.predict(check_rows(self, X, estimator=model.estimator))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        transformers, _ = split_estimator(self.estimator)
-        if transformers is not None:
-            first = get_tags(transformers.steps[0][1]).input_tags
-            tags.input_tags.sparse = first.sparse
-            tags.input_tags.allow_nan = first.allow_nan
+        tags.input_tags = first_input_tags(self.estimator, tags.input_tags)
         return tags
 
-    # ------------------------------------------------------------------ private
+    def get_metadata_routing(self):
+        """Return a ``MetadataRouter``: how fit parameters are routed."""
+        return fit_router(self)
 
-    def _scored(self, X):
-        """Return what skorch takes for probabilities, without NaN, by ``classes_``."""
-        scores = np.asarray(self._predicted("predict_proba", X))
-        scores = scores[:, encode(self.classes_, self._columns)]
-        good = np.isfinite(scores).all(axis=1)
-        if not good.all():
-            raise DivergedTrainingError(
-                f"The net answers NaN or infinity in row {int(good.argmin())} of X. "
-                "Where such values are in the row itself, impute or remove them; else "
-                "the training diverged: lower the learning rate, scale the inputs, or "
-                "clip the gradients, then call refit()."
-            )
-        return scores
+    def __sklearn_is_fitted__(self):
+        return self._state.trained_model is not None
 
-    def _predicted(self, method, X):
-        self._check_trained(method)
-        X = check_rows(self, X, estimator=self.estimator_)
-        with seeded_generators(self._seed(Purpose.PREDICTION)), explained_bfloat16():
-            return predicted(self.estimator_, method, X)
-
-    def _query_strategy(self):
-        if self._is_trained():
-            self._renew_strategy()
-            return self.strategy_
+    def _begun(self, X, y, fit_params):
+        """Return a learner that begins anew beside this one, and its constants."""
         check_estimator_kind(self.estimator)
-        strategy = check_strategy(self.strategy)
-        if strategy.needs.trained:
-            self._check_trained("query")
-        return strategy
+        begun = type(self).__new__(type(self))
+        vars(begun).update(vars(self))
+        X = check_rows(begun, X, reset=True)
+        y = check_labels(y, X)
+        begun._state, constants = State.begun(self, X, y, fit_params)
+        return begun, constants
 
-    def _generator(self, purpose):
-        if not hasattr(self, "_entropy"):
-            # A copy of the seed: a query must not change what `fit` will draw from it.
-            entropy = draw_entropy(copy.deepcopy(self.random_state))
-            return spawn_generator(entropy, purpose, 0)
-        return spawn_generator(self._entropy, purpose, self._n_trainings)
+    def _become(self, other):
+        """Take over all that another learner knows, in one step."""
+        params = {name: getattr(self, name) for name in self.get_params(deep=False)}
+        self.__dict__ = {**vars(other), **params}
 
-    def _outputs(self, X_pool, rows, n_candidates, needs):
-        if not needs:
-            return Outputs(n_candidates, positions=rows)
-        transformers, net = split_estimator(self.estimator_)
-        with seeded_generators(self._seed(Purpose.POOL_PASS)):
-            return collect_outputs(
-                net,
-                X_pool,
-                needs,
-                rows=rows,
-                labeled=self.X_,
-                labels=encode(self.y_, self._columns),
-                transformers=transformers,
-                layer=self.layer,
-                n_classes=len(self.classes_),
-                verbose=self.verbose,
-            )
+    def _train(self, constants):
+        """Train on all labelled rows; swap the model in only when all is done."""
+        # The lock is held over the whole training, so that one thread's begins with
+        # what the other's has found.
+        with one_at_a_time():
+            before = self._state
+            trained = before.trained(self, constants)
+            self._change(lambda state: state.after_training(before, trained))
+
+    def _change(self, change):
+        """Put another state in the place of this one, and return it."""
+        with bookkeeping():
+            state = change(self._state)
+            if state is not self._state:
+                self._state = state
+        return state

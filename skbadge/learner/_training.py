@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import sklearn
+import torch
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
     process_routing,
 )
 from skorch.callbacks import Callback
+from torch import nn
 
 from skbadge.exceptions import InvalidInputError
-from skbadge.extraction._layers import check_layer_name, static_width
+from skbadge.extraction._layers import check_layer_name
 from skbadge.extraction._pass import output_width
-from skbadge.learner._classes import GIVEN, encode, resolve_classes
+from skbadge.learner._classes import (
+    distinct,
+    encode,
+    may_be_columns,
+    too_narrow,
+    unclear_columns,
+)
+from skbadge.nets._batches import first_batch
 from skbadge.nets._dataset import RelabeledDataset
 from skbadge.nets._estimators import (
     adapt_dataset,
@@ -28,17 +39,33 @@ from skbadge.nets._estimators import (
     input_format,
     is_binary,
     is_frozen,
+    overrides,
     split_estimator,
 )
-from skbadge.nets._predict import predicted
 from skbadge.nets._probabilities import explained_bfloat16
+from skbadge.nets._steps import is_sampler
 from skbadge.utils._interrupt import lasting_interrupts
-from skbadge.utils._rows import is_dataset
+from skbadge.utils._rows import is_dataset, n_rows, take
 from skbadge.utils._torch import preserved_generators, seeded_generators
 
-__all__ = ["fit_router", "probe_net", "told_strategy", "train"]
+__all__ = [
+    "answered_width",
+    "continue_training",
+    "first_input_tags",
+    "fit_router",
+    "load_parameters",
+    "modules_of",
+    "probe_net",
+    "resized_by_callbacks",
+    "routed",
+    "told_strategy",
+    "train_from_scratch",
+    "unlabeled",
+    "untrained",
+]
 
-_UNCHANGED = Callback.on_train_begin
+# Where a callback may change a net's layers.
+_MOMENTS = ("on_train_begin", "on_epoch_begin")
 
 
 def fit_router(owner):
@@ -54,101 +81,93 @@ def fit_router(owner):
     return router.add(estimator=owner.estimator, method_mapping=mapping)
 
 
-def probe_net(estimator, seed, layer):
+def first_input_tags(estimator, tags):
+    """Return input tags of a wrapper that takes what the first step takes."""
+    steps, _ = split_estimator(estimator)
+    if steps is None:
+        return tags
+    first = get_tags(steps.steps[0][1]).input_tags
+    return replace(tags, sparse=first.sparse, allow_nan=first.allow_nan)
+
+
+def routed(owner, fit_params):
+    """Return the fit parameters that the estimator of a wrapper gets."""
+    if not fit_params or not sklearn.get_config()["enable_metadata_routing"]:
+        return fit_params
+    return process_routing(owner, "fit", **fit_params).estimator.fit
+
+
+def probe_net(estimator, X, y, *, seed, layer):
     """Initialize a throw-away clone of the net, to see what it is made of.
+
+    Parameters
+    ----------
+    estimator : net or pipeline
+        Stays untouched.
+    X, y : rows, ndarray
+        Labelled rows, of which one batch is run.
+    seed : int
+        Under which the net is initialized.
+    layer : str or None
+        Name of the classification layer.
 
     Returns
     -------
     format : InputFormat
         Which numbers the module takes.
     width : int or None
-        Number of classes by its last linear layer; None where callbacks may still
-        resize the net when training begins.
+        Number of classes the net answers; None where that cannot be known yet.
+
+    Raises
+    ------
+    LayerError
+        If there is no such layer.
     """
     with seeded_generators(seed):
         net = clone(find_net(estimator)).initialize()
-    format = input_format(net)
-    if _resized_by_callbacks(net):
-        return format, None
-    if layer is not None:
-        check_layer_name(net.module_, layer)
-    return format, 2 if is_binary(net) else static_width(net.module_, layer)
+        format = input_format(net)
+        if resized_by_callbacks(net):
+            return format, 2 if is_binary(net) else None
+        if layer is not None:
+            check_layer_name(net.module_, layer)
+        adapt_dataset(net, format)
+        return format, 2 if is_binary(net) else _width_before(estimator, net, X, y)
 
 
-def _resized_by_callbacks(net):
+def _width_before(estimator, net, X, y):
+    """Return the width of a net that is not trained yet, or None.
+
+    The steps before a net are fitted for it only where the meaning of the labels hangs
+    on the width.
+    """
+    transformers, _ = split_estimator(estimator)
+    if transformers is None:
+        return _width_or_none(net, X)
+    if not may_be_columns(distinct(y)):
+        return None
+    try:
+        X = _fit_steps(clone(estimator), X, encode(y, distinct(y)))
+    except Exception:  # noqa: BLE001
+        # The training meets the same error, and is where a user expects it.
+        return None
+    return _width_or_none(net, X)
+
+
+def resized_by_callbacks(net):
+    """Say whether a net's callbacks may change its layers when training begins."""
     callbacks = net.callbacks if isinstance(net.callbacks, (list, tuple)) else []
     for callback in callbacks:
         callback = callback[1] if isinstance(callback, tuple) else callback
         kind = callback if isinstance(callback, type) else type(callback)
         # Those of the libraries themselves never change a layer.
         library = kind.__module__.split(".")[0] in ("skorch", "skbadge")
-        if not library and getattr(kind, "on_train_begin", None) is not _UNCHANGED:
+        own = [getattr(kind, m, None) is not getattr(Callback, m) for m in _MOMENTS]
+        if not library and any(own):
             return True
     return False
 
 
-def train(estimator, labeled, classes, *, given, previous, seed, format, fit_params):
-    """Train on the labelled rows, and settle which columns the classes have.
-
-    Parameters
-    ----------
-    estimator : net or pipeline
-        As the user gave it; frozen ones are copied, not trained.
-    labeled : LabeledSet
-        Rows and labels.
-    classes : ndarray
-        The classes as far as they are known before the net has run.
-    given : array-like or None
-        Classes that are certain.
-    previous : fitted estimator or None
-        Where training goes on from; None to begin from scratch.
-    seed : int
-        Fixes initialization, shuffling and dropout.
-    format : InputFormat
-        Which numbers the module takes.
-    fit_params : dict
-        Handed to ``fit``.
-
-    Returns
-    -------
-    fitted : estimator
-    classes : ndarray
-        One for each column that the fitted net answers.
-    """
-    net = find_net(estimator)
-    certain = given is not None or getattr(net, "classes", None) is not None
-    # The width of the net is known only now; where it says that the labels are numbers
-    # of columns, they were encoded wrongly.
-    for _ in range(2):
-        y = encode(labeled.y, classes)
-        if is_frozen(estimator):
-            fitted = copy_frozen(estimator)
-        elif previous is not None:
-            fitted = continue_training(
-                previous, labeled.X, y, seed=seed, fit_params=fit_params
-            )
-        else:
-            fitted = train_from_scratch(
-                estimator,
-                labeled.X,
-                y,
-                seed=seed,
-                format=format,
-                n_classes=len(classes) if certain else None,
-                fit_params=fit_params,
-            )
-        width = _width(fitted, labeled.X)
-        classes = resolve_classes(labeled.y, given, net, width, X=labeled.X)
-        if np.array_equal(y, encode(labeled.y, classes)):
-            return fitted, classes
-    raise InvalidInputError(
-        "The width of the net must not change from one training to the next. Got "
-        f"{len(classes)} columns after the labels had been encoded for others: give "
-        f"all classes with {GIVEN}."
-    )
-
-
-def told_strategy(strategy, pending, labeled, fitted, classes, *, seed):
+def told_strategy(strategy, pending, labeled, model):
     """Return the strategy after it learned how the last batches turned out.
 
     Parameters
@@ -159,12 +178,8 @@ def told_strategy(strategy, pending, labeled, fitted, classes, *, seed):
         Batches that were labelled since the last training.
     labeled : LabeledSet
         All labelled rows.
-    fitted : estimator
+    model : Model
         Trained on them.
-    classes : ndarray
-        The classes of its columns.
-    seed : int
-        Fixes what a net draws when it predicts.
 
     Returns
     -------
@@ -174,21 +189,41 @@ def told_strategy(strategy, pending, labeled, fitted, classes, *, seed):
     if not pending or not hasattr(strategy, "observe"):
         return strategy
     strategy = copy.deepcopy(strategy)
-    with seeded_generators(seed), explained_bfloat16():
-        columns = predicted(fitted, "predict", labeled.X)
-    correct = columns.astype(np.intp) == encode(labeled.y, classes)
+    predicted = model.predicted_columns(labeled.X)
+    correct = predicted == encode(labeled.y, model.columns)
     for batch in pending:
         strategy.observe(batch.feedback(labeled, correct))
     return strategy
 
 
-def _width(fitted, X):
-    transformers, net = split_estimator(fitted)
+def answered_width(fitted, X):
+    """Return the number of classes an estimator answers, seen on its first batch of X.
+
+    A whole batch: a module that looks at its batch may refuse less.
+    """
+    steps, net = split_estimator(fitted)
     with preserved_generators():
-        return output_width(net, X, transformers)
+        if not overrides(net, "predict_proba"):
+            return output_width(net, X, steps)
+        rows = take(X, first_batch(net, n_rows(X)))
+        return np.shape(fitted.predict_proba(rows))[-1]
 
 
-def train_from_scratch(estimator, X, y, *, seed, format, n_classes=None, fit_params):
+class _ColumnsCheck(Callback):
+    """Ask what integer labels mean, once other callbacks have made the net's layers."""
+
+    def __init__(self, classes):
+        self.classes = classes
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        width = _width_or_none(net, X)
+        if width is not None and len(self.classes) < width > self.classes.max():
+            raise unclear_columns(self.classes, width)
+
+
+def train_from_scratch(
+    estimator, X, y, *, seed, format, columns, certain=True, fit_params
+):
     """Fit a clone of an estimator under a seed.
 
     Parameters
@@ -203,8 +238,10 @@ def train_from_scratch(estimator, X, y, *, seed, format, n_classes=None, fit_par
         Fixes initialisation, shuffling and dropout.
     format : InputFormat
         Which numbers the module takes.
-    n_classes : int or None
-        Told to the net where it is certain.
+    columns : ndarray
+        The classes by which the labels are encoded.
+    certain : bool, default=True
+        Whether they are all classes there are; the net is told then.
     fit_params : dict
         Handed to ``fit``.
 
@@ -223,8 +260,13 @@ def train_from_scratch(estimator, X, y, *, seed, format, n_classes=None, fit_par
         fitted = clone(estimator)
         net = find_net(fitted)
         adapt_dataset(net, format)
-        if n_classes is not None and not is_binary(net):
-            net.set_params(classes=np.arange(n_classes))
+        if certain and not is_binary(net):
+            net.set_params(classes=np.arange(len(columns)))
+        callbacks = net.callbacks
+        unclear = not certain and may_be_columns(columns)
+        if unclear and resized_by_callbacks(net):
+            check = ("columns_check", _ColumnsCheck(columns))
+            net.set_params(callbacks=[*callbacks, check])
         rows, labels = _training_data(net, X, y)
         try:
             with explained_bfloat16():
@@ -234,7 +276,85 @@ def train_from_scratch(estimator, X, y, *, seed, format, n_classes=None, fit_par
             if problem is None:
                 raise
             raise problem from error
+        if net.callbacks is not callbacks:
+            net.callbacks = callbacks
+            net.callbacks_ = [c for c in net.callbacks_ if c[0] != "columns_check"]
     return fitted
+
+
+def untrained(estimator, X, y, *, seed, format, columns):
+    """Return a clone with fitted steps and an initialized net, for weights to come.
+
+    Parameters are those of `train_from_scratch`. A frozen estimator is copied.
+    """
+    if is_frozen(estimator):
+        return copy_frozen(estimator)
+    with seeded_generators(seed):
+        fitted = clone(estimator)
+        net = find_net(fitted)
+        adapt_dataset(net, format)
+        if not is_binary(net):
+            net.set_params(classes=np.arange(len(columns)))
+        _fit_steps(fitted, X, y)
+        net.initialize()
+    return fitted
+
+
+def unlabeled(estimator, X):
+    """Return a clone with steps fitted without labels and an initialized net."""
+    if is_frozen(estimator):
+        return copy_frozen(estimator)
+    fitted = clone(estimator)
+    net = find_net(fitted).initialize()
+    adapt_dataset(net, input_format(net))
+    _fit_steps(fitted, X, None)
+    return fitted
+
+
+def _fit_steps(estimator, X, y):
+    """Fit the steps before a net in place; return what reaches the net."""
+    if not isinstance(estimator, Pipeline):
+        return X
+    for _, step in estimator.steps[:-1]:
+        if step is None or step == "passthrough":
+            continue
+        if is_sampler(step):
+            X, y = step.fit_resample(X, y)
+        else:
+            X = step.fit(X, y).transform(X)
+    return _fit_steps(estimator.steps[-1][1], X, y)
+
+
+def modules_of(net):
+    """Return the modules of an initialized net, criterion included, by their names."""
+    found = {name: part for name, part in vars(net).items() if name.endswith("_")}
+    return {name: part for name, part in found.items() if isinstance(part, nn.Module)}
+
+
+def load_parameters(net, parameters):
+    """Put weights and buffers in the place of a net's own, in place.
+
+    Raises
+    ------
+    InvalidInputError
+        If their names or shapes are not those of the net.
+    """
+    modules = modules_of(net)
+    for part, module in modules.items():
+        prefix = f"{part}."
+        found = {
+            name.removeprefix(prefix): torch.as_tensor(value)
+            for name, value in parameters.items()
+            if name.startswith(prefix)
+        }
+        try:
+            module.load_state_dict(found)
+        except RuntimeError as error:
+            raise InvalidInputError(
+                f"parameters must be those of the net's {part}, names and shapes. "
+                f"Got others: {error}. Give the estimator they were saved from, or "
+                "leave them away, which trains again."
+            ) from error
 
 
 def continue_training(estimator, X, y, *, seed, fit_params):
@@ -294,20 +414,15 @@ def _explanation(error, fitted, X, y):
         )
     width = _width_or_none(fitted, X)
     n_classes = int(y.max()) + 1
-    if width is not None and n_classes > width:
-        return InvalidInputError(
-            f"The net answers {width} classes, but the labels need at least "
-            f"{n_classes}. Change the width of the last layer, or give the classes in "
-            f"the order of its columns with {GIVEN}."
-        )
-    return None
+    narrow = width is not None and n_classes > width
+    return too_narrow(width, n_classes) if narrow else None
 
 
 def _width_or_none(fitted, X):
     if not getattr(find_net(fitted), "initialized_", False):
         return None
     try:
-        return _width(fitted, X)
+        return answered_width(fitted, X)
     except Exception:  # noqa: BLE001
-        # The fit failed already, and its own error says more than this one would.
+        # The training fails too, or has failed already, and its error says more.
         return None

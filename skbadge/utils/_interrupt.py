@@ -1,55 +1,88 @@
-"""Ctrl-C during a call that must not lose what it has."""
+"""Ctrl-C: during a call that must not lose what it has, and while things are put back.
+
+Python raises ``KeyboardInterrupt`` between any two calls. A context manager made of a
+generator can be left between its two halves then; those here are classes that take what
+they take last on entering, and give it back first on leaving.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
 
-__all__ = ["lasting_interrupts"]
+__all__ = ["lasting_interrupts", "surely"]
 
 
-@contextmanager
-def lasting_interrupts() -> Iterator[None]:
+def surely(call: Callable[[], None]) -> None:
+    """Make a call that may be made twice, to its end, however many Ctrl-C come.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        At the end, if one came.
+    """
+    interrupt = None
+    while True:
+        try:
+            call()
+            break
+        except KeyboardInterrupt as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
+
+
+class lasting_interrupts:
     """Raise ``KeyboardInterrupt`` at the end if a Ctrl-C came and was swallowed.
 
-    skorch takes a ``KeyboardInterrupt`` for the wish to stop training early and goes
-    on. Here a real one, seen in the handler of SIGINT, comes back at the end; so it
-    does where an error follows it, for example of a callback that finds no last epoch.
-    A handler of the user's own that raises nothing keeps its meaning. Outside the main
-    thread, where Python allows no handler, and where SIGINT is ignored or handled
-    outside Python, nothing is changed.
+    A context manager. skorch takes a ``KeyboardInterrupt`` for the wish to stop
+    training early and goes on. Here a real one, seen in the handler of SIGINT, comes
+    back at the end; so it does where an error follows it, for example of a callback
+    that finds no last epoch. A handler of the user's own that raises nothing keeps its
+    meaning. Outside the main thread, where Python allows no handler, and where SIGINT
+    is ignored or handled outside Python, nothing is changed.
 
     Raises
     ------
     KeyboardInterrupt
         From the error that followed, if there was one.
     """
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    previous = signal.getsignal(signal.SIGINT) if in_main_thread else None
-    if not callable(previous):
-        yield
-        return
-    seen = False
 
-    def note(signum: int, frame: FrameType | None) -> None:
-        nonlocal seen
-        try:
-            previous(signum, frame)
-        except KeyboardInterrupt:
-            seen = True
-            raise
+    def __init__(self) -> None:
+        self.seen = False
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        self.previous: Any = signal.getsignal(signal.SIGINT) if in_main_thread else None
 
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    except Exception as error:
-        if seen:
+    def __enter__(self) -> lasting_interrupts:
+        if callable(self.previous):
+            try:
+                signal.signal(signal.SIGINT, self._note)
+            except KeyboardInterrupt:
+                surely(self._put_back)
+                raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not callable(self.previous):
+            return
+        surely(self._put_back)
+        if self.seen and (error is None or isinstance(error, Exception)):
             raise KeyboardInterrupt from error
-        raise
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    if seen:
-        raise KeyboardInterrupt
+
+    def _put_back(self) -> None:
+        signal.signal(signal.SIGINT, self.previous)
+
+    def _note(self, signum: int, frame: FrameType | None) -> None:
+        try:
+            self.previous(signum, frame)
+        except KeyboardInterrupt:
+            self.seen = True
+            raise

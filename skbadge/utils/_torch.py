@@ -8,17 +8,30 @@ states back, under one lock: two threads that train would otherwise disturb each
 from __future__ import annotations
 
 import random
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from operator import methodcaller
+from typing import Any
 
 import numpy as np
 import torch
 
-__all__ = ["noted_generators", "preserved_generators", "seeded_generators"]
+from skbadge.utils._interrupt import surely
+from skbadge.utils._locks import process_lock
 
-# Reentrant: a net that is trained inside another learner's fit must not block itself.
-_GENERATOR_LOCK = threading.RLock()
+__all__ = [
+    "noted_generators",
+    "one_at_a_time",
+    "preserved_generators",
+    "seeded_generators",
+]
+
+
+def one_at_a_time() -> Any:
+    """Return the lock under which nets are trained and run.
+
+    Reentrant: a net that is trained inside another learner's fit must not block itself.
+    """
+    return process_lock("generators")
 
 
 def noted_generators() -> Callable[[], None]:
@@ -50,19 +63,51 @@ def noted_generators() -> Callable[[], None]:
     return put_back
 
 
-@contextmanager
-def preserved_generators() -> Iterator[None]:
-    """Put torch's, NumPy's and ``random``'s global generators back at the end."""
-    with _GENERATOR_LOCK:
-        put_back = noted_generators()
+class preserved_generators:
+    """Put torch's, NumPy's and ``random``'s global generators back at the end.
+
+    A context manager, for one thread at a time.
+    """
+
+    def __init__(self) -> None:
+        self._lock = one_at_a_time()
+        # Filled by one call below, so that no Ctrl-C comes between taking the lock and
+        # knowing that it is taken.
+        self._held: list[bool | None] = []
+        self._put_back: Callable[[], None] | None = None
+
+    def __enter__(self) -> None:
         try:
-            yield
-        finally:
-            put_back()
+            self._held.extend(map(self._lock.acquire, (True,)))
+            self._put_back = noted_generators()
+            self._begin()
+        except BaseException:
+            surely(self._leave)
+            raise
+
+    def __exit__(self, *error: object) -> None:
+        surely(self._leave)
+
+    def _begin(self) -> None:
+        """Change the generators, for a subclass to say how."""
+
+    def _leave(self) -> None:
+        if self._held != [True]:
+            return
+        try:
+            if self._put_back is not None:
+                self._put_back()
+        except Exception:
+            self._release()
+            raise
+        self._release()
+
+    def _release(self) -> None:
+        # One step too: releases, and forgets that it is held.
+        self._held[:] = map(methodcaller("release"), (self._lock,))
 
 
-@contextmanager
-def seeded_generators(seed: int) -> Iterator[None]:
+class seeded_generators(preserved_generators):
     """Seed the global generators for a while, then put them back as they were.
 
     Parameters
@@ -70,12 +115,16 @@ def seeded_generators(seed: int) -> Iterator[None]:
     seed : int
         Non-negative, below 2**63.
     """
-    with preserved_generators():
-        random.setstate(random.Random(seed).getstate())
-        state = np.random.RandomState(seed % 2**32).get_state()
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._seed = seed
+
+    def _begin(self) -> None:
+        random.setstate(random.Random(self._seed).getstate())
+        state = np.random.RandomState(self._seed % 2**32).get_state()
         np.random.set_bit_generator(  # type: ignore[attr-defined]
             np.random.MT19937()
         )
         np.random.set_state(state)  # noqa: NPY002
-        torch.manual_seed(seed)
-        yield
+        torch.manual_seed(self._seed)

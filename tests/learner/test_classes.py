@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
+from torch import nn
 
 from skbadge import ALBL
 from skbadge.exceptions import InvalidInputError, RefitError
@@ -371,10 +372,31 @@ def test_nets_sized_by_a_callback():
     learner.fit(X[Y != 1], Y[Y != 1])
     assert_array_equal(learner.classes_, [0, 2])
     assert learner.predict_proba(POOL).shape == (30, 2)
-    wider = make_learner(net=accurate(callbacks=[Widener]))
+    assert learner.estimator_.callbacks == [Sizer]
+    assert "columns_check" not in dict(learner.estimator_.callbacks_)
+    wider = make_learner(net=accurate(callbacks=[Widener]), classes=range(4))
     wider.fit(X[Y != 1], Y[Y != 1])
     assert_array_equal(wider.classes_, [0, 1, 2, 3])
     assert wider.score(POOL[POOL_Y != 1], POOL_Y[POOL_Y != 1]) > 0.7
+    # Without a gap the labels mean the same for any width.
+    wider.set_params(classes=None).fit(X, Y)
+    assert_array_equal(wider.classes_, [0, 1, 2, 3])
+
+
+def test_columns_that_are_seen_too_late_are_asked_for_before_the_first_batch():
+    class Watched(Callback):
+        def on_batch_begin(self, net, **kwargs):
+            raise AssertionError("trained")
+
+    learner = make_learner(net=make_net(callbacks=[Widener, Watched]))
+    with pytest.raises(InvalidInputError) as caught:
+        learner.fit(X[Y != 1], Y[Y != 1])
+    assert str(caught.value) == (
+        "The net is 4 columns wide, which was not to be seen before its training "
+        "began, and the labels are the integers 0, 2: are they names of 2 classes, or "
+        "numbers of columns? Give all classes, in the order of the net's columns, with "
+        "classes=[...] of the ActiveLearner or of the net."
+    )
 
 
 def test_a_net_that_shrinks_is_refused():
@@ -385,18 +407,56 @@ def test_a_net_that_shrinks_is_refused():
     assert learner.predict_proba(POOL).shape == (30, 3)
 
 
-class Flipper(Callback):
-    """Is wider the first time than the second."""
+class HeadFirst(nn.Module):
+    """Registers its head before other linear layers."""
 
-    def on_train_begin(self, net, X=None, y=None, **kwargs):
-        net.set_params(module__n_classes=4 if np.max(y) == 1 else 3)
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(3, 4)
+        self.rotation = nn.Linear(3, 2)
+
+    def forward(self, X):
+        return self.head(X)
 
 
-def test_a_net_that_changes_its_mind_is_refused():
-    net = make_net(callbacks=[Flipper])
-    learner = make_learner(net=net)
-    learner.fit(X[Y != 1], Y[Y != 1])
-    assert_array_equal(learner.classes_, [0, 1, 2])
+class Counted(NeuralNetClassifier):
+    """Counts the calls of fit."""
+
+    fits = 0
+
+    def fit(self, *args, **kwargs):
+        Counted.fits += 1
+        return super().fit(*args, **kwargs)
+
+
+@pytest.mark.parametrize("labels", [[0, 2, 3], [0, 1, 3], [1, 2, 3], [0, 1, 2]])
+@pytest.mark.parametrize("kind", ["bare", "piped", "frozen"])
+def test_one_training_a_fit(labels, kind, monkeypatch):
+    net = make_net(HeadFirst, kind=Counted)
+    if kind == "piped":
+        net = make_pipeline(StandardScaler(), net)
+    if kind == "frozen":
+        net = FrozenEstimator(net.fit(X.astype(np.float32), Y))
+    monkeypatch.setattr(Counted, "fits", 0)
+    learner = make_learner(net=net).fit(X, np.array(labels)[Y])
+    assert Counted.fits == (kind != "frozen")
+    assert_array_equal(learner.classes_, np.arange(4))
+
+
+class Grower(Callback):
+    """Makes the net wider, in a way that is not seen before."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        if net.module_.head.out_features == 3:
+            net.set_params(module__n_classes=4)
+
+
+def test_a_net_that_grows_unforeseen_asks_for_the_classes():
+    learner = make_learner(net=make_net(callbacks=[Grower]))
+    with pytest.raises(InvalidInputError, match="is 4 columns wide, which was not"):
+        learner.fit(X, np.array([0, 1, 3])[Y])
+    learner.set_params(classes=range(4)).refit()
+    assert_array_equal(learner.classes_, range(4))
 
 
 def test_unknown_labels_are_refused_before_anything_is_stored():

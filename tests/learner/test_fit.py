@@ -1,6 +1,7 @@
 """Training: from scratch, going on, frozen; what is kept and what stays untouched."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,9 +120,11 @@ def test_from_scratch_means_that_earlier_rounds_leave_no_trace():
     first = make_learner(net=make_net(Normed)).fit(X[:20], Y[:20])
     second = make_learner(net=make_net(Normed)).fit(X[:20][::-1] * 3, Y[:20][::-1])
     first.teach(POOL[:5], POOL_Y[:5])
-    second._labeled = first._labeled
+    second._state = replace(second._state, labeled=first._state.labeled)
     second.refit()
-    second._n_trainings = first._n_trainings = 7
+    for learner in (first, second):
+        model = replace(learner._state.model, n_trainings=7)
+        learner._state = replace(learner._state, model=model)
     assert same_weights(weights(first.refit()), weights(second.refit()))
 
 

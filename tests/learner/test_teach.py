@@ -218,7 +218,7 @@ def test_integer_labels_stay_integers_whatever_comes():
 
 
 def asked(learner):
-    return learner._asked.open.tolist()
+    return learner._state.asked.open.tolist()
 
 
 def test_whole_batch_answers_the_query_without_indices():
@@ -226,10 +226,10 @@ def test_whole_batch_answers_the_query_without_indices():
     chosen = learner.query(POOL, n=4)
     learner.teach(POOL[chosen], POOL_Y[chosen])
     assert asked(learner) == [False] * 4
-    assert np.isfinite(learner._labeled.probability[60:]).all()
+    assert np.isfinite(learner._state.labeled.probability[60:]).all()
     # The same number again is no second answer.
     learner.teach(POOL[:4], POOL_Y[:4])
-    assert np.isnan(learner._labeled.probability[64:]).all()
+    assert np.isnan(learner._state.labeled.probability[64:]).all()
 
 
 def test_fewer_rows_without_indices_answer_nothing():
@@ -237,7 +237,7 @@ def test_fewer_rows_without_indices_answer_nothing():
     chosen = learner.query(POOL, n=4)
     learner.teach(POOL[chosen[:3]], POOL_Y[chosen[:3]])
     assert asked(learner) == [True] * 4
-    assert np.isnan(learner._labeled.probability).all()
+    assert np.isnan(learner._state.labeled.probability).all()
 
 
 def test_indices_match_fewer_other_and_shuffled_rows():
@@ -248,7 +248,7 @@ def test_indices_match_fewer_other_and_shuffled_rows():
     back = np.array([chosen[2], other, chosen[0]])
     learner.teach(POOL[back], POOL_Y[back], indices=back)
     assert asked(learner) == [False, True, False, True]
-    assert np.isfinite(learner._labeled.probability[60:]).tolist() == [
+    assert np.isfinite(learner._state.labeled.probability[60:]).tolist() == [
         True,
         False,
         True,
@@ -257,7 +257,10 @@ def test_indices_match_fewer_other_and_shuffled_rows():
     rest = [chosen[3], chosen[2]]
     learner.teach(POOL[rest], POOL_Y[rest], indices=rest)
     assert asked(learner) == [False, True, False, False]
-    assert np.isfinite(learner._labeled.probability[63:]).tolist() == [True, False]
+    assert np.isfinite(learner._state.labeled.probability[63:]).tolist() == [
+        True,
+        False,
+    ]
 
 
 class Listener(QueryStrategy):

@@ -346,7 +346,10 @@ def test_wrong_strategy(strategy, got):
         (BADGE(sampler="kmeans"), "sampler must be one of 'k-means++', 'k-dpp'. Got"),
         (ALBL(n_rounds=0), "n_rounds must be an int of at least 1. Got 0 instead."),
         (ALBL(delta=1), "delta must be a number in (0, 1). Got 1 instead."),
-        (ALBL(update="none"), "update must be one of 'all', 'chosen'. Got 'none'"),
+        (
+            ALBL(update="none"),
+            "update must be one of 'all', 'hsu-lin', 'chosen'. Got",
+        ),
         (ALBL(arms=[]), "arms must hold at least one strategy. Got none."),
         (ALBL(arms=CoreSet), "arms must be a list of query strategies that do not"),
         (ALBL(arms=["conf"]), "Got 'conf' in it."),

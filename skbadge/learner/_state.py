@@ -1,0 +1,455 @@
+"""All that a learner knows, as one value, and how it changes.
+
+A learner replaces its state in one assignment, and never edits it: an exception, a
+Ctrl-C or another thread finds either all of the old or all of the new.
+"""
+
+from __future__ import annotations
+
+import copy
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from skbadge.exceptions import InvalidInputError, LearnerNotFittedError, RefitError
+from skbadge.learner._classes import check_labels, encode, listed
+from skbadge.learner._inputs import (
+    check_candidates,
+    check_indices,
+    check_strategy,
+    drawn_share,
+)
+from skbadge.learner._labeled import AskedBatch, LabeledSet, split_fit_params
+from skbadge.learner._model import Model, untrained_outputs
+from skbadge.learner._training import routed, told_strategy
+from skbadge.nets._estimators import check_estimator_kind, is_frozen
+from skbadge.utils._locks import process_lock
+from skbadge.utils._params import changed_names, flat_params
+from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
+from skbadge.utils._rows import n_rows
+from skbadge.utils._torch import one_at_a_time
+from skbadge.utils._validation import check_n
+
+__all__ = ["Known", "State", "bookkeeping", "labels_kept"]
+
+
+def bookkeeping():
+    """Return the lock under which a state is read and replaced: never for long."""
+    return process_lock("states")
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What a learner knows since `fit`.
+
+    Methods take the learner for its parameters alone, and return another state.
+
+    Parameters
+    ----------
+    labeled : LabeledSet or None
+        Rows and labels.
+    model : Model or None
+        Trained on them, or still without an estimator.
+    asked : AskedBatch or None
+        The last answer of `query`.
+    pending : tuple of Pending
+        What the strategy is to be told after the next training.
+    strategy : QueryStrategy or None
+        The clone that answers, with what it learned.
+    strategy_params : dict
+        Parameters of the user's strategy at the time it was cloned.
+    timings : dict of str to float
+        Seconds.
+    """
+
+    labeled: LabeledSet | None = None
+    model: Model | None = None
+    asked: AskedBatch | None = None
+    pending: tuple = ()
+    strategy: Any = None
+    strategy_params: dict = field(default_factory=dict)
+    timings: dict | None = None
+
+    def generator(self, purpose, random_state):
+        """Return the NumPy generator of a purpose, before and after `fit`."""
+        if self.model is not None:
+            return self.model.generator(purpose)
+        # A copy of the seed: a query must not change what `fit` will draw from it.
+        entropy = draw_entropy(copy.deepcopy(random_state))
+        return spawn_generator(entropy, purpose, 0)
+
+    @property
+    def trained_model(self):
+        """The model, or None where nothing was trained yet."""
+        trained = self.model is not None and self.model.estimator is not None
+        return self.model if trained else None
+
+    @classmethod
+    def begun(cls, learner, X, y, fit_params):
+        """Begin with checked rows and labels.
+
+        Returns
+        -------
+        state : State
+            Not trained yet.
+        constants : dict
+            Fit parameters that do not belong to rows.
+        """
+        strategy = check_strategy(learner.strategy)
+        aligned, constants = split_fit_params(fit_params, len(y))
+        routed(learner, {**aligned, **constants})
+        model = Model.begun(
+            learner.estimator,
+            X,
+            y,
+            classes=learner.classes,
+            layer=learner.layer,
+            entropy=draw_entropy(learner.random_state),
+        )
+        y = model.classes[encode(y, model.classes)]
+        state = cls(
+            LabeledSet.begun(X, y, aligned),
+            model,
+            strategy=strategy,
+            strategy_params=flat_params(learner.strategy, "strategy"),
+        )
+        return state, constants
+
+    def needed_model(self, learner, method):
+        """Return the trained model, or say what must come before.
+
+        Raises
+        ------
+        LearnerNotFittedError
+            If there is none.
+        """
+        if self.trained_model is None:
+            raise LearnerNotFittedError(
+                f"This {type(learner).__name__} instance is not fitted yet. Call "
+                f"fit(X, y) with some labelled rows before {method}; without any "
+                "label, a strategy that needs no model, such as RandomSampling(), can "
+                "query."
+            )
+        return self.trained_model
+
+    def needed_labels(self, method):
+        """Return the labelled set, or say what must come before.
+
+        Raises
+        ------
+        LearnerNotFittedError
+            If there is none.
+        """
+        if self.labeled is None:
+            raise LearnerNotFittedError(
+                f"{method}() needs labelled rows. Call fit(X, y) first."
+            )
+        return self.labeled
+
+    def ready(self, learner):
+        """Refuse, before labels are stored, what the next training could not heed.
+
+        Returns
+        -------
+        State
+            With the strategy that `set_params` may have put in the place of another.
+        """
+        state = self.renewed(learner)
+        goes_on = self.trained_model is not None and learner.warm_start
+        if not goes_on or is_frozen(learner.estimator):
+            return state
+        now = flat_params(learner.estimator, "estimator")
+        fitted = flat_params(self.model.estimator, "estimator")
+        changed = set(changed_names(self.model.params, now))
+        # What was set on the trained one too does take effect.
+        changed &= set(changed_names(fitted, now))
+        if changed:
+            names = ["estimator"] if "estimator" in changed else sorted(changed)
+            raise InvalidInputError(
+                "With warm_start=True training goes on with estimator_ as it is, but "
+                f"parameters of estimator were changed since: {listed(names)}. Set "
+                "them on the trained one too (learner.estimator_.set_params(...)), "
+                "start again with fit, or set warm_start=False."
+            )
+        return state
+
+    def _begun_model(self, learner):
+        """Look again at an estimator whose first training has failed."""
+        return Model.begun(
+            learner.estimator,
+            self.labeled.X,
+            self.labeled.y,
+            classes=learner.classes,
+            layer=learner.layer,
+            entropy=self.model.entropy,
+        )
+
+    def renewed(self, learner):
+        """Take a strategy that `set_params` has put in the place of another."""
+        if self.strategy is None:
+            return self
+        now = flat_params(learner.strategy, "strategy")
+        if not changed_names(self.strategy_params, now):
+            return self
+        return replace(
+            self,
+            strategy=check_strategy(learner.strategy),
+            strategy_params=now,
+            # What another one asked for is no feedback for this one.
+            asked=self.asked and replace(self.asked, own=False),
+            pending=(),
+        )
+
+    def check_labels_are_those_of(self, before):
+        """Refuse to replace labels that came while `fit` was training.
+
+        Raises
+        ------
+        InvalidInputError
+            If there are such.
+        """
+        if self.labeled is not before.labeled:
+            raise InvalidInputError(
+                "Labels were taught, forgotten or corrected while fit was training, "
+                "and fit would replace them. They are kept, with the previous model: "
+                "call fit again to replace them."
+            )
+
+    def taught(self, learner, X, y, indices, fit_params):
+        """Add checked rows and labels.
+
+        Returns
+        -------
+        state : State
+        constants : dict
+            Fit parameters that do not belong to rows.
+        """
+        classes = self.model.classes
+        y = classes[encode(y, classes)]
+        indices = check_indices(indices, len(y), self.asked)
+        known = self.labeled.constants
+        aligned, constants = split_fit_params(fit_params, len(y), known)
+        routed(learner, {**aligned, **constants})
+        asked, probability, pending = self.asked, np.full(len(y), np.nan), ()
+        if asked is not None:
+            asked, probability, pending = asked.answered(indices, len(y))
+        state = replace(
+            self,
+            labeled=self.labeled.joined(X, y, probability, aligned),
+            asked=asked,
+            pending=(*self.pending, *pending),
+        )
+        return state, constants
+
+    def without(self, positions):
+        """Leave labelled rows out."""
+        labeled = self.needed_labels("forget")
+        positions = labeled.check_positions(positions)
+        return replace(self, labeled=labeled.without(positions))
+
+    def relabeled(self, positions, y):
+        """Give labelled rows other labels."""
+        labeled, classes = self.needed_labels("relabel"), self.model.classes
+        positions = labeled.check_positions(positions)
+        y = [y] if np.ndim(y) == 0 else y
+        y = check_labels(y, positions, rows="positions") if len(positions) else y
+        y = classes[encode(np.asarray(y), classes)]
+        return replace(self, labeled=labeled.relabeled(positions, y))
+
+    def trained(self, learner, constants):
+        """Train on all labelled rows, and tell the strategy how its batches went.
+
+        Only then do new constant fit parameters belong to the labelled set: a mistyped
+        one must not spoil every training to come.
+        """
+        started = perf_counter()
+        constants = {**self.labeled.constants, **constants}
+        labeled = replace(self.labeled, constants=constants)
+        model = self.model
+        if model.is_outdated(learner.estimator, learner.classes):
+            model = self._begun_model(learner)
+        model = model.trained(
+            learner.estimator,
+            labeled,
+            warm_start=learner.warm_start,
+            layer=learner.layer,
+            fit_params=routed(learner, {**constants, **labeled.fit_params}),
+        )
+        seconds = perf_counter() - started
+        return replace(
+            self,
+            labeled=labeled,
+            model=model,
+            strategy=told_strategy(self.strategy, self.pending, labeled, model),
+            pending=(),
+            timings={**(self.timings or {}), "fit": seconds},
+        )
+
+    def repeated(self, learner, constants, parameters):
+        """Do the last training again, or take its result, as if it had just ended.
+
+        The strategy was told already, of all but ``pending``.
+        """
+        if not self.model.n_trainings:
+            return self
+        begun = replace(
+            self,
+            pending=(),
+            model=replace(self.model, n_trainings=self.model.n_trainings - 1),
+        )
+        if parameters is not None:
+            model = begun.model.loaded(learner.estimator, self.labeled, parameters)
+            return replace(self, model=model)
+        if learner.warm_start and begun.model.n_trainings:
+            raise InvalidInputError(
+                "With warm_start=True the weights hang on every training before, so "
+                "that the last one cannot be repeated alone. Give parameters=..., or "
+                "pickle the learner, or set warm_start=False."
+            )
+        with one_at_a_time():
+            trained = begun.trained(learner, constants)
+        return replace(trained, pending=self.pending)
+
+    def after_training(self, before, trained):
+        """Take over a training that began with another state, and its model.
+
+        What was taught, forgotten, corrected or asked meanwhile, by a callback or
+        another thread, stays; a model that was trained meanwhile has seen more rows
+        and stays too.
+        """
+        if self.model is not before.model:
+            return self
+        constants = trained.labeled.constants
+        state = replace(
+            self,
+            labeled=replace(self.labeled, constants=constants),
+            model=trained.model,
+            timings={**(self.timings or {}), "fit": trained.timings["fit"]},
+        )
+        if self.strategy is before.strategy:
+            rest = self.pending[len(before.pending) :]
+            state = replace(state, strategy=trained.strategy, pending=rest)
+        return state
+
+    def asker(self, learner):
+        """Return the strategy that answers a query.
+
+        Raises
+        ------
+        LearnerNotFittedError
+            If it needs a trained net and there is none.
+        """
+        strategy = self.strategy
+        if strategy is None:
+            check_estimator_kind(learner.estimator)
+            strategy = check_strategy(learner.strategy)
+        if strategy.needs.trained:
+            self.needed_model(learner, "query")
+        return strategy
+
+    def queried(self, learner, X_pool, n, *, candidates, subsample):
+        """Choose among the candidates of a checked pool."""
+        strategy, model = self.asker(learner), self.trained_model
+        n_pool, seed = n_rows(X_pool), learner.random_state
+        rows = check_candidates(candidates, n_pool)
+        if subsample is not None:
+            generator = self.generator(Purpose.SUBSAMPLE, seed)
+            rows = drawn_share(rows, n_pool, subsample, generator)
+        n_candidates = n_pool if rows is None else len(rows)
+        n = check_n(n, n_candidates, subsample)
+        started = perf_counter()
+        if model is None:
+            outputs = untrained_outputs(
+                learner.estimator,
+                X_pool,
+                rows,
+                strategy.needs,
+                generator=self.generator(Purpose.POOL_PASS, seed),
+                verbose=learner.verbose,
+            )
+        else:
+            outputs = model.outputs(
+                X_pool,
+                rows,
+                strategy.needs,
+                self.labeled,
+                layer=learner.layer,
+                verbose=learner.verbose,
+            )
+        embedded = perf_counter()
+        found = strategy.select(outputs, n, self.generator(Purpose.QUERY, seed))
+        seconds = {
+            "embed": embedded - started,
+            "select": perf_counter() - embedded,
+        }
+        indices = np.asarray(found.indices, dtype=np.intp)
+        indices = indices if rows is None else rows[indices].astype(np.intp)
+        is_open = np.ones(n, dtype=bool)
+        return replace(
+            self,
+            asked=AskedBatch(found, indices, n_pool, n_candidates, open=is_open),
+            timings={**(self.timings or {}), **seconds},
+        )
+
+
+class Known:
+    """An attribute of a learner that is there once its state has it.
+
+    Parameters
+    ----------
+    path : str
+        Where it stands in the state, with dots.
+    doc : str
+        What it is.
+    after : str, default="fit(X, y)"
+        The call that brings it, for the message.
+    """
+
+    def __init__(self, path, doc, after="fit(X, y)"):
+        self.path = path.split(".")
+        self.after = after
+        self.__doc__ = doc
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, learner, owner=None):
+        if learner is None:
+            return self
+        value = vars(learner).get("_state", owner._state)
+        for part in self.path:
+            value = getattr(value, part)
+            if value is None:
+                # An AttributeError, so that hasattr() tells whether it is there.
+                raise AttributeError(f"{self.name} is there after {self.after}.")
+        return value
+
+    def __set__(self, learner, value):
+        raise AttributeError(f"{self.name} is read-only: fit and teach set it.")
+
+
+@contextmanager
+def labels_kept(state, kept):
+    """Say of whatever goes wrong in a training that labels and model are there.
+
+    Raises
+    ------
+    RefitError, KeyboardInterrupt
+        From what was raised inside.
+    """
+    trained = state.trained_model is not None
+    previous = ", the previous model still predicts" if trained else ""
+    text = (
+        f"{kept} (n_labeled_ = {state.labeled.n}){previous}, and refit() trains again."
+    )
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(f"Training was interrupted. {text}") from error
+    except Exception as error:
+        raise RefitError(
+            f"Training failed: {type(error).__name__}: {str(error).rstrip('.')}. {text}"
+        ) from error

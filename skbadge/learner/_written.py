@@ -1,0 +1,186 @@
+"""The state of a learner as plain lists and numbers, fit for JSON, and back."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+
+from skbadge._contracts import Selection
+from skbadge.exceptions import InvalidInputError
+from skbadge.learner._labeled import AskedBatch, Pending
+from skbadge.utils._validation import check_integer
+
+__all__ = ["restored", "written"]
+
+_KEYS = {
+    "asked",
+    "entropy",
+    "inclusion_probability",
+    "n_trainings",
+    "parameters",
+    "pending",
+    "strategy",
+}
+_PLAIN = (bool, int, float, str, type(None))
+
+
+def written(state):
+    """Write down all of a state that its rows, labels and weights do not tell.
+
+    Parameters
+    ----------
+    state : State
+        With labelled rows.
+
+    Returns
+    -------
+    dict
+        For :meth:`ActiveLearner.restore`.
+
+    Raises
+    ------
+    InvalidInputError
+        If the strategy has learned what is no number, text, list or array.
+    """
+    model, labeled, asked = state.model, state.labeled, state.asked
+    learned = {
+        name: _plain(value, name)
+        for name, value in vars(state.strategy).items()
+        if name.endswith("_") and not name.startswith("_")
+    }
+    return {
+        "n_trainings": model.n_trainings,
+        "entropy": model.entropy,
+        "inclusion_probability": _numbers(labeled.probability),
+        "strategy": learned,
+        "asked": None if asked is None else _written_batch(asked),
+        "pending": [_written_pending(batch) for batch in state.pending],
+    }
+
+
+def restored(state, found):
+    """Return a state that was begun anew with what had been written down.
+
+    Raises
+    ------
+    InvalidInputError
+        If something does not fit the labelled rows.
+    """
+    strange = sorted(set(found) - _KEYS)
+    if strange:
+        raise InvalidInputError(
+            f"state must be an answer of learner.state(), a dict with {sorted(_KEYS)}. "
+            f"Got {strange} in it."
+        )
+    labeled, model = state.labeled, state.model
+    if found.get("inclusion_probability") is not None:
+        probability = _array(found["inclusion_probability"])
+        if probability.shape != (len(labeled),):
+            raise InvalidInputError(
+                "inclusion_probability must hold one number (or None) for each of the "
+                f"{len(labeled)} labelled rows. Got {len(probability)} instead."
+            )
+        labeled = replace(labeled, probability=probability)
+    for name, value in found.get("strategy", {}).items():
+        setattr(state.strategy, name, _learned(value))
+    asked, n_trainings = found.get("asked"), found.get("n_trainings", 1)
+    return replace(
+        state,
+        labeled=labeled,
+        model=replace(
+            model,
+            entropy=check_integer(found.get("entropy", model.entropy), "entropy"),
+            n_trainings=check_integer(n_trainings, "n_trainings", low=0),
+        ),
+        asked=None if asked is None else _read_batch(asked),
+        pending=tuple(_read_pending(batch) for batch in found.get("pending", ())),
+    )
+
+
+def _written_batch(asked):
+    return {
+        "selection": _written_selection(asked.selection),
+        "indices": asked.indices.tolist(),
+        "n_pool": asked.n_pool,
+        "n_candidates": asked.n_candidates,
+        "open": asked.open.tolist(),
+        "own": asked.own,
+    }
+
+
+def _read_batch(written):
+    return AskedBatch(
+        _read_selection(written["selection"]),
+        np.array(written["indices"], dtype=np.intp),
+        written["n_pool"],
+        written["n_candidates"],
+        np.array(written["open"], dtype=bool),
+        written["own"],
+    )
+
+
+def _written_pending(batch):
+    return {
+        "selection": _written_selection(batch.selection),
+        "taught": batch.taught.tolist(),
+        "n_unlabeled": batch.n_unlabeled,
+    }
+
+
+def _read_pending(written):
+    return Pending(
+        _read_selection(written["selection"]),
+        np.array(written["taught"], dtype=np.intp),
+        written["n_unlabeled"],
+    )
+
+
+def _written_selection(selection):
+    found = {f.name: getattr(selection, f.name) for f in fields(selection)}
+    return {
+        name: value.tolist() if isinstance(value, np.ndarray) else value
+        for name, value in found.items()
+        if value is not None
+    }
+
+
+def _read_selection(written):
+    found = {
+        name: np.array(value) if isinstance(value, list) and name != "notes" else value
+        for name, value in written.items()
+    }
+    found["indices"] = found["indices"].astype(np.intp)
+    return Selection(**{**found, "notes": tuple(found.get("notes", ()))})
+
+
+def _numbers(array):
+    """Write an array down; JSON has no NaN."""
+    return [None if np.isnan(value) else value for value in array.tolist()]
+
+
+def _array(numbers):
+    filled = [np.nan if value is None else value for value in numbers]
+    return np.array(filled, dtype=np.float64)
+
+
+def _plain(value, name):
+    if isinstance(value, np.ndarray) and value.dtype.kind in "iufbU":
+        return {"array": value.tolist(), "dtype": value.dtype.str}
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, (list, tuple)):
+        return [_plain(part, name) for part in value]
+    if isinstance(value, _PLAIN):
+        return value
+    raise InvalidInputError(
+        f"What a strategy has learned can be written down as numbers, texts, lists and "
+        f"arrays. Got {name} of type {type(value).__name__}: pickle the learner "
+        "instead, or let the strategy learn plainer things."
+    )
+
+
+def _learned(value):
+    if isinstance(value, dict):
+        return np.array(value["array"], dtype=value["dtype"])
+    return value
