@@ -120,6 +120,38 @@ def test_imports_point_downwards():
     assert broken_by(rule) == {}
 
 
+# Within the benchmarks: what a room may import of the others.
+ROOMS = {
+    "_methods": set(),
+    "run": {"_methods"},
+    "analysis": {"_methods"},
+    "report": {"_methods", "run", "analysis"},
+    "_cli": {"_methods", "run", "analysis", "report"},
+}
+
+
+def rooms_broken(room, tree):
+    """Return the rooms that a file of a room of the benchmarks must not import."""
+    found = {
+        module.split(".")[2]
+        for module, _, _ in imports(tree)
+        if module.startswith("skbadge.benchmarks.")
+    }
+    return found - ROOMS[room] - {room}
+
+
+def test_the_rooms_of_the_benchmarks():
+    def rule(path, tree):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if parts[0] != "benchmarks" or parts[1] == "__init__":
+            return set()
+        return rooms_broken(parts[1], tree)
+
+    assert broken_by(rule) == {}
+    wrong = ast.parse("from skbadge.benchmarks.run._grid import run_grid")
+    assert rooms_broken("analysis", wrong) == {"run"}
+
+
 def test_the_rule_can_fail():
     assert not allowed("strategies", "extraction")
     assert not allowed("nets", "strategies")

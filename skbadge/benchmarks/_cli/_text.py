@@ -83,7 +83,7 @@ def curves_picture(results, path):
         table = table.iloc[table["strategy"].map(order.index).argsort(kind="stable")]
         LearningCurveDisplay.from_accuracies(
             table["strategy"], table["n_labeled"], table["accuracy"]
-        ).plot(ax)
+        ).plot(ax, legend="below")
         # Names of files may hold what matplotlib would take for mathematics.
         ax.set_title("{}, {}, B = {}".format(*setting), parse_math=False)
     for ax in axes[len(settings) :]:

@@ -129,6 +129,10 @@ def make_paper_net(
     callbacks = [("stop", rule)]
     if clamp_gradients:
         callbacks.append(("clamp", ClampGradients(0.1)))
+    settings = lean_settings(callbacks=callbacks)
+    if torch.device(device).type != "cpu":
+        # The labelled rows are few: they stay there, and no batch is copied to it.
+        settings["iterator_train__device"] = device
     return NeuralNetClassifier(
         **_module_settings(info, model, n_hidden, width),
         classes=list(range(info.n_classes)),
@@ -139,7 +143,7 @@ def make_paper_net(
         batch_size=batch_size,
         max_epochs=max_epochs,
         device=device,
-        **lean_settings(callbacks=callbacks),
+        **settings,
     )
 
 

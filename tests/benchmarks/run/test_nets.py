@@ -60,6 +60,11 @@ def test_the_public_code_is_one_argument_away():
     assert not stop.strict and stop.max_updates == 9
 
 
+def test_batches_of_a_net_elsewhere_are_cut_there():
+    assert make_paper_net("svhn", device="cuda").iterator_train__device == "cuda"
+    assert "iterator_train__device" not in make_paper_net("svhn").get_params()
+
+
 def test_arguments_are_taken():
     net = make_paper_net(
         "kropt", lr=0.01, n_hidden=7, max_epochs=3, batch_size=5, threshold=0.5
