@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from skbadge.embeddings import _rows
+from skbadge.embeddings import _distances
 from skbadge.embeddings._rows import Rows
 from skbadge.embeddings._tensors import (
     LARGEST_UNIT,
@@ -172,7 +172,7 @@ class FactoredEmbedding:
             rows = self.rows(slice(low, high))
             if rows.right.dtype != centers.right.dtype:
                 rows = rows.double()
-            found[low - start : high - start] = _rows.nearest_sq(rows, centers)
+            found[low - start : high - start] = _distances.nearest_sq(rows, centers)
         return found
 
     def inner(self, rows: Any, others: Any) -> torch.Tensor:
@@ -189,7 +189,7 @@ class FactoredEmbedding:
             The largest float64, with its sign, where it is larger.
         """
         x, y = self.rows(self._positions(rows)), self.rows(self._positions(others))
-        return times_unit(_rows.inner(x, y), self.scale, self.scale)
+        return times_unit(_distances.inner(x, y), self.scale, self.scale)
 
     def cosines(self, rows: Any, others: Any) -> torch.Tensor:
         """Return the cosines of the angles between some rows and others.
@@ -221,7 +221,7 @@ class FactoredEmbedding:
             Exactly 0 between identical rows; the largest float64 where it is larger.
         """
         x, y = self.rows(self._positions(rows)), self.rows(self._positions(others))
-        return times_unit(_rows.distances_sq(x, y), self.scale, self.scale)
+        return times_unit(_distances.distances_sq(x, y), self.scale, self.scale)
 
     def _positions(self, indices: Any) -> torch.Tensor:
         return torch.as_tensor(np.asarray(indices)).long()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import torch
 
-from skbadge.embeddings._rows import Rows, nearest_sq
+from skbadge.embeddings._distances import nearest_sq
+from skbadge.embeddings._rows import Rows
 
 __all__ = ["Centers"]
 
-# Rows that are compared with the same new centers at a time.
-_SHARED = 128
+# Rows that are compared with the same new centers at a time; as many more as lack the
+# same ones.
+_SHARED, _LARGEST_SHARED = 128, 2048
 
 
 class Centers:
@@ -73,8 +77,22 @@ class Centers:
         nearest = distance_sq.copy()
         # Rows that have seen about as many share a product.
         order = np.argsort(seen, kind="stable")
-        for part in np.array_split(order, 1 + len(order) // _SHARED):
-            new = self[int(seen[part].min()) :]
+        for part in _shares(order, seen[order]):
+            first = int(seen[part[0]])
+            if first == len(self):
+                break
+            new = self[first:]
             found = nearest_sq(rows[torch.from_numpy(part)], new).cpu().numpy()
             nearest[part] = np.minimum(nearest[part], found)
         return nearest
+
+
+def _shares(order: np.ndarray, seen: np.ndarray) -> list[np.ndarray]:
+    """Cut an order in parts, given ascending numbers of centers seen."""
+    cuts = [0]
+    while cuts[-1] < len(order):
+        start = cuts[-1]
+        alike = int(np.searchsorted(seen, seen[start], side="right"))
+        stop = max(start + _SHARED, min(alike, start + _LARGEST_SHARED))
+        cuts.append(min(stop, len(order)))
+    return [order[a:b] for a, b in itertools.pairwise(cuts)]

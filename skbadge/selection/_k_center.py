@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from skbadge.embeddings import DenseEmbedding, Embedding, as_embedding
-from skbadge.embeddings._rows import Rows, pairwise_sq
+from skbadge.embeddings._distances import pairwise_sq
+from skbadge.embeddings._rows import Rows
 from skbadge.embeddings._tensors import chunk_length, times_unit
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection._centers import Centers
@@ -17,6 +18,8 @@ from skbadge.utils._validation import check_n
 __all__ = ["k_center_greedy"]
 
 _BLOCK, _LARGEST_BLOCK = 128, 4096
+# Rows of a block that are compared with each other.
+_RIVALS = 256
 
 
 def k_center_greedy(features: Any, n: int, *, labeled_features: Any = None) -> Any:
@@ -197,6 +200,9 @@ class LazyGreedy:
         """Choose until ``n`` rows are chosen."""
         size = block_size
         while len(self.chosen) < n:
+            if not self.bound.max() > 0.0:
+                self._choose_copies(n)
+                return
             accepted = self.walk_block(size, n)
             # Nothing accepted: many rows compete with stale distances.
             size = block_size if accepted else min(2 * size, _LARGEST_BLOCK)
@@ -220,6 +226,11 @@ class LazyGreedy:
         able = np.flatnonzero(distance_sq >= limit)
         if not len(able):
             return 0
+        able = able[np.lexsort((self.priority[block[able]], -distance_sq[able]))]
+        if len(able) > _RIVALS:
+            # The first of the others is the rival then: all of them are up to date.
+            able, rival = able[:_RIVALS], block[able[_RIVALS : _RIVALS + 1]]
+            limit = self.bound[rival[0]]
         between = pairwise_sq(rows[torch.from_numpy(able)]).cpu().numpy()
         current, priority = distance_sq[able], self.priority[block[able]]
         accepted: list[int] = []
@@ -247,6 +258,14 @@ class LazyGreedy:
         top = np.flatnonzero(self.bound >= max(least, 0.0))
         top = top[np.lexsort((self.priority[top], -self.bound[top]))]
         return top[:size], top[size : size + 1]
+
+    def _choose_copies(self, n: int) -> None:
+        """Choose the rest, by priority, among rows that all coincide with chosen."""
+        rest = np.flatnonzero(self.bound == 0.0)
+        rest = rest[np.argsort(self.priority[rest])][: n - len(self.chosen)]
+        self.chosen.extend(rest.tolist())
+        self.scores.extend([0.0] * len(rest))
+        self.bound[rest] = -np.inf
 
     def _lower_all(self, centers: Rows) -> None:
         found = self.pool.nearest_sq(slice(None), centers).cpu().numpy()

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from skbadge.embeddings import Embedding, as_embedding
-from skbadge.embeddings._rows import Rows, pairwise_sq
+from skbadge.embeddings._distances import pairwise_sq
+from skbadge.embeddings._rows import Rows
 from skbadge.embeddings._tensors import times_unit
 from skbadge.selection._centers import Centers
 from skbadge.utils._random import as_generator

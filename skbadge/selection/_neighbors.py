@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import torch
 
 from skbadge.embeddings import DenseEmbedding
-from skbadge.embeddings._rows import Rows, distances_sq
+from skbadge.embeddings._distances import distances_sq
+from skbadge.embeddings._rows import Rows
 from skbadge.embeddings._tensors import chunk_length
 
 __all__ = ["iterate_neighbors"]

@@ -9,7 +9,7 @@ import torch
 
 from skbadge._contracts import Needs, Outputs, Selection, Traits
 from skbadge.embeddings import DenseEmbedding
-from skbadge.embeddings._rows import distances_sq
+from skbadge.embeddings._distances import distances_sq
 from skbadge.embeddings._tensors import chunk_length, times_unit
 from skbadge.selection._kmeans import _assigned, _weighted_kmeans
 from skbadge.strategies._base import QueryStrategy

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from skbadge._contracts import Needs, Outputs
-from skbadge.embeddings import GradientEmbedding, _rows
+from skbadge.embeddings import GradientEmbedding, _distances
 from skbadge.exceptions import InvalidInputError
 
 N_ROWS, N_CLASSES = 12, 4
@@ -225,7 +225,7 @@ def test_distances_in_blocks_of_columns(n_columns, monkeypatch):
     rng = np.random.default_rng(0)
     embedding = GradientEmbedding(rng.normal(size=(7, 2)), rng.normal(size=(7, 3)))
     expected = embedding.distances_sq(range(7), range(5))
-    monkeypatch.setattr(_rows, "_COLUMNS", n_columns)
+    monkeypatch.setattr(_distances, "_COLUMNS", n_columns)
     torch.testing.assert_close(embedding.distances_sq(range(7), range(5)), expected)
     none = embedding.distances_sq(range(7), [])
     assert none.shape == (7, 0) and none.dtype == expected.dtype

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skbadge.embeddings import DenseEmbedding, GradientEmbedding, _factored
-from skbadge.embeddings._rows import distances_sq, pairwise_sq
+from skbadge.embeddings._distances import distances_sq, pairwise_sq
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection import _kmeans_plusplus as module
 from skbadge.selection import kmeans_plusplus
