@@ -29,6 +29,7 @@ from skbadge.utils._rows import (
     several_inputs,
     take,
 )
+from skbadge.utils._torch import preserved_generators
 from skbadge.utils._validation import check_integer, check_real
 
 __all__ = [
@@ -97,10 +98,12 @@ def check_rows(learner, X, *, reset=False, finite=True, estimator=None):
     if finite and n_rows(X) == 0:
         raise InvalidInputError("X must hold at least one row. Got none.")
     if is_lazy(X):
-        if is_dataset(X) and steps is None:
-            check_items(X, net, training=reset)
-        elif is_bare and n_rows(X):
-            check_first_row(X)
+        # Reading a row may draw from the global generators.
+        with preserved_generators():
+            if is_dataset(X) and steps is None:
+                check_items(X, net, training=reset)
+            elif is_bare and n_rows(X):
+                check_first_row(X)
         return X
     _check_make_up(learner, X, reset)
     if not several_inputs(X) and (reset or _is_compared(X, steps, net)):

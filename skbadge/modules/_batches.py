@@ -11,6 +11,7 @@ from skorch.dataset import Dataset
 from torch.utils.data import IterableDataset, Subset, TensorDataset, default_collate
 
 from skbadge.exceptions import InvalidInputError
+from skbadge.utils._tree import leaves, mapped
 from skbadge.utils._validation import check_integer
 
 __all__ = ["InMemoryBatches"]
@@ -96,13 +97,18 @@ class InMemoryBatches:
         self.device = device
         self._n_rows = _count_rows(dataset)
         data = _read(dataset)
-        for leaf in _leaves(data):
+        for leaf in leaves(data):
+            if not isinstance(leaf, torch.Tensor):
+                raise InvalidInputError(
+                    "InMemoryBatches must get rows of numbers. Got "
+                    f"{type(leaf).__name__} instead: encode the values first."
+                )
             if leaf.ndim == 0 or len(leaf) != self._n_rows:
                 raise InvalidInputError(
                     f"The data set must give {self._n_rows} rows in X and y, as its "
                     f"length says. Got a tensor of shape {tuple(leaf.shape)} instead."
                 )
-        self._data = data if device is None else _map(data, lambda x: x.to(device))
+        self._data = data if device is None else mapped(lambda x: x.to(device), data)
 
     def __len__(self):
         """Return the number of batches in an epoch."""
@@ -117,17 +123,17 @@ class InMemoryBatches:
             order = torch.randperm(
                 self._n_rows, generator=self.generator, device=device
             )
-            orders = {x.device: order.to(x.device) for x in _leaves(self._data)}
+            orders = {x.device: order.to(x.device) for x in leaves(self._data)}
         for start in range(0, len(self) * self.batch_size, self.batch_size):
             stop = min(start + self.batch_size, self._n_rows)
             if self.shuffle:
-                yield _map(
-                    self._data,
+                yield mapped(
                     lambda x, a=start, b=stop: x.index_select(0, orders[x.device][a:b]),
+                    self._data,
                 )
             else:
                 # A copy: a module that works in place must not change the data.
-                yield _map(self._data, lambda x, a=start, b=stop: x[a:b].clone())
+                yield mapped(lambda x, a=start, b=stop: x[a:b].clone(), self._data)
 
 
 def _count_rows(dataset):
@@ -144,8 +150,8 @@ def _read(dataset):
     """Return all rows of a data set as a pair of tensors, or of dicts of tensors."""
     if isinstance(dataset, Subset) and type(dataset).__getitem__ is Subset.__getitem__:
         indices = torch.as_tensor(np.asarray(dataset.indices, dtype=np.int64))
-        return _map(
-            _read(dataset.dataset), lambda x: x.index_select(0, indices.to(x.device))
+        return mapped(
+            lambda x: x.index_select(0, indices.to(x.device)), _read(dataset.dataset)
         )
     if callable(getattr(dataset, "as_tensors", None)):
         return tuple(dataset.as_tensors())
@@ -210,24 +216,3 @@ def _collate(dataset):
             f"{type(dataset).__name__} that are not: return both from __getitem__."
         )
     return tuple(data)
-
-
-def _leaves(data):
-    if isinstance(data, torch.Tensor):
-        return [data]
-    if isinstance(data, Mapping):
-        data = data.values()
-    if isinstance(data, (str, bytes)) or not hasattr(data, "__iter__"):
-        raise InvalidInputError(
-            "InMemoryBatches must get rows of numbers. Got "
-            f"{type(data).__name__} instead: encode the values first."
-        )
-    return [leaf for part in data for leaf in _leaves(part)]
-
-
-def _map(data, function):
-    if isinstance(data, torch.Tensor):
-        return function(data)
-    if isinstance(data, Mapping):
-        return {key: _map(value, function) for key, value in data.items()}
-    return tuple(_map(part, function) for part in data)

@@ -10,6 +10,7 @@ from torch.utils.data import ConcatDataset, Subset, TensorDataset
 from skbadge.exceptions import InvalidInputError
 from skbadge.utils._kinds import is_hub_dataset
 from skbadge.utils._rows import is_dataset
+from skbadge.utils._torch import preserved_generators
 
 __all__ = ["class_names", "labels_of", "without_labels"]
 
@@ -51,9 +52,21 @@ def labels_of(X: Any) -> np.ndarray | None:
         return None
     known = _known_labels(X)
     some = sorted({0, len(X) // 2, len(X) - 1}) if len(X) else []
-    if known is not None and all(_agrees(known[i], X[i]) for i in some):
-        return known
-    return np.asarray([_plain(X[i][1]) for i in range(len(X))])
+    # Reading a row may draw from the global generators.
+    with preserved_generators():
+        if known is not None and all(_agrees(known[i], _label(X[i])) for i in some):
+            return known
+        return np.asarray([_label(X[i]) for i in range(len(X))])
+
+
+def _label(item: Any) -> Any:
+    if not isinstance(item, (tuple, list)) or len(item) != 2:
+        raise InvalidInputError(
+            "y=None takes the labels of the data set, whose items must be pairs (X, y) "
+            f"then. Got an item of type {type(item).__name__} instead: give y."
+        )
+    label = item[1]
+    return label.item() if hasattr(label, "item") and np.size(label) == 1 else label
 
 
 def _known_labels(X: Any) -> np.ndarray | None:
@@ -74,12 +87,8 @@ def _known_labels(X: Any) -> np.ndarray | None:
     return None
 
 
-def _agrees(label: Any, item: Any) -> bool:
-    return bool(np.all(np.asarray(label) == np.asarray(_plain(item[1]))))
-
-
-def _plain(label: Any) -> Any:
-    return label.item() if hasattr(label, "item") and np.size(label) == 1 else label
+def _agrees(known: Any, label: Any) -> bool:
+    return bool(np.all(np.asarray(known) == np.asarray(label)))
 
 
 def label_column(X: Any) -> str | None:

@@ -250,6 +250,20 @@ class Augmented(Dataset):
         return torch.as_tensor(TABLE[i]) + torch.rand(5), int(Y[i])
 
 
+def test_looking_at_rows_moves_no_generator():
+    before = torch.get_rng_state()
+    learner = learner_for().fit(Augmented(), None)
+    learner.query(Augmented(), n=2)
+    learner.teach(take(Augmented(), [1]), None)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_labels_of_items_that_are_no_pairs():
+    alone = Item(ITEMS["alone"][0])
+    with pytest.raises(InvalidInputError, match="Got an item of type Tensor instead"):
+        simulate(learner_for(), alone, None, n_rounds=1, X_test=TABLE, y_test=Y)
+
+
 def test_slice_datasets_stay_lazy():
     batches = []
 
