@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import cached_property
+from typing import Any
 
 import torch
 
@@ -14,7 +15,7 @@ from skbadge.nets._probabilities import scores_of, to_probabilities
 __all__ = ["Batch", "answered", "as_columns"]
 
 
-def answered(net, batch):
+def answered(net: Any, batch: Any) -> Batch:
     """Run a net on one batch of its iterator.
 
     Parameters
@@ -53,7 +54,7 @@ class Batch:
         For a ``get_loss`` behind an ``evaluation_step`` that picks something from it.
     """
 
-    def __init__(self, net, X, answer, raw=None):
+    def __init__(self, net: Any, X: Any, answer: Any, raw: Any = None) -> None:
         self.net = net
         self.X = X
         self.answer = answer
@@ -63,17 +64,17 @@ class Batch:
         self.scores = self.graph.detach()
         self.for_loss = answer if raw is None else raw
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.scores)
 
     @cached_property
-    def proba(self):
+    def proba(self) -> tuple[torch.Tensor, bool]:
         """Class probabilities by skorch's rule, and whether they surely are some."""
         with torch.no_grad():
             proba, certain = to_probabilities(self.net, self.answer)
         return proba.detach(), certain
 
-    def labels(self, logits=None):
+    def labels(self, logits: torch.Tensor | None = None) -> torch.Tensor:
         """Return the hypothetical label of each row: the class the net prefers."""
         if logits is not None and not callable(self.net.predict_nonlinearity):
             # Of the logits: probabilities near 1 have ties.
@@ -84,7 +85,7 @@ class Batch:
         return hypothetical_labels(self.scores)
 
 
-def as_columns(scores):
+def as_columns(scores: torch.Tensor) -> torch.Tensor:
     """Return scores of shape (n_rows, n_outputs); one number a row is one column."""
     with torch.enable_grad():
         return scores[:, None] if scores.ndim == 1 else scores

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
+from typing import Any
 
+import numpy as np
 import torch
 
+from skbadge._contracts import Needs
 from skbadge.exceptions import (
     DivergedTrainingError,
     InvalidInputError,
     ModuleOutputError,
 )
+from skbadge.extraction._batch import Batch
 from skbadge.extraction._columns import COLUMNS
 from skbadge.extraction._head import HeadReader
+from skbadge.extraction._hooks import LayerCall
 from skbadge.extraction._storage import empty_tables
 from skbadge.nets._probabilities import check_distribution
 
@@ -50,7 +56,16 @@ class Collector:
         has shown all there is to check.
     """
 
-    def __init__(self, net, needs, positions, description, *, layer, n_classes):
+    def __init__(
+        self,
+        net: Any,
+        needs: Needs,
+        positions: np.ndarray,
+        description: str,
+        *,
+        layer: str | None,
+        n_classes: int | None,
+    ) -> None:
         self.net = net
         self.needs = needs
         self.positions = positions
@@ -58,18 +73,18 @@ class Collector:
         self.n_classes = n_classes
         self.done = 0
         self.last_count = 0
-        self.tables = {}
+        self.tables: dict[str, torch.Tensor] = {}
         self.surely_proba = False
-        self._current = None
+        self._current: Any = None
         kinds = {name: kind for name, kind in COLUMNS.items() if getattr(needs, name)}
         self.columns = {name: kind(self) for name, kind in kinds.items()}
-        self.head = None
+        self.head: HeadReader | None = None
         if any(column.needs_head for column in self.columns.values()):
             linear = needs.residual or needs.head
             self.head = HeadReader(net, layer, n_classes, gradient=linear)
 
     @contextmanager
-    def watching(self):
+    def watching(self) -> Iterator[None]:
         """Watch the net while it runs over the rows."""
         with ExitStack() as stack:
             if self.head is not None:
@@ -78,7 +93,7 @@ class Collector:
                 stack.enter_context(column.watch())
             yield
 
-    def check_input(self, tensor):
+    def check_input(self, tensor: torch.Tensor) -> None:
         """Refuse NaN and infinity in what reaches the module."""
         if _all_finite(tensor):
             return
@@ -87,16 +102,16 @@ class Collector:
             "remove such values before the net, for example in a pipeline step."
         )
 
-    def add(self, batch):
+    def add(self, batch: Batch) -> None:
         """Take a batch that the net has answered."""
         self._check_scores(batch.scores)
         # Where only the first batch could be wrong, the others need no second look.
         if not self.surely_proba:
             self._check_probabilities(batch)
         self._current = _Read(self, batch)
-        found = {name: column.read(batch) for name, column in self.columns.items()}
+        read = {name: column.read(batch) for name, column in self.columns.items()}
         self._current = None
-        found = {name: part for name, part in found.items() if part is not None}
+        found = {name: part for name, part in read.items() if part is not None}
         if not self.tables:
             self.tables = empty_tables(len(self.positions), found)
         for name, part in found.items():
@@ -104,15 +119,15 @@ class Collector:
         self.done += len(batch)
         self.last_count = len(batch)
 
-    def calls(self, batch):
+    def calls(self, batch: Batch) -> list[LayerCall]:
         """Return the calls of the classification layer in the batch that is read."""
         return self._current.calls
 
-    def product(self, batch):
+    def product(self, batch: Batch) -> Any:
         """Return residual, features and labels of the batch that is read."""
         return self._current.product
 
-    def finish(self):
+    def finish(self) -> dict[str, Any]:
         """Return what was collected, once every row is there."""
         if self.done != len(self.positions):
             raise ModuleOutputError(
@@ -125,7 +140,7 @@ class Collector:
             for name, column in self.columns.items()
         }
 
-    def copy_features(self, features):
+    def copy_features(self, features: torch.Tensor) -> torch.Tensor:
         """Copy features straight to where they are kept, once that is known."""
         table = self.tables.get("features")
         if table is not None:
@@ -134,7 +149,7 @@ class Collector:
                 return room.copy_(features)
         return features.clone()
 
-    def _write(self, name, part, count):
+    def _write(self, name: str, part: torch.Tensor, count: int) -> None:
         room = self.tables[name][self.done : self.done + count]
         if room.shape != part.shape:
             raise ModuleOutputError(
@@ -148,7 +163,7 @@ class Collector:
         if room.data_ptr() != part.data_ptr():
             room.copy_(part)
 
-    def _check_scores(self, scores):
+    def _check_scores(self, scores: torch.Tensor) -> None:
         if scores.ndim != 2 or not scores.is_floating_point():
             raise ModuleOutputError(
                 "The module must answer one row of class scores, floats, for each row "
@@ -168,7 +183,7 @@ class Collector:
                 "the gradients, then call refit()."
             )
 
-    def _check_probabilities(self, batch):
+    def _check_probabilities(self, batch: Batch) -> None:
         proba, certain = batch.proba
         self.surely_proba = certain and proba.shape == batch.scores.shape
         if not certain:
@@ -181,7 +196,7 @@ class Collector:
                 "or change the width of the last layer."
             )
 
-    def _where(self, tensor):
+    def _where(self, tensor: torch.Tensor) -> str:
         if tensor.ndim:
             bad = ~torch.isfinite(tensor.reshape(len(tensor), -1)).all(dim=1)
             row = self.done + int(torch.nonzero(bad)[0, 0])
@@ -193,26 +208,26 @@ class Collector:
 class _Read:
     """What several columns read of one batch, worked out once."""
 
-    def __init__(self, run, batch):
+    def __init__(self, run: Any, batch: Batch) -> None:
         self.run = run
         self.batch = batch
 
     @cached_property
-    def calls(self):
+    def calls(self) -> list[LayerCall]:
         return self.run.head.read(self.batch, self.run.copy_features)
 
     @cached_property
-    def product(self):
+    def product(self) -> Any:
         return self.run.head.product(self.batch, self.calls)
 
 
-def _all_finite(tensor):
+def _all_finite(tensor: torch.Tensor) -> bool:
     # One number tells of most batches that all is well, in half the time; a sum may
     # also overflow, so it cannot tell that something is wrong.
     return math.isfinite(tensor.sum()) or bool(torch.isfinite(tensor).all())
 
 
-def _is_log_of_zero(scores):
+def _is_log_of_zero(scores: torch.Tensor) -> bool:
     # A module that ends in log-softmax rightly answers -inf for an impossible class;
     # NaN or +inf never are right.
     possible = torch.isfinite(scores)

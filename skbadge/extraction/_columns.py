@@ -7,7 +7,9 @@ into what strategies see (``finish``).
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +17,7 @@ from torch import nn
 
 from skbadge._contracts import Head
 from skbadge.exceptions import InvalidInputError, ModuleOutputError
-from skbadge.extraction._batch import answered
+from skbadge.extraction._batch import Batch, answered
 from skbadge.extraction._layers import head_of
 from skbadge.extraction._residual import closed_form
 from skbadge.nets._probabilities import (
@@ -43,17 +45,17 @@ class Column:
 
     needs_head = False
 
-    def __init__(self, run):
+    def __init__(self, run: Any) -> None:
         self.run = run
 
-    def watch(self):
+    def watch(self) -> AbstractContextManager[Any]:
         """Return a context in which the net runs."""
         return nullcontext()
 
-    def read(self, batch):
+    def read(self, batch: Batch) -> torch.Tensor | None:
         """Return what is kept of one batch, one row for each of its rows, or None."""
 
-    def finish(self, table):
+    def finish(self, table: Any) -> Any:
         """Return what strategies see."""
         return table
 
@@ -61,15 +63,15 @@ class Column:
 class ProbaColumn(Column):
     """Class probabilities, by skorch's rule."""
 
-    def __init__(self, run):
+    def __init__(self, run: Any) -> None:
         super().__init__(run)
         check_own_predict_proba(run.net)
 
-    def read(self, batch):
+    def read(self, batch: Batch) -> torch.Tensor | None:
         """Return probabilities, or scores to be turned into them all at once."""
         return batch.scores if self.run.surely_proba else batch.proba[0]
 
-    def finish(self, table):
+    def finish(self, table: Any) -> Any:
         """Turn scores into probabilities: at once a fraction of the cost."""
         if self.run.surely_proba:
             _in_blocks(table, lambda block: to_probabilities(self.run.net, block)[0])
@@ -81,13 +83,13 @@ class ResidualColumn(Column):
 
     needs_head = True
 
-    def __init__(self, run):
+    def __init__(self, run: Any) -> None:
         super().__init__(run)
         self.checked = False
         # Whether the table holds logits, whose residual has a closed form.
-        self.holds_logits = None
+        self.holds_logits: bool | None = None
 
-    def read(self, batch):
+    def read(self, batch: Batch) -> torch.Tensor | None:
         """Return residuals, or logits while every batch has the closed form."""
         residual, _, labels = self.run.product(batch)
         logits = self.run.calls(batch)[0].logits.detach()
@@ -104,13 +106,13 @@ class ResidualColumn(Column):
             _in_blocks(self.run.tables["residual"][: self.run.done], closed_form)
         return logits if self.holds_logits else residual
 
-    def finish(self, table):
+    def finish(self, table: Any) -> Any:
         """Turn logits into residuals: at once a fraction of the cost."""
         if self.holds_logits:
             _in_blocks(table, closed_form)
         return table
 
-    def _can_wait(self):
+    def _can_wait(self) -> bool:
         # Else only probabilities tell which class the net prefers.
         return not callable(self.run.net.predict_nonlinearity)
 
@@ -120,7 +122,7 @@ class FeaturesColumn(Column):
 
     needs_head = True
 
-    def read(self, batch):
+    def read(self, batch: Batch) -> torch.Tensor | None:
         """Return one vector a row, that of the residual where both are read."""
         if self.run.needs.residual:
             return self.run.product(batch)[1]
@@ -132,11 +134,12 @@ class HeadColumn(Column):
 
     needs_head = True
 
-    def read(self, batch):
+    def read(self, batch: Batch) -> torch.Tensor | None:
         """See that the layer is found."""
         self.run.calls(batch)
+        return None
 
-    def finish(self, table):
+    def finish(self, table: Any) -> Any:
         """Copy them."""
         return Head(*head_of(self.run.head.layer))
 
@@ -144,7 +147,7 @@ class HeadColumn(Column):
 class InputsColumn(Column):
     """What reaches the net, as one table of numbers."""
 
-    def read(self, batch):
+    def read(self, batch: Batch) -> torch.Tensor | None:
         """Return the numbers of each row, side by side."""
         return flat_inputs(batch.X)
 
@@ -157,7 +160,7 @@ class SamplesColumn(Column):
     masks that BatchBALD asks for.
     """
 
-    def __init__(self, run):
+    def __init__(self, run: Any) -> None:
         super().__init__(run)
         check_own_predict_proba(run.net)
         self.layers = [
@@ -174,9 +177,9 @@ class SamplesColumn(Column):
             )
         # That of the pass: the same for the pool, the labelled rows and all parts.
         self.seed = torch.initial_seed()
-        self.masks = {}
+        self.masks: dict[tuple[int, ...], torch.Tensor] = {}
 
-    def read(self, batch):
+    def read(self, batch: Batch) -> torch.Tensor | None:
         """Run the batch once for each draw."""
         draws = []
         quiet = nullcontext() if self.run.head is None else self.run.head.calls.paused()
@@ -190,8 +193,8 @@ class SamplesColumn(Column):
         return torch.stack(draws, dim=1)
 
     @contextmanager
-    def _masked(self, draw):
-        def hook(layer, args, output):
+    def _masked(self, draw: int) -> Iterator[None]:
+        def hook(layer: Any, args: Any, output: torch.Tensor) -> torch.Tensor:
             return output * self._mask(layer, draw, output)
 
         handles = [layer.register_forward_hook(hook) for layer in self.layers]
@@ -201,7 +204,7 @@ class SamplesColumn(Column):
             for handle in handles:
                 handle.remove()
 
-    def _mask(self, layer, draw, output):
+    def _mask(self, layer: Any, draw: int, output: torch.Tensor) -> torch.Tensor:
         # One for all rows; a layer that drops channels drops them whole.
         shape = [1, *output.shape[1:]]
         if not isinstance(layer, nn.Dropout):
@@ -227,7 +230,7 @@ COLUMNS = {
 }
 
 
-def flat_inputs(X):
+def flat_inputs(X: Any) -> torch.Tensor:
     """Return all numbers of a batch side by side, float (n_rows, n_inputs).
 
     Raises
@@ -253,10 +256,10 @@ def flat_inputs(X):
     return torch.cat([part.to(dtype) for part in parts], dim=1)
 
 
-def _copied(X):
+def _copied(X: Any) -> Any:
     return mapped(lambda leaf: leaf.clone() if torch.is_tensor(leaf) else leaf, X)
 
 
-def _in_blocks(table, transform):
+def _in_blocks(table: Any, transform: Callable[[torch.Tensor], torch.Tensor]) -> None:
     for block in table.split(max(1, _BLOCK_SIZE // max(1, table.shape[1]))):
         block.copy_(transform(block))

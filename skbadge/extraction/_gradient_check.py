@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,7 +13,7 @@ from torch.nn.utils import parametrize
 
 from skbadge.exceptions import LayerError
 from skbadge.extraction._batch import answered
-from skbadge.extraction._hooks import captured_calls, kept_state
+from skbadge.extraction._hooks import LayerCall, captured_calls, kept_state
 from skbadge.extraction._product import step_weights
 from skbadge.extraction._residual import closed_form, row_losses
 from skbadge.nets._probabilities import unwrapped_criterion
@@ -26,7 +28,7 @@ _N_ROWS = 32
 _FAR = 10.0
 
 
-def check_gradient(head, X, sizes):
+def check_gradient(head: Any, X: Any, sizes: torch.Tensor) -> None:
     """Check on two rows that (residual) x (features) is the gradient of the net's loss.
 
     That product is the gradient in the weight of a layer only where the weight acts
@@ -95,7 +97,7 @@ def check_gradient(head, X, sizes):
     )
 
 
-def steps_are_alike(head, X, n_rows):
+def steps_are_alike(head: Any, X: Any, n_rows: int) -> bool:
     """Say whether all steps of a row lead to the scores alike, whatever they give.
 
     A nonlinearity behind each step, such as a ReLU before a mean, may by chance treat
@@ -119,7 +121,7 @@ def steps_are_alike(head, X, n_rows):
     part = _cut(X, torch.arange(min(_N_ROWS, n_rows)), n_rows)
     generator = torch.Generator().manual_seed(0)
 
-    def scattered(logits):
+    def scattered(logits: torch.Tensor) -> torch.Tensor:
         return (_FAR * torch.randn(logits.shape, generator=generator)).to(logits)
 
     with (
@@ -135,7 +137,9 @@ def steps_are_alike(head, X, n_rows):
     return step_weights(head.all_steps(head.gradients_of_scores(batch, calls)))[2]
 
 
-def _as_in_the_pass(head, X):
+def _as_in_the_pass(
+    head: Any, X: Any
+) -> tuple[list[LayerCall], torch.Tensor, torch.Tensor, torch.Tensor]:
     """Read rows as the pass does, from the generators' present state."""
     put_back = noted_generators()
     # A module may learn in evaluation mode too: both runs begin from the same state.
@@ -152,7 +156,7 @@ def _as_in_the_pass(head, X):
     return calls, residual, features, labels
 
 
-def _reason(module, layer, calls):
+def _reason(module: nn.Module, layer: Any, calls: list[LayerCall]) -> str:
     """Say what may be the cause: looked for only once autograd has objected."""
     own = dict(layer.named_parameters(recurse=False)).get("weight")
     owners = [
@@ -175,7 +179,7 @@ def _reason(module, layer, calls):
     )
 
 
-def _multiplies(layer, call):
+def _multiplies(layer: Any, call: LayerCall) -> bool:
     dtype = torch.promote_types(call.logits.dtype, torch.float32)
     with torch.no_grad():
         bias = None if layer.bias is None else layer.bias.to(dtype)
@@ -186,7 +190,7 @@ def _multiplies(layer, call):
     return found.shape == expected.shape and torch.allclose(found, expected, 0.01, 0.01)
 
 
-def _cut(X, rows, n_rows):
+def _cut(X: Any, rows: torch.Tensor, n_rows: int) -> Any:
     """Return some rows of a batch, or None where it is of no known form."""
     for leaf in leaves(X):
         plain = isinstance(leaf, torch.Tensor) and leaf.layout is torch.strided
@@ -195,12 +199,12 @@ def _cut(X, rows, n_rows):
     return mapped(lambda leaf: leaf[rows], X)
 
 
-def _copied(X):
+def _copied(X: Any) -> Any:
     """Return a batch that a module may write to."""
     return mapped(lambda leaf: leaf.clone() if torch.is_tensor(leaf) else leaf, X)
 
 
-def _allowed(net, eps, residual):
+def _allowed(net: Any, eps: float, residual: torch.Tensor) -> float:
     """Return how far off a residual may be, by rounding alone."""
     largest = float(residual.abs().max())
     digits = 16
@@ -214,7 +218,7 @@ def _allowed(net, eps, residual):
 
 
 @contextmanager
-def _differentiable(module, layer):
+def _differentiable(module: nn.Module, layer: Any) -> Iterator[None]:
     """Let autograd see a layer's weight as it is: not frozen, and without its hooks."""
     own = dict(layer.named_parameters(recurse=False)).get("weight")
     if own is not None:
@@ -248,10 +252,10 @@ def _differentiable(module, layer):
 
 
 @contextmanager
-def _input_of_its_own(layer):
+def _input_of_its_own(layer: Any) -> Iterator[None]:
     """Give a layer copies: modules may overwrite its input later, without gradients."""
 
-    def copied(_, args, kwargs):
+    def copied(_: Any, args: Any, kwargs: Any) -> Any:
         return tuple(_copied(args)), _copied(kwargs)
 
     handle = layer.register_forward_pre_hook(copied, with_kwargs=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
+from typing import Any
 
 import torch
 
 from skbadge.exceptions import LayerError, ModuleOutputError
-from skbadge.extraction._batch import as_columns
+from skbadge.extraction._batch import Batch, as_columns
 from skbadge.extraction._gradient_check import check_gradient, steps_are_alike
-from skbadge.extraction._hooks import captured_calls
+from skbadge.extraction._hooks import CallRecord, LayerCall, captured_calls
 from skbadge.extraction._layers import (
     candidates,
     choose_layer,
@@ -46,17 +49,21 @@ class HeadReader:
         The layer, once it is known.
     """
 
-    def __init__(self, net, layer, n_classes, *, gradient):
+    def __init__(
+        self, net: Any, layer: str | None, n_classes: int | None, *, gradient: bool
+    ) -> None:
         self.net = net
         self.gradient = gradient
-        self.name = layer
+        self.name: Any = layer
         self._given = layer is not None
         self._found = False
         self._alike = True
-        self._widths = {n_classes, 1} if n_classes == 2 else {n_classes}
-        self.calls = None
+        self._widths: set[int | None] = (
+            {n_classes, 1} if n_classes == 2 else {n_classes}
+        )
+        self.calls = CallRecord(cut=gradient)
 
-    def watching(self):
+    def watching(self) -> AbstractContextManager[CallRecord]:
         """Return a context that records the layer's calls in this object's `calls`."""
         layers = candidates(
             self.net.module_, self.name, self._widths, for_gradient=self.gradient
@@ -67,11 +74,13 @@ class HeadReader:
         return captured_calls(layers, cut=cut)
 
     @cached_property
-    def layer(self):
+    def layer(self) -> Any:
         """The layer itself."""
         return layer_named(self.net.module_, self.name)
 
-    def read(self, batch, copy_features):
+    def read(
+        self, batch: Batch, copy_features: Callable[[torch.Tensor], torch.Tensor]
+    ) -> list[LayerCall]:
         """Return the calls of the layer in one batch.
 
         Parameters
@@ -101,7 +110,7 @@ class HeadReader:
             return own
         return self.own(calls, len(batch))
 
-    def own(self, calls, n_rows):
+    def own(self, calls: list[LayerCall], n_rows: int) -> list[LayerCall]:
         """Return those calls that are the layer's.
 
         Raises
@@ -130,7 +139,7 @@ class HeadReader:
                 )
         return calls
 
-    def features(self, batch, calls):
+    def features(self, batch: Batch, calls: list[LayerCall]) -> torch.Tensor:
         """Return what the layer read of each row: tensor (n_rows, n_features).
 
         Of several steps (or calls) of a row, their mean, weighted by how much each
@@ -147,7 +156,9 @@ class HeadReader:
         gradients = self.gradients_of_scores(batch, calls)
         return self._weighted(calls, gradients, must_be_product=False)[1]
 
-    def gradients_of_scores(self, batch, calls):
+    def gradients_of_scores(
+        self, batch: Batch, calls: list[LayerCall]
+    ) -> tuple[torch.Tensor, ...]:
         """Return the derivative of the scores, in one direction, in what calls gave."""
         scores = batch.graph
         # Any direction will do that no symmetry of the scores annuls.
@@ -158,7 +169,9 @@ class HeadReader:
             total, [call.logits for call in calls], materialize_grads=True
         )
 
-    def product(self, batch, calls):
+    def product(
+        self, batch: Batch, calls: list[LayerCall]
+    ) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]:
         """Return residual and features whose outer product is a row's gradient.
 
         Returns
@@ -187,29 +200,35 @@ class HeadReader:
             return gradients[0], calls[0].features, labels
         return *self._weighted(calls, gradients, must_be_product=True), labels
 
-    def check(self, batch, residual):
+    def check(self, batch: Batch, residual: torch.Tensor) -> None:
         """Hold residual times features against autograd on two rows of a batch."""
         # NaN and infinity are refused later, with the rows they stand in.
         sizes = residual.norm(dim=1).nan_to_num(nan=0.0, posinf=0.0)
         with self.calls.paused():
             check_gradient(self, batch.X, sizes)
 
-    def _is_plain(self, calls):
+    def _is_plain(self, calls: list[LayerCall]) -> bool:
         return len(calls) == 1 and calls[0].features.ndim == 2
 
-    def all_steps(self, parts):
+    def all_steps(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return what several calls gave or read: (n_rows, n_steps, width)."""
         return torch.cat([as_steps(part, self.layer) for part in parts], dim=1)
 
-    def _weighted(self, calls, gradients, *, must_be_product):
-        gradients = self.all_steps(gradients)
+    def _weighted(
+        self,
+        calls: list[LayerCall],
+        gradients: Sequence[torch.Tensor],
+        *,
+        must_be_product: bool,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        of_steps = self.all_steps(gradients)
         features = self.all_steps([call.features for call in calls])
-        total, weights, good = step_weights(gradients)
+        total, weights, good = step_weights(of_steps)
         good = good and self._alike
         if must_be_product:
-            check_product(good, self.name, gradients.shape[1])
+            check_product(good, self.name, of_steps.shape[1])
         elif not good:
-            weights = torch.full_like(weights, 1.0 / gradients.shape[1])
+            weights = torch.full_like(weights, 1.0 / of_steps.shape[1])
         # A weight of 0 must not meet an infinity in a step that is left out.
         used = torch.where(weights[:, :, None] != 0, features.to(weights.dtype), 0)
         return total, (weights[:, None, :] @ used)[:, 0]

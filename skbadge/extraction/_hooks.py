@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -52,18 +54,20 @@ class CallRecord:
         Makes of what a layer gave what is handed on in its place, where calls are cut.
     """
 
-    def __init__(self, cut, instead=None):
+    def __init__(
+        self, cut: bool, instead: Callable[[torch.Tensor], torch.Tensor] | None = None
+    ) -> None:
         self.cut = cut
         self._instead = instead
-        self._calls = []
-        self._handles = {}
-        self._copy_features = torch.clone
+        self._calls: list[LayerCall] = []
+        self._handles: dict[str, Any] = {}
+        self._copy_features: Callable[[torch.Tensor], torch.Tensor] = torch.clone
         self._paused = False
 
-    def watch(self, name, layer):
+    def watch(self, name: str, layer: Any) -> None:
         """Record the calls of a layer from now on."""
 
-        def hook(_, args, kwargs, output):
+        def hook(_: Any, args: Any, kwargs: Any, output: torch.Tensor) -> Any:
             given = next(tensors_of([*args, *kwargs.values()]), None)
             if self._paused or given is None or not isinstance(output, torch.Tensor):
                 return None
@@ -86,19 +90,23 @@ class CallRecord:
 
         self._handles[name] = layer.register_forward_hook(hook, with_kwargs=True)
 
-    def take(self):
+    def take(self) -> list[LayerCall]:
         """Return the calls so far, and forget them."""
         calls, self._calls = self._calls, []
         return calls
 
-    def keep_only(self, name, copy_features=torch.clone):
+    def keep_only(
+        self,
+        name: str,
+        copy_features: Callable[[torch.Tensor], torch.Tensor] = torch.clone,
+    ) -> None:
         """Stop watching all layers but one, whose features a function copies."""
         self._copy_features = copy_features
         for other in [other for other in self._handles if other != name]:
             self._handles.pop(other).remove()
 
     @contextmanager
-    def paused(self):
+    def paused(self) -> Iterator[None]:
         """Let calls pass unseen for a while: those that are not the pass itself."""
         before, self._paused = self._paused, True
         try:
@@ -106,7 +114,7 @@ class CallRecord:
         finally:
             self._paused = before
 
-    def close(self):
+    def close(self) -> None:
         """Stop watching."""
         for handle in self._handles.values():
             handle.remove()
@@ -114,7 +122,12 @@ class CallRecord:
 
 
 @contextmanager
-def captured_calls(layers, *, cut=False, instead=None):
+def captured_calls(
+    layers: Mapping[str, nn.Module],
+    *,
+    cut: bool = False,
+    instead: Callable[[torch.Tensor], torch.Tensor] | None = None,
+) -> Iterator[CallRecord]:
     """Record every call of some layers while the context lasts.
 
     Parameters
@@ -138,7 +151,9 @@ def captured_calls(layers, *, cut=False, instead=None):
 
 
 @contextmanager
-def checked_inputs(module, check):
+def checked_inputs(
+    module: nn.Module, check: Callable[[torch.Tensor], None]
+) -> Iterator[None]:
     """Call ``check(tensor)`` on every floating tensor that reaches a module.
 
     Parameters
@@ -150,7 +165,7 @@ def checked_inputs(module, check):
         Takes one tensor; raises where it is bad.
     """
 
-    def hook(_, args, kwargs):
+    def hook(_: Any, args: Any, kwargs: Any) -> Any:
         for tensor in tensors_of([*args, *kwargs.values()]):
             if tensor.is_floating_point() and tensor.layout is torch.strided:
                 check(tensor)
@@ -166,7 +181,7 @@ def checked_inputs(module, check):
 
 
 @contextmanager
-def kept_state(net):
+def kept_state(net: Any) -> Iterator[None]:
     """Give all modules of a net their modes and buffers back at the end.
 
     A module may update a buffer in evaluation mode too (a running mean, a counter of
@@ -197,5 +212,5 @@ def kept_state(net):
                     buffer.resize_(before.shape).copy_(before)
 
 
-def _same(buffer, before):
+def _same(buffer: torch.Tensor, before: torch.Tensor) -> bool:
     return buffer.shape == before.shape and torch.equal(buffer, before)

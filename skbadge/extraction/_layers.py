@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import nn
 
 from skbadge.exceptions import LayerError
+from skbadge.extraction._hooks import LayerCall
 
 __all__ = [
     "candidates",
@@ -23,7 +27,7 @@ _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _INSTEAD = "use a strategy that needs no gradient (for example MarginSampling)"
 
 
-def linear_layers(module):
+def linear_layers(module: nn.Module) -> dict[str, nn.Module]:
     """List the linear layers of a module by the dotted names a user knows.
 
     Parameters
@@ -46,7 +50,7 @@ def linear_layers(module):
     return {name: layer for name, layer in _named(module).items() if is_linear(layer)}
 
 
-def is_linear(layer):
+def is_linear(layer: Any) -> bool:
     """Say whether a layer multiplies each of its steps by one matrix."""
     if isinstance(layer, torch.jit.ScriptModule):
         return False
@@ -55,37 +59,38 @@ def is_linear(layer):
     return isinstance(layer, nn.Linear)
 
 
-def width_of(layer):
+def width_of(layer: Any) -> int:
     """Return the number of outputs of a linear layer."""
     return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
 
 
-def head_of(layer):
+def head_of(layer: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Return weight and bias of a linear layer, the weight as a matrix, as copies."""
     weight, bias = layer.weight.detach(), layer.bias
     bias = None if bias is None else bias.detach().clone()
     return weight.reshape(len(weight), -1).clone(), bias
 
 
-def _named(module):
+def _named(module: nn.Module) -> dict[str, nn.Module]:
     return {
         _user_name(name): layer for name, layer in _unwrapped(module).named_modules()
     }
 
 
-def _user_name(name):
+def _user_name(name: str) -> str:
     parts = [part for part in name.split(".") if part != "_orig_mod"]
     return ".".join(parts) or "(module)"
 
 
-def _unwrapped(module):
+def _unwrapped(module: nn.Module) -> nn.Module:
     # Both wrappers hold the user's module as a child, under these two names.
     while True:
         children = dict(module.named_children())
         if isinstance(module, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
-            if len(module.device_ids or ()) > 1:
+            n_devices = len(module.device_ids or ())
+            if n_devices > 1:
                 raise LayerError(
-                    f"{type(module).__name__} over {len(module.device_ids)} devices "
+                    f"{type(module).__name__} over {n_devices} devices "
                     "runs every layer once on each of them, so a batch has no single "
                     "features. Use one device, or wrap the module only for training "
                     "and give FrozenEstimator a net with the inner module."
@@ -97,7 +102,7 @@ def _unwrapped(module):
             return module
 
 
-def describe(layers):
+def describe(layers: Mapping[str, nn.Module]) -> str:
     """List layers with their widths, for error messages."""
     if not layers:
         return "The module has no nn.Linear layer at all."
@@ -108,11 +113,11 @@ def describe(layers):
     return f"Linear layers of the module: {listed}."
 
 
-def _inputs_of(layer):
+def _inputs_of(layer: Any) -> int:
     return layer.in_features if isinstance(layer, nn.Linear) else layer.in_channels
 
 
-def check_layer_name(module, name):
+def check_layer_name(module: nn.Module, name: str) -> None:
     """Refuse a name that is no layer of the module.
 
     Raises
@@ -123,7 +128,7 @@ def check_layer_name(module, name):
     layer_named(module, name)
 
 
-def layer_named(module, name):
+def layer_named(module: nn.Module, name: str) -> nn.Module:
     """Return the layer of a dotted name.
 
     Raises
@@ -140,7 +145,7 @@ def layer_named(module, name):
     return layers[name]
 
 
-def static_width(module, name=None):
+def static_width(module: nn.Module, name: str | None = None) -> int | None:
     """Guess the number of outputs without running the module.
 
     Returns
@@ -156,7 +161,9 @@ def static_width(module, name=None):
     return widths[-1] if widths else None
 
 
-def candidates(module, name, widths, *, for_gradient):
+def candidates(
+    module: nn.Module, name: str | None, widths: set[int | None], *, for_gradient: bool
+) -> dict[str, nn.Module]:
     """Return the layers to watch in the first batch, by name.
 
     Parameters
@@ -201,11 +208,13 @@ def candidates(module, name, widths, *, for_gradient):
     return fitting or layers
 
 
-def _is_scripted(module):
+def _is_scripted(module: nn.Module) -> bool:
     return isinstance(_unwrapped(module), torch.jit.ScriptModule)
 
 
-def choose_layer(module, calls, scores):
+def choose_layer(
+    module: nn.Module, calls: list[LayerCall], scores: torch.Tensor
+) -> str:
     """Choose the classification layer among the calls of the first batch.
 
     It is one whose output leads to the scores, says autograd. Those that have as many
@@ -255,7 +264,7 @@ def choose_layer(module, calls, scores):
     return (plain or fitting)[-1].name
 
 
-def _lead(calls, scores):
+def _lead(calls: list[LayerCall], scores: torch.Tensor) -> list[bool]:
     """Say of each call whether the scores follow from it."""
     if not scores.requires_grad:
         # Run without gradients: they are one layer's answer, or nothing is known.

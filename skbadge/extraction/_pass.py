@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +25,7 @@ from skbadge.nets._batches import (
     iterate_parts,
 )
 from skbadge.nets._estimators import is_binary
+from skbadge.nets._steps import Steps
 from skbadge.utils._memory import ran_out_of_memory
 from skbadge.utils._rows import n_rows, take
 
@@ -30,18 +33,18 @@ __all__ = ["collect_inputs", "collect_outputs", "output_width"]
 
 
 def collect_outputs(
-    net,
-    X,
-    needs,
+    net: Any,
+    X: Any,
+    needs: Needs,
     *,
-    rows=None,
-    labeled=None,
-    labels=None,
-    transformers=None,
-    layer=None,
-    n_classes=None,
-    verbose=0,
-):
+    rows: np.ndarray | None = None,
+    labeled: Any = None,
+    labels: np.ndarray | None = None,
+    transformers: Steps | None = None,
+    layer: str | None = None,
+    n_classes: int | None = None,
+    verbose: int = 0,
+) -> Outputs:
     """Run a net over rows of ``X`` once and keep what ``needs`` names.
 
     Parameters
@@ -81,7 +84,7 @@ def collect_outputs(
         If memory or disk do not suffice, with what to change.
     """
     positions = np.arange(n_rows(X)) if rows is None else np.asarray(rows)
-    settings = {"layer": layer, "n_classes": n_classes}
+    settings: dict[str, Any] = {"layer": layer, "n_classes": n_classes}
     values = {}
     pool_needs = replace(needs, labeled=None)
     if pool_needs:
@@ -101,7 +104,14 @@ def collect_outputs(
     return Outputs(len(positions), needs, values, known, rows)
 
 
-def collect_inputs(net, X, *, rows=None, transformers=None, verbose=0):
+def collect_inputs(
+    net: Any,
+    X: Any,
+    *,
+    rows: np.ndarray | None = None,
+    transformers: Steps | None = None,
+    verbose: int = 0,
+) -> Outputs:
     """Return what would reach a net, without running it: it need not be trained.
 
     Parameters
@@ -143,7 +153,14 @@ def collect_inputs(net, X, *, rows=None, transformers=None, verbose=0):
     return Outputs(len(positions), needs, {"inputs": table}, positions=rows)
 
 
-def _run(net, X, positions, transformers, collector, verbose):
+def _run(
+    net: Any,
+    X: Any,
+    positions: np.ndarray,
+    transformers: Steps | None,
+    collector: Collector,
+    verbose: int,
+) -> dict[str, Any]:
     with ExitStack() as stack:
         bar = stack.enter_context(
             tqdm(
@@ -167,7 +184,7 @@ def _run(net, X, positions, transformers, collector, verbose):
     return collector.finish()
 
 
-def output_width(net, X, transformers=None):
+def output_width(net: Any, X: Any, transformers: Steps | None = None) -> int:
     """Return the number of classes a net answers, seen on the first batch of ``X``.
 
     That of its probabilities: an ordinal net may have one output less. A whole batch is
@@ -182,7 +199,7 @@ def output_width(net, X, transformers=None):
 
 
 @contextmanager
-def _memory_errors_explained(net):
+def _memory_errors_explained(net: Any) -> Iterator[None]:
     try:
         yield
     except PoolPassError:

@@ -20,7 +20,7 @@ __all__ = ["as_steps", "check_product", "step_weights"]
 _TOLERANCE = 1e-3
 
 
-def as_steps(tensor, layer):
+def as_steps(tensor: torch.Tensor, layer: nn.Module) -> torch.Tensor:
     """Return what went into a layer, or came out, as (n_rows, n_steps, width).
 
     Parameters
@@ -35,7 +35,7 @@ def as_steps(tensor, layer):
     return tensor.reshape(len(tensor), -1, tensor.shape[-1])
 
 
-def step_weights(gradients):
+def step_weights(gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, bool]:
     """Return how much each step of a row counts: weights that sum to 1.
 
     Parameters
@@ -66,7 +66,7 @@ def step_weights(gradients):
     return total * unit, weights, good
 
 
-def check_product(good, name, n_steps):
+def check_product(good: bool, name: str, n_steps: int) -> None:
     """Refuse steps whose derivatives are no multiples of one vector.
 
     Raises

@@ -8,7 +8,9 @@ is taken of whatever loss the net is trained with.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -28,7 +30,7 @@ __all__ = [
 _INSTEAD = "use a strategy that needs no residual (for example MarginSampling)."
 
 
-def hypothetical_labels(logits):
+def hypothetical_labels(logits: torch.Tensor) -> torch.Tensor:
     """Return the label the net itself prefers for each row.
 
     Parameters
@@ -45,7 +47,9 @@ def hypothetical_labels(logits):
     return logits.argmax(dim=1)
 
 
-def closed_form(logits, labels=None):
+def closed_form(
+    logits: torch.Tensor, labels: torch.Tensor | None = None
+) -> torch.Tensor:
     """Compute the residual of softmax or sigmoid with its log loss.
 
     Parameters
@@ -77,7 +81,7 @@ def closed_form(logits, labels=None):
     return residual.scatter_(1, column, -residual.sum(dim=1, keepdim=True))
 
 
-def has_closed_form(net, logits, scores):
+def has_closed_form(net: Any, logits: torch.Tensor, scores: torch.Tensor) -> bool:
     """Say whether `closed_form` is the derivative of the net's loss in its logits.
 
     So it is for ``CrossEntropyLoss`` on logits, ``NLLLoss`` on softmax outputs, and,
@@ -121,11 +125,15 @@ def has_closed_form(net, logits, scores):
     )
 
 
-def _is(function, logits, scores):
+def _is(
+    function: Callable[..., torch.Tensor], logits: torch.Tensor, scores: torch.Tensor
+) -> bool:
     return torch.equal(function(logits.to(scores.dtype), dim=1), scores)
 
 
-def residuals(net, answer, labels, leaves, X):
+def residuals(
+    net: Any, answer: Any, labels: torch.Tensor, leaves: Sequence[torch.Tensor], X: Any
+) -> list[torch.Tensor]:
     """Compute the derivative of the net's own ``get_loss`` in what layers gave.
 
     Parameters
@@ -165,14 +173,15 @@ def residuals(net, answer, labels, leaves, X):
                 f"{type(net).__name__} without gradient instead: let forward and "
                 f"get_loss compute it outside of no_grad, or {_INSTEAD}"
             )
-        settings = {"retain_graph": True, "materialize_grads": True}
-        last = torch.autograd.grad(losses[-1], leaves, **settings)
+        last = torch.autograd.grad(
+            losses[-1], leaves, retain_graph=True, materialize_grads=True
+        )
         if any(part[:-1].any() for part in last):
             raise _mixed(net)
         return list(torch.autograd.grad(losses.sum(), leaves, materialize_grads=True))
 
 
-def _mixed(net):
+def _mixed(net: Any) -> ModuleOutputError:
     return ModuleOutputError(
         "The loss of a row must depend on that row alone while the criterion's "
         "attribute reduction is 'none', so that it has a gradient of its own. Got "
@@ -183,7 +192,9 @@ def _mixed(net):
     )
 
 
-def row_losses(net, answer, labels, X=None):
+def row_losses(
+    net: Any, answer: Any, labels: torch.Tensor, X: Any = None
+) -> torch.Tensor:
     """Return the net's own loss of each row.
 
     Where the loss honors ``reduction="none"`` it is called once. A loss that gives one
@@ -236,7 +247,9 @@ def row_losses(net, answer, labels, X=None):
     return losses
 
 
-def _check_composed(net, whole, losses, n_rows):
+def _check_composed(
+    net: Any, whole: torch.Tensor, losses: torch.Tensor, n_rows: int
+) -> None:
     """Refuse a loss of a batch that is neither mean nor sum of the rows' losses."""
     total = losses.detach().sum()
     slack = 1e-3 * losses.detach().abs().sum() + 1e-6
@@ -245,22 +258,22 @@ def _check_composed(net, whole, losses, n_rows):
         raise _mixed(net)
 
 
-def _rows(rows, n_rows, *trees):
+def _rows(rows: slice, n_rows: int, *trees: Any) -> list[Any]:
     """Return some rows of every tensor that has one entry for each row of a batch."""
 
-    def cut(leaf):
+    def cut(leaf: Any) -> Any:
         is_row_wise = isinstance(leaf, torch.Tensor) and leaf.ndim
         return leaf[rows] if is_row_wise and len(leaf) == n_rows else leaf
 
     return [_like(tree, mapped(cut, tree)) for tree in trees]
 
 
-def _like(tree, parts):
+def _like(tree: Any, parts: Any) -> Any:
     """Give a dict with attributes (a ``ModelOutput``) its class back."""
     return type(tree)(**parts) if hasattr(tree, "to_tuple") else parts
 
 
-def _loss(net, answer, labels, X):
+def _loss(net: Any, answer: Any, labels: torch.Tensor, X: Any) -> torch.Tensor:
     try:
         return net.get_loss(answer, labels, X=X, training=False)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
@@ -274,7 +287,7 @@ def _loss(net, answer, labels, X):
 
 
 @contextmanager
-def _reduction_none(criterion):
+def _reduction_none(criterion: Any) -> Iterator[None]:
     """Switch a criterion to one loss a row for a while, where it knows how."""
     if not hasattr(criterion, "reduction"):
         yield

@@ -7,6 +7,8 @@ import math
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import sklearn
@@ -20,7 +22,9 @@ __all__ = ["empty_tables", "table_on_disk"]
 _GIB = 2**30
 
 
-def empty_tables(n_rows, found):
+def empty_tables(
+    n_rows: int, found: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
     """Make one table for each output of a net, of the width its first batch has.
 
     Parameters
@@ -67,7 +71,9 @@ def empty_tables(n_rows, found):
     return tables
 
 
-def _in_memory(shape, dtype, device, n_bytes):
+def _in_memory(
+    shape: Any, dtype: torch.dtype, device: torch.device | str, n_bytes: int
+) -> torch.Tensor:
     try:
         return torch.empty(shape, dtype=dtype, device=device)
     except (MemoryError, RuntimeError) as error:
@@ -81,7 +87,9 @@ def _in_memory(shape, dtype, device, n_bytes):
         ) from error
 
 
-def table_on_disk(shape, dtype, n_bytes, limit):
+def table_on_disk(
+    shape: Any, dtype: torch.dtype, n_bytes: int, limit: float
+) -> torch.Tensor:
     # Nameless from the start: nothing is left behind, not even by a killed process.
     with tempfile.TemporaryFile() as file:
         try:
@@ -92,7 +100,7 @@ def table_on_disk(shape, dtype, n_bytes, limit):
         return torch.from_numpy(np.memmap(file, dtype=kind, mode="r+", shape=shape))
 
 
-def _reserve(file, n_bytes):
+def _reserve(file: Any, n_bytes: int) -> None:
     if hasattr(os, "posix_fallocate"):
         try:
             # Without it a full disk shows as a bus error in the middle of the pass.
@@ -105,12 +113,12 @@ def _reserve(file, n_bytes):
     file.truncate(n_bytes)
 
 
-def _check_disk(n_bytes, limit):
+def _check_disk(n_bytes: int, limit: float) -> None:
     if n_bytes > shutil.disk_usage(tempfile.gettempdir()).free:
         raise PoolPassError(_advice(n_bytes, limit))
 
 
-def _advice(n_bytes, limit):
+def _advice(n_bytes: int, limit: float) -> str:
     folder = tempfile.gettempdir()
     free = shutil.disk_usage(folder).free
     return (
