@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from skbadge.embeddings._tensors import LARGEST_UNIT, as_tensor
 from skbadge.exceptions import InvalidInputError
 
 __all__ = ["ShardedEmbedding", "ShardedTable", "Shards", "from_numpy", "to_numpy"]
+
+# What lies on one machine, by name.
+_State: TypeAlias = Mapping[str, np.ndarray]
 
 
 # The bits of a bfloat16, under a name that no other table has.
@@ -179,7 +182,7 @@ class ShardedEmbedding:
         order = np.concatenate(list(places.values()))
         back = torch.from_numpy(np.argsort(order, kind="stable"))
         blocks = [found[part] for part in touched]
-        tables = [
+        tables: list[Any] = [
             None if parts[0] is None else torch.from_numpy(np.concatenate(parts))[back]
             for parts in list(zip(*blocks, strict=True))[:4]
         ]
@@ -264,24 +267,42 @@ class ShardedEmbedding:
 
 
 def _factored(
-    state: Mapping[str, np.ndarray], left: str | None, right: str, constant: float
+    state: _State, left: str | None, right: str, constant: float
 ) -> FactoredEmbedding:
     first = None if left is None else from_numpy(state[left])
     second = from_numpy(state[right])
     return FactoredEmbedding(first, second, constant, (left or "", right))
 
 
-def _measured(state, left, right, constant):
+def _measured(
+    state: _State, left: str | None, right: str, constant: float
+) -> tuple[Any, np.ndarray]:
     part = _factored(state, left, right, constant)
     return part.units, part.norms().numpy()
 
 
-def _fetched(state, left, right, constant, units, positions):
+def _fetched(
+    state: _State,
+    left: str | None,
+    right: str,
+    constant: float,
+    units: tuple[float, float],
+    positions: np.ndarray,
+) -> tuple[Any, ...]:
     part = _factored(state, left, right, constant).in_units(units)
     return rows_to_numpy(part.rows(torch.from_numpy(positions)))
 
 
-def _nearest(state, left, right, constant, units, low, high, centers):
+def _nearest(
+    state: _State,
+    left: str | None,
+    right: str,
+    constant: float,
+    units: tuple[float, float],
+    low: int,
+    high: int,
+    centers: tuple[Any, ...],
+) -> np.ndarray:
     part = _factored(state, left, right, constant).in_units(units)
     return part.nearest_sq(slice(low, high), rows_from_numpy(centers)).numpy()
 
@@ -314,8 +335,9 @@ def rows_to_numpy(rows: Rows) -> tuple[Any, ...]:
 def rows_from_numpy(arrays: tuple[Any, ...]) -> Rows:
     """Return the rows that `rows_to_numpy` was given."""
     *tables, constant = arrays
-    left, right, left_sq, right_sq = (
+    found: list[Any] = [
         None if t is None else torch.from_numpy(np.require(t, requirements="W"))
         for t in tables
-    )
+    ]
+    left, right, left_sq, right_sq = found
     return Rows(left, right, constant, left_sq, right_sq)

@@ -183,7 +183,7 @@ class LazyGreedy:
             self.seen[:] = 1
         else:
             known = labeled.in_units((1.0, self.unit))
-            step = chunk_length(pool.n_features)
+            step = chunk_length(labeled.n_features)
             for start in range(0, len(labeled), step):
                 part = slice(start, min(start + step, len(labeled)))
                 self._lower_all(self._in_common(known, part))

@@ -146,7 +146,7 @@ class SwapChain:
     Parameters
     ----------
     embedding : Embedding
-        The pool.
+        The pool, which must also know ``cosines``.
     norms : ndarray of shape (n_pool,)
         Lengths of its rows.
     n : int
@@ -157,7 +157,7 @@ class SwapChain:
 
     def __init__(
         self,
-        embedding: Embedding,
+        embedding: Any,
         norms: np.ndarray,
         n: int,
         generator: np.random.Generator,
