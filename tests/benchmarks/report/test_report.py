@@ -325,3 +325,39 @@ def test_table_emphasizes_and_aligns():
     assert '<td class="number"><strong>1.5</strong></td>' in html
     assert '<th scope="row">a</th>' in html
     assert '<th scope="col" class="number">value</th>' in html
+
+
+def test_figures_are_numbered_in_the_papers_own_settings(tmp_path):
+    names = (*STRATEGIES,)
+    results = pd.concat(
+        [
+            small_results(names),
+            small_results(names, dataset="svhn", model="resnet", batch_size=1000),
+        ]
+    )
+    about = {"preset": "paper", "data_that_could_not_be_had": ["letter"]}
+    page = Page(write_report(results, None, tmp_path, settings=about))
+    for heading in (
+        "Overall (paper's Figure 4)",
+        "By batch size (paper's Figure 13)",
+        "By model (paper's Figure 16)",
+    ):
+        assert heading in page.headings
+    assert "Left out, since their data could not be had: letter." in page.text
+
+
+def test_the_share_of_capped_trainings_stands_beside_curves_and_matrices(tmp_path):
+    results = small_results()
+    results.loc[results["round"] > 3, "hit_max_epochs"] = True
+    page = Page(write_report(results, None, tmp_path))
+    assert page.text.count("8 of 24 trainings ended at the cap") >= 4
+
+
+def test_a_column_of_scores_takes_the_place_of_the_accuracy(tmp_path):
+    results = small_results().assign(f1_macro=lambda frame: frame["accuracy"] / 2)
+    page = Page(write_report(results, None, tmp_path, metric="f1_macro"))
+    assert "The mean f1_macro over all label counts" in page.text
+    curves_ = pd.read_csv(tmp_path / "learning_curves.csv")
+    np.testing.assert_allclose(
+        curves_["mean"], learning_curves(results)["mean"] / 2, rtol=1e-12
+    )

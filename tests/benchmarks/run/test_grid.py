@@ -337,6 +337,14 @@ def test_tables_alone_can_be_read_and_are_left_alone(tmp_path):
     pd.testing.assert_frame_equal(grid.results, whole.results, check_dtype=False)
 
 
+def test_a_folder_of_results_imports_nothing(tmp_path):
+    run_grid(tiny_cells(repeats=1), tmp_path)
+    path = tmp_path / "settings.json"
+    name = "tests.benchmarks._imported_by_nobody:Strategy"
+    path.write_text(path.read_text().replace('"badge"', f'"{name}"'))
+    assert load_grid(tmp_path).missing["strategy"].tolist() == [name]
+
+
 def test_data_that_cannot_be_had(tmp_path, monkeypatch):
     def load(cell):
         if cell.dataset == "letter":
