@@ -139,3 +139,42 @@ def test_a_strategy_that_chooses_wrongly_is_caught(answer):
 
     with pytest.raises(SkbadgeError, match="Wrong._select must choose 2 distinct pos"):
         Wrong().select(make_outputs(Needs()), 2)
+
+
+def test_one_class_only(strategy):
+    if isinstance(getattr(strategy, "quota", None), dict):
+        strategy.set_params(quota={0: 0.5})
+    features = torch.randn(12, 3, generator=torch.Generator().manual_seed(0))
+    ones = torch.ones(12, 1)
+    labeled = Outputs.of(
+        proba=ones[:4], features=features[:4], inputs=features[:4], y=[0] * 4
+    )
+    outputs = Outputs.of(
+        proba=ones,
+        residual=torch.zeros(12, 1),
+        features=features,
+        inputs=features,
+        head=(torch.zeros(1, 3), None),
+        samples=torch.ones(12, max(strategy.needs.samples, 1), 1),
+        labeled=labeled,
+    ).declared(strategy.needs)
+    assert_distinct_or_refused(strategy, outputs)
+
+
+def test_features_of_length_zero(strategy):
+    outputs = make_outputs(strategy.needs, 12)
+    for known in (outputs, outputs.labeled_rows):
+        for name in ("features", "inputs"):
+            if known is not None and name in known.values:
+                known.values[name].zero_()
+    assert_distinct_or_refused(strategy, outputs)
+
+
+def assert_distinct_or_refused(strategy, outputs):
+    try:
+        selection = strategy.select(outputs, 5, random_state=0)
+    except (InvalidInputError, RankError):
+        needs_more = getattr(strategy, "sampler", getattr(strategy, "source", None))
+        assert needs_more in ("k-dpp", "laplace") or hasattr(strategy, "clusters")
+        return
+    assert len(set(selection.indices.tolist())) == 5
