@@ -23,8 +23,19 @@ from skbadge import (
 from skbadge.exceptions import InvalidInputError
 from skbadge.plotting import StrategyStyle, strategy_styles
 from skbadge.strategies import (
+    BALD,
+    CLUE,
+    DIRECT,
+    FALCUN,
+    AlphaMix,
+    ClassQuota,
+    ClusterMargin,
+    ContrastiveAL,
+    DropQuery,
     KMeansSampling,
+    ProbCover,
     QueryStrategy,
+    Refine,
     StochasticTopK,
     TypiClust,
 )
@@ -83,6 +94,18 @@ _FACTORIES = {
     "typiclust": lambda **_: TypiClust(),
     "kmeans": lambda **_: KMeansSampling(),
     "power-marg": lambda **_: StochasticTopK(MarginSampling()),
+    "bald": lambda **_: BALD(source="laplace"),
+    "power-bald": lambda **_: StochasticTopK(BALD(source="laplace")),
+    "contrastive": lambda **_: ContrastiveAL(),
+    "dropquery": lambda **_: DropQuery(),
+    "probcover": lambda **_: ProbCover(),
+    "alphamix": lambda **_: AlphaMix(),
+    "clue": lambda **_: CLUE(),
+    "falcun": lambda **_: FALCUN(),
+    "cluster-marg": lambda **_: ClusterMargin(),
+    "direct": lambda **_: DIRECT(),
+    "badge-balanced": lambda **_: ClassQuota(BADGE()),
+    "refine": lambda **_: Refine([MarginSampling(), TypiClust(), CoreSet(), BADGE()]),
 }
 METHODS = {
     name: Method(name, make, strategy_styles(_FACTORIES)[name])

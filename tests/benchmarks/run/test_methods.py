@@ -14,9 +14,10 @@ def test_every_method_makes_a_strategy_and_has_a_style():
         assert isinstance(make_strategy(name, n_rounds=3), QueryStrategy)
         assert method.name == name and method.style.label
     assert SEVEN == STRATEGIES[:7] and SEVEN[-1] == "rand"
-    assert len({m.style.color + m.style.marker for m in METHODS.values()}) == len(
-        METHODS
-    )
+    looks = {
+        (m.style.color, m.style.marker, m.style.linestyle) for m in METHODS.values()
+    }
+    assert len(looks) == len(METHODS)
 
 
 def test_settings_of_the_published_code_reach_the_strategies():
