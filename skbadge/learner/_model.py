@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 
 from skbadge._contracts import Outputs
@@ -365,7 +366,7 @@ def untrained_outputs(estimator, X, rows, needs, *, generator, verbose=0):
     rows : ndarray of int or None
         Positions of the candidates; None for all.
     needs : Needs
-        Nothing, or ``inputs``.
+        Nothing, or ``inputs``, also of the labelled rows, of which there is none.
     generator : numpy.random.Generator
         Fixes what steps draw.
     verbose : int, default=0
@@ -381,4 +382,8 @@ def untrained_outputs(estimator, X, rows, needs, *, generator, verbose=0):
     with seeded_generators(int(generator.integers(2**63))):
         fitted = unlabeled(estimator, X if rows is None else take(X, rows))
         steps, net = split_estimator(fitted)
-        return collect_inputs(net, X, rows=rows, transformers=steps, verbose=verbose)
+        found = collect_inputs(net, X, rows=rows, transformers=steps, verbose=verbose)
+    if needs.labeled is None:
+        return found
+    none = replace(found.take(np.arange(0)), labels=torch.zeros(0, dtype=torch.int64))
+    return replace(found, needs=needs, labeled_rows=none.declared(needs.labeled))

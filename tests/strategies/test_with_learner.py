@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from tests._learning import make_binary_net, make_data, make_learner, make_net
 from tests._strategies import all_strategies
@@ -49,3 +51,25 @@ def test_a_net_without_dropout_is_told_of_the_other_source():
     learner = make_learner(strategy, net=make_net(module__dropout=0.0)).fit(X, Y)
     with pytest.raises(ValueError, match=r'BALD\(source="laplace"\)'):
         learner.query(POOL, n=2)
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [s for s in ALL if not s.needs.trained and s.needs],
+    ids=lambda s: " ".join(repr(s).split()),
+)
+@pytest.mark.parametrize("steps", [False, True])
+def test_cold_start(strategy, steps):
+    net = make_pipeline(StandardScaler(), make_net()) if steps else make_net()
+    learner = make_learner(clone(strategy), net=net)
+    chosen = learner.query(POOL, n=6)
+    assert len(set(chosen.tolist())) == 6
+    np.testing.assert_array_equal(learner.query(POOL, n=6), chosen)
+    learner.teach(POOL[chosen], POOL_Y[chosen])
+    again = learner.query(POOL, n=3)
+    assert learner.n_labeled_ == 6 and len(again) == 3
+
+
+def test_some_strategies_can_start():
+    able = {type(s).__name__ for s in ALL if not s.needs.trained and s.needs}
+    assert able == {"KMeansSampling", "TypiClust"}
