@@ -3,13 +3,14 @@ Cold start: which rows to label first
 =====================================
 
 Without a label there is no net, and without a net nobody knows what is hard. What is
-left: rows at random, or rows that are unlike each other. Does it matter?
+left: rows at random, typical rows, or rows that are unlike each other. Does it matter?
 """
 
 # %%
-# Two ways to choose the first twenty rows. ``RandomSampling`` reads nothing from the
-# net, so a learner that was never fitted can already be asked. For the other, the
-# selection algorithms take any table: k-center finds rows that cover the inputs.
+# Three strategies can be asked before ``fit``: ``RandomSampling`` reads nothing, and
+# with ``features="input"`` ``KMeansSampling`` and ``TypiClust`` read the rows
+# themselves. The selection algorithms take any table: k-center finds rows that cover
+# the inputs.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,9 +20,9 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier
 
-from skbadge import ActiveLearner, RandomSampling
+from skbadge import ActiveLearner, KMeansSampling, RandomSampling, TypiClust
 from skbadge.modules import MLP, lean_settings
-from skbadge.selection import k_center_greedy, kmeans_plusplus
+from skbadge.selection import k_center_greedy
 
 X, y = load_digits(return_X_y=True)
 X = StandardScaler().fit_transform(X)
@@ -40,19 +41,20 @@ net = NeuralNetClassifier(
 )
 
 
-def learner_with(seed):
-    return ActiveLearner(
-        net, strategy=RandomSampling(), classes=range(10), random_state=seed
-    )
+def learner_with(strategy, seed):
+    return ActiveLearner(net, strategy=strategy, classes=range(10), random_state=seed)
+
+
+def asked(strategy):
+    return lambda seed: learner_with(strategy, seed).query(X[pool], n=20)
 
 
 inputs = PCA(10, random_state=0).fit_transform(X[pool])
 starts = {
-    "random": lambda seed: learner_with(seed).query(X[pool], n=20),
-    "k-means++ on inputs": lambda seed: kmeans_plusplus(inputs, 20, random_state=seed),
-    "k-center on inputs": lambda seed: k_center_greedy(
-        np.roll(inputs, seed, axis=0), 20
-    ),
+    "random": asked(RandomSampling()),
+    "k-means": asked(KMeansSampling(features="input")),
+    "TypiClust": asked(TypiClust(features="input")),
+    "k-center": lambda seed: k_center_greedy(np.roll(inputs, seed, axis=0), 20),
 }
 
 # %%
@@ -66,7 +68,8 @@ for name, choose in starts.items():
         first = choose(seed)
         if name.startswith("k-center"):
             first = (first - seed) % len(pool)
-        learner = learner_with(seed).teach(X[pool[first]], y[pool[first]])
+        learner = learner_with(RandomSampling(), seed)
+        learner.teach(X[pool[first]], y[pool[first]])
         accuracy[name].append(learner.score(X[test], y[test]))
         n_classes[name].append(len(np.unique(y[pool[first]])))
 
@@ -83,8 +86,8 @@ axes[0].invert_yaxis()  # the axes share it
 plt.show()
 
 # %%
-# Dots are runs, bars their means. Farthest-first takes the odd pictures first, and odd
-# pictures teach little. Random rows are a sound start, and they have an advantage that
-# no figure shows: they are a fair sample of the pool, from which the shares of the
-# classes can be estimated. With a pretrained net, its features instead of raw inputs
-# may change the picture.
+# Dots are runs, bars their means. The middle of each of twenty clusters is a far better
+# start than rows at random: every digit is among them, and typical pictures teach most.
+# Farthest-first takes the odd pictures first, and odd pictures teach little. Random rows
+# keep an advantage that no figure shows: they are a fair sample of the pool, from which
+# the shares of the classes can be estimated.
