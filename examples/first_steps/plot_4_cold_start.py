@@ -88,6 +88,6 @@ plt.show()
 # %%
 # Dots are runs, bars their means. The middle of each of twenty clusters is a far better
 # start than rows at random: every digit is among them, and typical pictures teach most.
-# Farthest-first takes the odd pictures first, and odd pictures teach little. Random rows
-# keep an advantage that no figure shows: they are a fair sample of the pool, from which
-# the shares of the classes can be estimated.
+# Farthest-first takes the odd pictures first, and odd pictures teach little. Random
+# rows keep an advantage that no figure shows: they are a fair sample of the pool, from
+# which the shares of the classes can be estimated.
