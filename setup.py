@@ -60,6 +60,7 @@ setup(
         "numpy>=2.0",
         "pandas>=2.2.2",
         "pillow>=10.1",
+        "safetensors>=0.4.3",
         "scikit-learn>=1.6",
         "scipy>=1.15",
         "skorch>=1.4",

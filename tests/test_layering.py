@@ -181,7 +181,7 @@ def test_nets_are_known_only_where_they_run():
 
 def test_only_known_packages_are_imported():
     known = {"joblib", "numpy", "pandas", "scipy", "skbadge", "sklearn"}
-    known |= {"skorch", "torch", "threadpoolctl", "tqdm"}
+    known |= {"safetensors", "skorch", "torch", "threadpoolctl", "tqdm"}
     known |= OPTIONAL | set(sys.stdlib_module_names)
     assert broken_by(lambda _, tree: packages(tree) - known) == {}
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from skbadge.campaign._cache import Cache
+from skbadge.campaign._files import write_file
 from skbadge.campaign._label_studio import (
     ID,
     is_export,
@@ -24,10 +26,9 @@ from skbadge.campaign._opening import begin, check_same, check_settings, joined
 from skbadge.campaign._pool import as_pool
 from skbadge.campaign._report import report_page
 from skbadge.campaign._rounds import Rounds
-from skbadge.campaign._spreadsheet import read_labels, write_csv, write_file
+from skbadge.campaign._spreadsheet import read_labels, write_csv
 from skbadge.exceptions import CampaignError, InvalidInputError
 from skbadge.stopping import StoppingCriterion
-from skbadge.strategies import RandomSampling
 from skbadge.utils._validation import check_integer
 
 __all__ = ["Campaign"]
@@ -65,7 +66,9 @@ class Campaign(Ledger):
         Share of each batch that is drawn at random, for an honest accuracy. None for
         0.1, or what the campaign was begun with.
     cold_start : QueryStrategy or None, default=None
-        Chooses while there is no label; None for ``RandomSampling()``.
+        Chooses while there is no label; None for
+        ``KMeansSampling(features="input")`` where the net gets a table of numbers as it
+        is, unless that would be slow, and ``RandomSampling()`` otherwise.
     stop : StoppingCriterion or None, default=None
         Looks at the model after each training; see :mod:`skbadge.stopping`.
     count : {"last", "majority"} or None, default=None
@@ -170,8 +173,13 @@ class Campaign(Ledger):
             self._rounds = Rounds(
                 self._record,
                 self._pool,
-                Model(learner, state.settings["classes"], state.settings["entropy"]),
-                cold_start=RandomSampling() if cold_start is None else cold_start,
+                Model(
+                    learner,
+                    state.settings["classes"],
+                    state.settings["entropy"],
+                    Cache(self.folder / "cache"),
+                ),
+                cold_start=cold_start,
                 stop=stop,
             )
 
@@ -469,4 +477,6 @@ class Campaign(Ledger):
         if suggestions:
             frame["suggestion"] = [item["predicted"] for item in items]
             frame["suggestion_probability"] = [item["probability"] for item in items]
+        for note in batch.notes:
+            warnings.warn(f"Batch {batch.number}: {note}", UserWarning, stacklevel=3)
         return frame

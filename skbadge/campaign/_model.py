@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import warnings
 
 import numpy as np
@@ -65,9 +66,11 @@ class Model:
         In the order of the net's columns.
     entropy : int
         The campaign's seed.
+    cache : Cache
+        Where parameters are kept from one process to the next.
     """
 
-    def __init__(self, learner, classes, entropy):
+    def __init__(self, learner, classes, entropy, cache):
         own = learner.classes is not None
         own = own or getattr(find_net(learner.estimator), "classes", None) is not None
         self.prototype = clone(learner).set_params(random_state=entropy)
@@ -76,6 +79,7 @@ class Model:
         self.learner = None
         self.digest = None
         self._entropy = entropy
+        self._cache = cache
         self._queried = None
 
     @property
@@ -95,8 +99,11 @@ class Model:
         if self.prototype.warm_start:
             self._replay(state, pool)
         else:
-            memory = last["strategy"]
-            self.learner = self._trained(state, pool, state.taught, number, memory)
+            key = self._key(last["digest"], pool, state.taught)
+            known = {"strategy": last["strategy"], "parameters": self._cache.load(key)}
+            self.learner = self._trained(state, pool, state.taught, number, known)
+            if known["parameters"] is None:
+                self._keep(key)
         self.digest = last["digest"]
         return self.learner
 
@@ -109,9 +116,11 @@ class Model:
             self._ask_again(state, pool)
             self._move(pool, state.taught, wanted)
         else:
-            self.learner = self._trained(state, pool, wanted, number, {})
+            self.learner = self._trained(state, pool, wanted, number)
         self.digest = _digest(self._entropy, number, wanted)
         self._queried = None
+        if not self.prototype.warm_start:
+            self._keep(self._key(self.digest, pool, wanted))
         return self.learner
 
     def strategy_state(self):
@@ -161,7 +170,7 @@ class Model:
             if any(id in before for id in labels):
                 self._move(pool, before, labels)
             else:
-                self.learner = self._trained(state, pool, labels, number, {})
+                self.learner = self._trained(state, pool, labels, number)
 
     def _ask_again(self, state, pool):
         """Have the learner know the batch whose answers it is about to be told."""
@@ -181,7 +190,18 @@ class Model:
                 stacklevel=4,
             )
 
-    def _trained(self, state, pool, labels, number, memory):
+    def _key(self, digest, pool, labels):
+        """Return what tells trained parameters from others: all that made them."""
+        settings = {k: repr(v) for k, v in self.prototype.get_params().items()}
+        # Where an object says no more than its address, any of its kind is the same.
+        text = re.sub(r" at 0x[0-9a-f]+", "", json.dumps(settings, sort_keys=True))
+        content = f"{digest} {pool.digest(labels)} {text}"
+        return hashlib.sha256(content.encode("utf-8", "backslashreplace")).hexdigest()
+
+    def _keep(self, key):
+        self._cache.store(key, self.learner.state(parameters=True)["parameters"])
+
+    def _trained(self, state, pool, labels, number, known=None):
         rows, y = self._rows(pool, labels)
         batches = [state.batch_of(id) for id in labels]
         probability = [
@@ -189,12 +209,9 @@ class Model:
             for id, batch in zip(labels, batches, strict=True)
         ]
         learner = clone(self.prototype)
-        state = {
-            "inclusion_probability": probability,
-            "n_trainings": number,
-            "strategy": memory,
-        }
-        learner.restore(rows, y, state)
+        found = {"inclusion_probability": probability, "n_trainings": number}
+        found.update((k, v) for k, v in (known or {}).items() if v is not None)
+        learner.restore(rows, y, found)
         return learner
 
     def _rows(self, pool, labels):

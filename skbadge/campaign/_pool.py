@@ -139,6 +139,21 @@ class Pool:
         first = sorted(self.keys, key=lambda key: _sha(key.encode()))[:_SAMPLE]
         return {key: self._content(self.at[key]) for key in first}
 
+    def digest(self, keys):
+        """Return what tells the contents of some rows from others, whole.
+
+        Rows of a user's data set, which may be drawn anew each time, tell nothing.
+        """
+        rows = [self.at[key] for key in keys]
+        found = hashlib.sha256()
+        if isinstance(self.X, ImageFiles):
+            for i in rows:
+                found.update((self.X.folder / self.X.names[i]).read_bytes())
+        elif not is_dataset(self.X):
+            for leaf in leaves(take(self.X, rows)):
+                found.update(_raw(leaf))
+        return found.hexdigest()
+
     def _content(self, i):
         if isinstance(self.X, ImageFiles):
             return _sha((self.X.folder / self.X.names[i]).read_bytes())[:16]
@@ -152,6 +167,19 @@ _OWN = {"id", "rank", "score", "suggestion", "suggestion_probability"}
 
 def _sha(data):
     return hashlib.sha256(data).hexdigest()
+
+
+def _raw(rows):
+    """Return the values of rows as bytes, for comparison within one machine."""
+    if isinstance(rows, (pd.DataFrame, pd.Series)):
+        return pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes()
+    if isinstance(rows, torch.Tensor):
+        rows = rows.detach().cpu().numpy()
+    elif sparse.issparse(rows):
+        parts = (rows.indptr, rows.indices, rows.data)
+        return b"".join(part.tobytes() for part in parts)
+    rows = np.asarray(rows)
+    return repr(rows.tolist()).encode() if rows.dtype == object else rows.tobytes()
 
 
 def _plain(rows):

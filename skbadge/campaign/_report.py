@@ -184,7 +184,7 @@ def _batches(state, pool):
             {
                 "number": batch.number,
                 "date": batch.time[:10],
-                "strategy": batch.strategy,
+                "strategy": " ".join([batch.strategy, *batch.notes]),
                 "n": len(ids),
                 "n_labeled": sum(counts.values()),
                 "n_skipped": sum(id in state.skipped for id in ids),

@@ -6,14 +6,21 @@ import warnings
 from time import perf_counter
 
 import numpy as np
+import pandas as pd
+import torch
 
 from skbadge.campaign._accuracy import accuracy_table
 from skbadge.campaign._asking import drawn_batch
 from skbadge.exceptions import CampaignError, InvalidInputError
+from skbadge.nets._estimators import split_estimator
+from skbadge.strategies import KMeansSampling, RandomSampling
 from skbadge.utils._random import Purpose, spawn_generator
 from skbadge.utils._rows import take
 
 __all__ = ["Rounds"]
+
+# Numbers multiplied in a step of k-means: some seconds.
+_MOST_PRODUCTS = 10**10
 
 
 class Rounds:
@@ -25,7 +32,8 @@ class Rounds:
     pool : Pool
         In the order of the state's ids.
     model : Model
-    cold_start : QueryStrategy
+    cold_start : QueryStrategy or None
+        None for what suits the rows.
     stop : StoppingCriterion or None
     """
 
@@ -142,7 +150,7 @@ class Rounds:
             n=n,
             earlier=earlier,
             candidates=candidates,
-            cold_start=self.cold_start,
+            cold_start=self._cold_start(n),
         )
         batches, items = len(state.batches), len(earlier.items) if earlier else 0
         with self.record.writing() as append:
@@ -162,3 +170,18 @@ class Rounds:
         if batch.training:
             self.restored()
         return [id for id in self.state.present if id not in batch.taken]
+
+    def _cold_start(self, n):
+        """Return what chooses while there is no label."""
+        if self.cold_start is not None:
+            return self.cold_start
+        X, estimator = self.pool.X, self.model.prototype.estimator
+        if isinstance(X, pd.DataFrame):
+            numbers = all(map(pd.api.types.is_numeric_dtype, X.dtypes))
+        else:
+            numbers = isinstance(X, (np.ndarray, torch.Tensor)) and X.ndim == 2
+        # Behind a pipeline, what its steps make of a row is not known before a fit.
+        plain = numbers and split_estimator(estimator)[0] is None
+        if plain and X.shape[0] * X.shape[1] * n <= _MOST_PRODUCTS:
+            return KMeansSampling(features="input")
+        return RandomSampling()

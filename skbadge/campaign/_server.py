@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from contextlib import contextmanager
 
 from skbadge.campaign._label_studio import ID, labeling_config, task_kind, tasks_of
@@ -174,5 +175,9 @@ def _client(url, token):
             "installed: pip install skbadge[label-studio]. Without it, use files: "
             "to_label_studio and from_label_studio."
         ) from error
-    client = label_studio_sdk.LabelStudio(base_url=url, api_key=token)
+    http = httpx.Client(timeout=60, follow_redirects=True)
+    client = label_studio_sdk.LabelStudio(
+        base_url=url, api_key=token, httpx_client=http
+    )
+    weakref.finalize(client, http.close)
     return client, (ApiError, httpx.HTTPError)

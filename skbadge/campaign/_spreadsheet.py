@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from pathlib import Path
 
 from skbadge.campaign._answers import Given
+from skbadge.campaign._files import write_file
 from skbadge.exceptions import InvalidInputError
 
-__all__ = ["read_labels", "write_csv", "write_file"]
+__all__ = ["read_labels", "write_csv"]
 
 # What a spreadsheet would take for a formula, or our own mark.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
-
-
-def write_file(path, text):
-    """Write a text file in one step; an existing one is replaced."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_csv(path, frame):

@@ -45,6 +45,8 @@ class Batch:
         When it was asked.
     closed : bool
         Whether the rest was given up.
+    notes : sequence of str
+        What the strategy said of its choice.
     taken : set of str
         Ids that had a label or were skipped when it was asked for.
     """
@@ -57,6 +59,7 @@ class Batch:
     draws: list
     time: str
     closed: bool = False
+    notes: tuple = ()
     taken: frozenset = frozenset()
 
     @property
@@ -179,10 +182,11 @@ class State:
             batch = self.batches[-1]
             batch.items.update(items)
             batch.draws, batch.closed = payload["draws"], False
+            batch.notes = payload["notes"]
             for id in payload["also_random"]:
                 batch.items[id]["random"] = True
         else:
-            names = ("training", "n_candidates", "strategy", "draws")
+            names = ("training", "n_candidates", "strategy", "draws", "notes")
             known = {name: payload[name] for name in names}
             known["taken"] = frozenset({*self.answers, *self.skipped})
             if self.batches:

@@ -455,4 +455,5 @@ def test_a_large_pool_costs_little_beside_the_query(tmp_path):
             trained.query(pool, n=100, candidates=rows)
             overhead.append(whole - (perf_counter() - started))
         campaign.tell({i: int(y[i]) for i in batch["id"]})
-    assert np.median(overhead) < 0.2
+    # Of what a busy machine adds at times the median knows nothing.
+    assert np.median(overhead) < 0.2, overhead

@@ -80,7 +80,9 @@ def wait_for(url, process, log, seconds=900):
 @pytest.fixture
 def client(address):
     sdk = pytest.importorskip("label_studio_sdk")
-    return sdk.LabelStudio(base_url=address, api_key=TOKEN)
+    httpx = pytest.importorskip("httpx")
+    with httpx.Client(timeout=60) as http:
+        yield sdk.LabelStudio(base_url=address, api_key=TOKEN, httpx_client=http)
 
 
 def play(client, title, labels, *, n):
