@@ -131,10 +131,11 @@ class Rounds:
         earlier = state.batches[-1] if extends else None
         if earlier is None:
             candidates = state.candidates()
+            free = len(candidates)
         else:
             n += len(earlier.items)
             candidates = self._candidates_of(earlier)
-        free = sum(map(state.is_candidate, candidates))
+            free = sum(map(state.is_candidate, candidates))
         n = min(n, free + (len(earlier.items) if earlier else 0))
         if not free or (earlier and n <= len(earlier.items)):
             raise CampaignError(

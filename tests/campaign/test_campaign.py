@@ -1,6 +1,6 @@
 """A campaign: what is asked and told, and that it comes back the same."""
 
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pandas as pd
@@ -445,15 +445,15 @@ def test_a_large_pool_costs_little_beside_the_query(tmp_path):
     overhead = []
     for _ in range(50):
         campaign.train() if campaign.status().n_labeled else None
-        started = perf_counter()
+        started = process_time()
         batch = campaign.ask(100)
-        whole = perf_counter() - started
+        whole = process_time() - started
         trained = campaign._rounds.model.learner
         if trained is not None:
             rows = np.flatnonzero(np.isin(np.arange(n), batch["id"], invert=True))
-            started = perf_counter()
+            started = process_time()
             trained.query(pool, n=100, candidates=rows)
-            overhead.append(whole - (perf_counter() - started))
+            overhead.append(whole - (process_time() - started))
         campaign.tell({i: int(y[i]) for i in batch["id"]})
-    # Of what a busy machine adds at times the median knows nothing.
-    assert np.median(overhead) < 0.2, overhead
+    print(f"median {np.median(overhead):.3f} s, most {max(overhead):.3f} s")
+    assert np.median(overhead) < 0.2
