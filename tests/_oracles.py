@@ -650,3 +650,31 @@ def max_coverage_loop(X, n, radius, known, priority):
         gains.append(gain[best])
         covered |= near[best]
     return np.array(chosen), np.array(gains)
+
+
+# --- stopping: counts by plain loops --------------------------------------------------
+
+
+def kappa_by_loop(first, second):
+    """Cohen's kappa by counting pairs."""
+    n = len(first)
+    agree = sum(a == b for a, b in zip(first, second, strict=True)) / n
+    chance = sum(a == b for a in first for b in second) / n**2
+    return 1.0 if chance == 1 else (agree - chance) / (1 - chance)
+
+
+def expected_f_by_loop(proba):
+    """F measure expected from probabilities, the mean over the classes there are."""
+    n_classes = len(proba[0])
+    found = []
+    for c in range(n_classes):
+        true = false = missed = 0.0
+        for row in proba:
+            if max(range(n_classes), key=lambda k: row[k]) == c:
+                true += row[c]
+                false += 1 - row[c]
+            else:
+                missed += row[c]
+        if true + false + missed > 0:
+            found.append(2 * true / (2 * true + false + missed))
+    return sum(found) / len(found)

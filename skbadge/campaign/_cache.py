@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -50,8 +51,11 @@ class Cache:
         A disk that is full costs a training later, and no label: a warning says so.
         """
         path = self._path(digest)
-        # Copies, since parts that share memory are refused.
-        own = {name: value.detach().cpu().clone() for name, value in tensors.items()}
+        # Copies in one piece: views, and parts that share memory, are refused.
+        own = {
+            name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, value in tensors.items()
+        }
         try:
             self.folder.mkdir(exist_ok=True)
             write_atomically(path, lambda partial: save_file(own, partial))

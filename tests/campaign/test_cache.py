@@ -33,8 +33,10 @@ def test_what_is_stored_comes_back_and_the_rest_goes(tmp_path):
     cache = Cache(tmp_path / "cache")
     assert cache.load("a") is None
     tied = torch.arange(3.0)
-    cache.store("a", {"x": tied, "y": tied, "n": torch.tensor(7)})
+    turned = torch.arange(6.0).reshape(2, 3).T
+    cache.store("a", {"x": tied, "y": tied, "n": torch.tensor(7), "t": turned})
     found = cache.load("a")
+    assert torch.equal(found["t"], turned)
     assert torch.equal(found["x"], tied) and found["n"].item() == 7
     cache.store("b", {"x": tied})
     assert cache.load("a") is None

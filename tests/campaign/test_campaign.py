@@ -455,5 +455,4 @@ def test_a_large_pool_costs_little_beside_the_query(tmp_path):
             trained.query(pool, n=100, candidates=rows)
             overhead.append(whole - (process_time() - started))
         campaign.tell({i: int(y[i]) for i in batch["id"]})
-    print(f"median {np.median(overhead):.3f} s, most {max(overhead):.3f} s")
     assert np.median(overhead) < 0.2
