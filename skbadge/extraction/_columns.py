@@ -7,6 +7,7 @@ into what strategies see (``finish``).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -157,7 +158,8 @@ class SamplesColumn(Column):
 
     One pass of the net more for each draw. The masks are drawn once and multiply what
     the dropout layers read, so that a draw is one function of the input: the consistent
-    masks that BatchBALD asks for.
+    masks that BatchBALD asks for. A layer that ``forward`` calls in several places has
+    a mask for each of them.
     """
 
     def __init__(self, run: Any) -> None:
@@ -194,8 +196,12 @@ class SamplesColumn(Column):
 
     @contextmanager
     def _masked(self, draw: int) -> Iterator[None]:
+        calls: Counter[Any] = Counter()
+
         def hook(layer: Any, args: Any, output: torch.Tensor) -> torch.Tensor:
-            return output * self._mask(layer, draw, output)
+            calls[layer] += 1
+            place = self.layers.index(layer)
+            return output * self._mask(layer, [draw, place, calls[layer]], output)
 
         handles = [layer.register_forward_hook(hook) for layer in self.layers]
         try:
@@ -204,15 +210,16 @@ class SamplesColumn(Column):
             for handle in handles:
                 handle.remove()
 
-    def _mask(self, layer: Any, draw: int, output: torch.Tensor) -> torch.Tensor:
+    def _mask(
+        self, layer: Any, place: list[int], output: torch.Tensor
+    ) -> torch.Tensor:
         # One for all rows; a layer that drops channels drops them whole.
         shape = [1, *output.shape[1:]]
         if not isinstance(layer, nn.Dropout):
             shape[2:] = [1] * len(shape[2:])
-        key = (id(layer), draw, *shape)
+        key = (*place, *shape)
         if key not in self.masks:
-            place = self.layers.index(layer)
-            random = np.random.default_rng([self.seed, draw, place])
+            random = np.random.default_rng([self.seed, *place])
             kept = torch.from_numpy(random.random(shape) >= layer.p)
             share = max(1 - layer.p, 1e-12)
             self.masks[key] = kept.to(output.device, output.dtype) / share

@@ -457,6 +457,28 @@ def test_draws_need_a_dropout_layer(module):
         collect(make_net(module).initialize(), needs=Needs(samples=3))
 
 
+class DroppedTwice(nn.Module):
+    """One dropout layer in two places; the answer is in which they differ."""
+
+    def __init__(self):
+        super().__init__()
+        self.dropout = nn.Dropout(0.5)
+        self.unused = nn.Linear(4, 2)
+
+    def forward(self, X):
+        ones = torch.ones(len(X), 30)
+        differ = (self.dropout(ones) - self.dropout(ones)).abs().mean(dim=1) / 2
+        return torch.stack([differ, 1 - differ], dim=1)
+
+
+def test_a_dropout_layer_in_two_places_has_two_masks():
+    net = make_net(DroppedTwice, predict_nonlinearity=None).initialize()
+    differ = collect(net, needs=Needs(samples=40)).samples[..., 0]
+    assert (differ == differ[0]).all()
+    # The two masks differ at about one half of their thirty numbers.
+    assert 0.4 < differ[0].mean() < 0.6
+
+
 def test_a_layer_that_runs_in_the_first_batch_only(net):
     module = net.module_
     head, plain = module.head, nn.Linear(4, 3)
