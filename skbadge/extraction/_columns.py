@@ -210,9 +210,7 @@ class SamplesColumn(Column):
             for handle in handles:
                 handle.remove()
 
-    def _mask(
-        self, layer: Any, place: list[int], output: torch.Tensor
-    ) -> torch.Tensor:
+    def _mask(self, layer: Any, place: list[int], output: torch.Tensor) -> torch.Tensor:
         # One for all rows; a layer that drops channels drops them whole.
         shape = [1, *output.shape[1:]]
         if not isinstance(layer, nn.Dropout):

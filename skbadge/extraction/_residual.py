@@ -17,7 +17,7 @@ import torch
 from skbadge.exceptions import ModuleOutputError
 from skbadge.nets._estimators import is_binary, overrides
 from skbadge.nets._probabilities import scores_of, unwrapped_criterion
-from skbadge.utils._tree import mapped
+from skbadge.utils._tree import mapped, tensors_of
 
 __all__ = [
     "closed_form",
@@ -198,8 +198,9 @@ def row_losses(
     """Return the net's own loss of each row.
 
     Where the loss honors ``reduction="none"`` it is called once. A loss that gives one
-    number for a batch all the same is called once for every row, on its part of the
-    answer and of the batch.
+    number for a batch all the same is computed of every row as a batch of its own, of
+    its part of the answer and of the batch: by ``torch.vmap`` for all rows at once, or,
+    where the loss does what vmap cannot (read a number, say), row by row.
 
     Parameters
     ----------
@@ -231,20 +232,42 @@ def row_losses(
     if losses.ndim and losses.numel() == n_rows:
         return losses.reshape(-1)
     whole = _loss(net, given, labels, X)
-    single = [
-        _loss(net, *_rows(slice(i, i + 1), n_rows, given, labels, X))
-        for i in range(n_rows)
-    ]
-    if any(loss.numel() != 1 for loss in (whole, *single)):
+    losses = _single_losses(net, n_rows, given, labels, X)
+    if whole.numel() != 1 or losses.numel() != n_rows:
         raise ModuleOutputError(
             f"The loss must be one number a row, or one for a batch. Got the shape "
             f"{tuple(whole.shape)} for {n_rows} rows from {type(net).__name__} with "
             f"{type(unwrapped_criterion(net)).__name__} instead. Let get_loss reduce "
             f"its losses as the criterion's attribute reduction says, or {_INSTEAD}"
         )
-    losses = torch.stack([loss.reshape(()) for loss in single])
+    losses = losses.reshape(-1)
     _check_composed(net, whole.reshape(()), losses, n_rows)
     return losses
+
+
+def _single_losses(net: Any, n_rows: int, *trees: Any) -> torch.Tensor:
+    """Return the loss of each row as a batch of its own."""
+
+    def is_row_wise(leaf: Any) -> bool:
+        is_table = isinstance(leaf, torch.Tensor) and leaf.ndim > 0
+        return is_table and len(leaf) == n_rows
+
+    def loss(*tensors: torch.Tensor) -> torch.Tensor:
+        """Put the tensors of one row where those of the batch stood."""
+        of_row = iter(tensors)
+
+        def part(leaf: Any) -> Any:
+            return next(of_row)[None] if is_row_wise(leaf) else leaf
+
+        return _loss(net, *(_like(tree, mapped(part, tree)) for tree in trees))
+
+    tables = [tensor for tensor in tensors_of(trees) if is_row_wise(tensor)]
+    try:
+        return torch.vmap(loss)(*tables)
+    except (RuntimeError, ModuleOutputError):
+        # Where it is not vmap's but the loss's own, the error comes up again.
+        rows = zip(*(table.unbind() for table in tables), strict=True)
+        return torch.stack([loss(*row) for row in rows])
 
 
 def _check_composed(
@@ -256,16 +279,6 @@ def _check_composed(
     mean = (whole.detach() * n_rows - total).abs() <= slack
     if not (mean or (whole.detach() - total).abs() <= slack / n_rows):
         raise _mixed(net)
-
-
-def _rows(rows: slice, n_rows: int, *trees: Any) -> list[Any]:
-    """Return some rows of every tensor that has one entry for each row of a batch."""
-
-    def cut(leaf: Any) -> Any:
-        is_row_wise = isinstance(leaf, torch.Tensor) and leaf.ndim
-        return leaf[rows] if is_row_wise and len(leaf) == n_rows else leaf
-
-    return [_like(tree, mapped(cut, tree)) for tree in trees]
 
 
 def _like(tree: Any, parts: Any) -> Any:

@@ -203,20 +203,37 @@ def test_reduction_comes_back_whatever_happens():
 class OnlyTheMean(nn.Module):
     """A cross-entropy that gives one number whatever it is told."""
 
+    n_calls = 0
+
     def forward(self, logits, y):
+        self.n_calls += 1
         return nn.functional.cross_entropy(logits, y)
 
 
-class OnlyTheSum(nn.Module):
+class OnlyTheSum(OnlyTheMean):
     def forward(self, logits, y):
-        return nn.functional.cross_entropy(logits, y, reduction="sum")
+        return len(y) * super().forward(logits, y)
 
 
-@pytest.mark.parametrize("criterion", [OnlyTheMean, OnlyTheSum])
-def test_a_loss_of_a_batch_is_asked_row_by_row(criterion):
+class ReadsANumber(OnlyTheMean):
+    """Does what vmap cannot."""
+
+    def forward(self, logits, y):
+        loss = super().forward(logits, y)
+        return loss if loss.item() > 0 else 0 * loss
+
+
+@pytest.mark.parametrize(
+    "criterion, n_calls",
+    [(OnlyTheMean, 3), (OnlyTheSum, 3), (ReadsANumber, 3 + 40)],
+)
+def test_a_loss_of_a_batch_is_asked_for_single_rows(criterion, n_calls):
+    """Once to see what it gives, once as it is, once for all rows or for each."""
     logits = make_logits(3, 2.0)
-    found = residual(make_net(criterion), logits)
+    net = make_net(criterion)
+    found = residual(net, logits)
     torch.testing.assert_close(found, closed_form(logits))
+    assert net.criterion_.n_calls == n_calls
 
 
 def test_a_loss_of_a_batch_that_is_no_mean_of_its_rows():
