@@ -68,17 +68,18 @@ class FALCUN(QueryStrategy):
     def _select(
         self, outputs: Outputs, n: int, generator: np.random.Generator
     ) -> Selection:
-        proba = outputs.proba.double().cpu().numpy()
+        proba = outputs.proba.double().cpu().numpy().copy()
         unsure = MarginSampling().ranked(outputs, generator)
-        distance = unsure.copy()
-        rows = np.arange(len(proba))  # those left
+        distance, rows = unsure.copy(), np.arange(len(proba))
         indices, scores, probability = [], [], []
-        for _ in range(n):
-            low, high = distance[rows].min(), distance[rows].max()
-            spread = (distance[rows] - low) / (high - low) if high > low else 0.0
-            value = spread + unsure[rows]
+        for n_left in range(len(rows), len(rows) - n, -1):
+            # Those left stand before the others in all four arrays.
+            near, left = distance[:n_left], proba[:n_left]
+            low, high = near.min(), near.max()
+            spread = (near - low) / (high - low) if high > low else 0.0
+            value = spread + unsure[:n_left]
             largest = value.max()
-            weight = np.ones(len(rows))
+            weight = np.ones(n_left)
             if largest > 0:
                 # Relative to the largest, so that no power overflows.
                 weight = (value / largest) ** self.gamma
@@ -87,9 +88,9 @@ class FALCUN(QueryStrategy):
             indices.append(rows[place])
             scores.append(value[place])
             probability.append(weight[place] / steps[-1])
-            gap = np.abs(proba - proba[rows[place]]).sum(axis=1)
-            np.minimum(distance, gap, out=distance)
-            rows = np.delete(rows, place)
+            np.minimum(near, np.abs(left - left[place]).sum(axis=1), out=near)
+            for table in (proba, unsure, distance, rows):
+                table[place] = table[n_left - 1]
         return Selection(
             np.array(indices, dtype=np.intp),
             scores=np.array(scores),

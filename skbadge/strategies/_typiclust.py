@@ -108,10 +108,12 @@ class TypiClust(QueryStrategy):
         if (sizes > _SMALL).sum() >= n:
             turns = turns[:n]
 
+        # Its unit of length is found in a pass over the table: once, not for each.
+        embedding = DenseEmbedding(table)
         priority = generator.permutation(len(table))
         members = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])
         ranked = [
-            _ranked_members(table, members[c], priority, generator) for c in turns
+            _ranked_members(embedding, members[c], priority, generator) for c in turns
         ]
         indices = np.concatenate([rows for rows, _ in ranked])
         scores = np.concatenate([typicality for _, typicality in ranked])
@@ -123,7 +125,7 @@ class TypiClust(QueryStrategy):
 
 
 def _ranked_members(
-    table: torch.Tensor,
+    embedding: DenseEmbedding,
     rows: np.ndarray,
     priority: np.ndarray,
     generator: np.random.Generator,
@@ -132,11 +134,10 @@ def _ranked_members(
     compared = rows
     if len(rows) > _MOST_COMPARED:
         compared = generator.choice(rows, _MOST_COMPARED, replace=False)
-    embedding = DenseEmbedding(table)
     others = embedding.rows(torch.from_numpy(compared))
     n_neighbors = min(_MOST_NEIGHBORS, len(rows) // 2)
     typicality = np.empty(len(rows))
-    step = chunk_length(max(len(compared), table.shape[1]))
+    step = chunk_length(max(len(compared), embedding.n_features))
     for start in range(0, len(rows), step):
         part = torch.from_numpy(rows[start : start + step])
         found = distances_sq(embedding.rows(part), others).cpu()
