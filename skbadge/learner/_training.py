@@ -43,7 +43,6 @@ from skbadge.nets._estimators import (
     split_estimator,
 )
 from skbadge.nets._probabilities import explained_bfloat16
-from skbadge.nets._steps import is_sampler
 from skbadge.utils._interrupt import lasting_interrupts
 from skbadge.utils._rows import is_dataset, n_rows, take
 from skbadge.utils._torch import preserved_generators, seeded_generators
@@ -146,7 +145,8 @@ def _width_before(estimator, net, X, y):
     if not may_be_columns(distinct(y)):
         return None
     try:
-        X = _fit_steps(clone(estimator), X, encode(y, distinct(y)))
+        transformers, _ = split_estimator(clone(estimator))
+        X, _ = transformers.fit(X, encode(y, distinct(y)))
     except Exception:  # noqa: BLE001
         # The training meets the same error, and is where a user expects it.
         return None
@@ -295,7 +295,9 @@ def untrained(estimator, X, y, *, seed, format, columns):
         adapt_dataset(net, format)
         if not is_binary(net):
             net.set_params(classes=np.arange(len(columns)))
-        _fit_steps(fitted, X, y)
+        transformers, _ = split_estimator(fitted)
+        if transformers is not None:
+            transformers.fit(X, y)
         net.initialize()
     return fitted
 
@@ -305,24 +307,12 @@ def unlabeled(estimator, X):
     if is_frozen(estimator):
         return copy_frozen(estimator)
     fitted = clone(estimator)
-    net = find_net(fitted).initialize()
+    transformers, net = split_estimator(fitted)
+    net.initialize()
     adapt_dataset(net, input_format(net))
-    _fit_steps(fitted, X, None)
+    if transformers is not None:
+        transformers.fit(X, None)
     return fitted
-
-
-def _fit_steps(estimator, X, y):
-    """Fit the steps before a net in place; return what reaches the net."""
-    if not isinstance(estimator, Pipeline):
-        return X
-    for _, step in estimator.steps[:-1]:
-        if step is None or step == "passthrough":
-            continue
-        if is_sampler(step):
-            X, y = step.fit_resample(X, y)
-        else:
-            X = step.fit(X, y).transform(X)
-    return _fit_steps(estimator.steps[-1][1], X, y)
 
 
 def modules_of(net):

@@ -75,7 +75,9 @@ def split_estimator(estimator: Any) -> tuple[Steps | None, Any]:
 def _flat(steps: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     for name, step in steps:
         if isinstance(unwrap(step), Pipeline):
-            yield from _flat(unwrap(step).steps)
+            inner = _flat(unwrap(step).steps)
+            frozen = isinstance(step, FrozenEstimator)
+            yield from ((n, FrozenEstimator(s)) for n, s in inner) if frozen else inner
         elif step is not None and step != "passthrough":
             yield name, step
 

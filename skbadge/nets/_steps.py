@@ -48,13 +48,9 @@ class Steps:
             X = made
             yield X
 
-    def fresh_training_data(self, X: Any, y: Any) -> tuple[Any, Any]:
-        """Return rows and labels as they reach a net that begins to train.
-
-        Clones of the steps are fitted; the steps stay as they are.
-        """
+    def fit(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Fit the steps in place; return rows and labels as they reach the net."""
         for name, step in self.steps:
-            step = clone(step)
             with _explained(name, X):
                 if is_sampler(step):
                     X, y = step.fit_resample(X, y)

@@ -10,6 +10,7 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.helper import DataFrameTransformer
@@ -101,6 +102,19 @@ def test_steps_are_flat():
     assert split_estimator(net) == (None, net)
 
 
+def test_steps_of_a_frozen_pipeline_stay_frozen():
+    inner = make_pipeline(StandardScaler(), ToFloat32()).fit(TABLE)
+    known = inner[0].mean_.copy()
+    pipeline = make_pipeline(FrozenEstimator(inner), net_of(5))
+    learner = ActiveLearner(pipeline, random_state=0).fit(TABLE[:9], Y[:9])
+    steps, _ = split_estimator(learner.estimator_)
+    steps.fit(TABLE[:5] * 10, Y[:5])
+    assert all(isinstance(step, FrozenEstimator) for _, step in steps.steps)
+    np.testing.assert_array_equal(inner[0].mean_, known)
+    found = steps.transform(TABLE)
+    np.testing.assert_allclose(found, inner[0].transform(TABLE), rtol=1e-6)
+
+
 class Oversampling(BaseEstimator):
     """Repeats the rows of the rare classes, as imbalanced-learn's samplers do."""
 
@@ -160,7 +174,7 @@ def test_training_data_of_a_sampler():
     assert np.bincount(labels).tolist() == [3, 3]
     expected = StandardScaler().fit(TABLE).transform(TABLE[:4])[[0, 1, 2, 3, 3, 3]]
     np.testing.assert_array_equal(X, expected)
-    fresh, _ = steps.fresh_training_data(TABLE[:4], y)
+    fresh, _ = steps.fit(TABLE[:4], y)
     expected = StandardScaler().fit_transform(TABLE[:4])[[0, 1, 2, 3, 3, 3]]
     np.testing.assert_array_equal(fresh, expected)
     assert len(steps.transform(TABLE[:4])) == 4
