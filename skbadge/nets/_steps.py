@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 
 from skbadge.exceptions import InvalidInputError, PoolPassError
 from skbadge.utils._kinds import kind_of
@@ -54,8 +55,10 @@ class Steps:
             with _explained(name, X):
                 if is_sampler(step):
                     X, y = step.fit_resample(X, y)
-                else:
-                    X = step.fit(X, y).transform(X)
+                    continue
+                if not isinstance(step, FrozenEstimator):
+                    step.fit(X, y)
+                X = step.transform(X)
         return X, y
 
     def training_data(self, X: Any, y: Any) -> tuple[Any, Any]:
