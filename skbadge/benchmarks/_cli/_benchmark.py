@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
 
@@ -31,9 +32,16 @@ the start, 8 rounds of 50 more, 3 repeats; inputs standardized on the pool, Adam
 with learning rate 1e-3, 256 hidden units, at most 300 epochs. Split, initial labels
 and initial weights of a repeat are the same for all methods.
 """
+_NAMES = textwrap.fill(
+    " ".join(STRATEGIES),
+    width=78,
+    initial_indent="  ",
+    subsequent_indent="  ",
+    break_on_hyphens=False,
+)
 _EPILOG = f"""\
 strategies:
-  {" ".join(STRATEGIES)}
+{_NAMES}
   or one of your own, mymodule:MyStrategy or "mymodule:MyStrategy(option=1)"
 
 presets:
@@ -135,7 +143,7 @@ def _add_experiment(group):
     group.add_argument(
         "--strategies",
         metavar="NAME",
-        help="one or more (default: all but badge-kdpp)",
+        help="one or more (default: the paper's seven, badge to rand)",
         **several,
     )
     group.add_argument(
