@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(
-    r'^__version__ = "(.+)"$', (HERE / "skbadge" / "__init__.py").read_text(), re.M
+    r'^__version__ = "(.+)"$', (HERE / "skbadge" / "_version.py").read_text(), re.M
 ).group(1)
 BENCHMARK = ["openml>=0.14", "dask>=2024.1", "distributed>=2024.1"]
 # Libraries whose nets, tables and steps people bring; the tests take them as they are.

@@ -4,12 +4,12 @@ from skbadge import strategies
 from skbadge._feature_cache import FeatureCache
 from skbadge._features import PenultimateFeatures
 from skbadge._simulate import simulate
+from skbadge._version import __version__
 from skbadge.campaign import Campaign
 from skbadge.learner._learner import ActiveLearner
 from skbadge.strategies import *  # noqa: F403
 from skbadge.utils._rows import take
 
-__version__ = "0.1.0"
 __all__ = [
     "ActiveLearner",
     "Campaign",

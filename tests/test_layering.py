@@ -18,6 +18,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 LAYERS = {
     "exceptions": 0,
     "utils": 0,
+    "_version": 0,
     "_contracts": 1,
     "embeddings": 2,
     "selection": 3,

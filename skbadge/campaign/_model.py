@@ -231,8 +231,10 @@ class Model:
             self.learner.forget(gone)
         if new:
             rows, y = self._rows(pool, new)
-            indices = [pool.at[id] for id in new] if self._queried else None
-            self.learner.teach(rows, y, indices=indices)
+            indices = [pool.at[id] for id in new]
+            # Of the uniform share alone, the learner knows nothing.
+            known = self._queried and np.isin(indices, self.learner.open_).any()
+            self.learner.teach(rows, y, indices=indices if known else None)
         else:
             self.learner.refit()
 

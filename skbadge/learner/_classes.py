@@ -73,6 +73,13 @@ def check_labels(y, X, rows="X"):
             "y must not hold missing labels (NaN or None). Got one at position "
             f"{int(np.flatnonzero(missing)[0])}: leave such rows out."
         )
+    empty = y == "" if y.dtype.kind in "UO" else np.zeros(1, dtype=bool)
+    if empty.any():
+        raise InvalidInputError(
+            "y must not hold empty texts, which may stand for missing labels. Got one "
+            f"at position {int(np.flatnonzero(empty)[0])}: leave such rows out, or "
+            "give the class a name."
+        )
     if y.dtype == object:
         # Numbers in a column of objects (pandas' nullable types) are numbers.
         y = pd.Series(y).infer_objects().to_numpy()
@@ -94,6 +101,11 @@ def _to_array(y):
     elif isinstance(y, (pd.Series, pd.Index, pd.Categorical)):
         # Nullable integers would become floats on the way, and booleans too.
         y = np.asarray(y, dtype=object if _is_extension(y) else None)
+    elif isinstance(y, (list, tuple)) and any(isinstance(v, str) for v in y):
+        # NumPy would make the word "nan" of a missing label, and "1" of the number 1.
+        found = np.empty(len(y), dtype=object)
+        found[:] = y
+        y = np.array(y) if all(isinstance(v, str) for v in y) else found
     try:
         # A shallow check of the shape: a column vector becomes flat, with a warning.
         return np.array(column_or_1d(y, warn=True))

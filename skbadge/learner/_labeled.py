@@ -6,6 +6,7 @@ the old set or the new one, and no label is lost.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,7 +16,9 @@ import torch
 
 from skbadge._contracts import Feedback, Selection
 from skbadge.exceptions import InvalidInputError
+from skbadge.learner._classes import listed
 from skbadge.utils._rows import is_lazy, join, take
+from skbadge.utils._tree import mapped
 
 __all__ = ["AskedBatch", "LabeledSet", "Pending", "split_fit_params"]
 
@@ -57,6 +60,16 @@ class LabeledSet:
     def n(self):
         """Number of rows."""
         return len(self.y)
+
+    @property
+    def shown_rows(self):
+        """The rows as a user sees them: arrays cannot be written to."""
+        return mapped(_read_only, self.X)
+
+    @property
+    def shown_labels(self):
+        """The labels as a user sees them: an array that cannot be written to."""
+        return _read_only(self.y)
 
     def joined(self, X, y, probability, aligned):
         """Return the set with rows added, and with their row-aligned parameters.
@@ -128,6 +141,13 @@ class LabeledSet:
                 f"Got {positions.tolist()} instead."
             )
         return positions.astype(np.intp)
+
+
+def _read_only(values):
+    if isinstance(values, np.ndarray):
+        values = values.view()
+        values.flags.writeable = False
+    return values
 
 
 def split_fit_params(fit_params, n, known=()):
@@ -214,6 +234,33 @@ class AskedBatch:
     def shown(self):
         """The selection as a user sees it: positions in the pool."""
         return replace(self.selection, indices=self.indices.copy())
+
+    @property
+    def still_open(self):
+        """Positions in the pool of the rows without an answer, in the order asked."""
+        return self.indices[self.open]
+
+    def warn_of_strangers(self, indices):
+        """Warn of answers that were given before, and of positions never asked for."""
+        closed = np.intersect1d(indices, self.indices[~self.open])
+        if len(closed):
+            warnings.warn(
+                f"The rows at {listed(closed)} of the pool were asked for and taught "
+                "before, and are now labelled a second time. To correct a label, call "
+                "relabel(positions, y) with positions in X_; to take a row out again, "
+                "forget(positions).",
+                UserWarning,
+                stacklevel=5,
+            )
+        elif len(indices) and not np.isin(indices, self.indices).any():
+            warnings.warn(
+                f"None of the rows at {listed(indices)} of the pool was asked for: "
+                "they count as labels of your own choice. If they answer an earlier "
+                "query, or stand in another pool, leave indices away; to take them out "
+                "again, call forget(positions) with positions in X_.",
+                UserWarning,
+                stacklevel=5,
+            )
 
     def answered(self, indices, n_new):
         """Take in that some rows came back with a label.

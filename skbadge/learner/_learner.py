@@ -58,9 +58,9 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         The classes, sorted (labels of several types: in the order of ``classes``), as
         are the columns of `predict_proba`.
     X_ : same kind as the rows given
-        Labelled rows, in the order in which they came.
+        Labelled rows, in the order in which they came; arrays are read-only.
     y_ : ndarray of shape (n_labeled,)
-        Their labels.
+        Their labels, read-only.
     n_labeled_ : int
         Number of labelled rows.
     estimator_ : estimator
@@ -69,6 +69,8 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         The clone that answers queries, with what it learned.
     last_selection_ : Selection
         The last answer of `query`, with scores.
+    open_ : ndarray of int
+        Positions in the pool of its rows that were not taught yet.
     timings_ : dict of str to float
         Seconds of the last training ("fit"), pass over a pool ("embed") and choice
         ("select").
@@ -116,14 +118,15 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     # What was learned since `fit`, replaced as a whole.
     _state = State()
 
-    X_ = Known("labeled.X", "Labelled rows, in the order in which they came.")
-    y_ = Known("labeled.y", "Labels of the labelled rows.")
+    X_ = Known("labeled.shown_rows", "Labelled rows, in the order in which they came.")
+    y_ = Known("labeled.shown_labels", "Labels of the labelled rows.")
     n_labeled_ = Known("labeled.n", "Number of labelled rows.")
     classes_ = Known("model.classes", "The classes, sorted where they can be.")
     estimator_ = Known("model.estimator", "The fitted clone.")
     strategy_ = Known("strategy", "The clone that answers queries.")
     timings_ = Known("timings", "Seconds of the last training, pass and choice.")
     last_selection_ = Known("asked.shown", "The last answer.", after="query(X_pool)")
+    open_ = Known("asked.still_open", "Its open rows.", after="query(X_pool)")
 
     def __init__(
         self,
@@ -194,8 +197,8 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             Their labels.
         indices : array-like of int of shape (n_new,) or None, default=None
             Positions of the rows in the pool of the last query, for answers that are
-            fewer, other, or in another order than asked. None counts the rows as the
-            last query's where their number is its ``n``.
+            fewer, or in another order than asked. None counts the rows as the last
+            query's where their number is its ``n``.
         **fit_params : dict
             The row-aligned ones of `fit`, for the new rows. Others replace earlier
             ones, and hold once a training with them has succeeded.
@@ -257,9 +260,7 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return self
 
     def forget(self, positions):
-        """Take rows out of the labelled set, for example labels found to be wrong.
-
-        Does not train: call `refit` when all corrections are made.
+        """Take rows out of the labelled set; call `refit` after all corrections.
 
         Parameters
         ----------
@@ -279,9 +280,7 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return self
 
     def relabel(self, positions, y):
-        """Correct labels of rows in the labelled set.
-
-        Does not train: call `refit` when all corrections are made.
+        """Correct labels; call `refit` after all corrections.
 
         Parameters
         ----------

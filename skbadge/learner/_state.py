@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from skbadge._version import __version__
 from skbadge.exceptions import InvalidInputError, LearnerNotFittedError, RefitError
 from skbadge.learner._classes import check_labels, encode, listed
 from skbadge.learner._inputs import (
@@ -72,6 +73,21 @@ class State:
     strategy: Any = None
     strategy_params: dict = field(default_factory=dict)
     timings: dict | None = None
+
+    def __getstate__(self):
+        return {**vars(self), "written_by": __version__}
+
+    def __setstate__(self, found):
+        version = found.pop("written_by", "an older version")
+        if version != __version__:
+            raise InvalidInputError(
+                f"This learner was pickled by skbadge {version}, and is read by "
+                f"{__version__}: pickles do not outlive a version. Read it with that "
+                "version, write learner.state(parameters=True), learner.X_ and "
+                "learner.y_ to files, and restore them here with learner.restore(X, y, "
+                "state)."
+            )
+        vars(self).update(found)
 
     def generator(self, purpose, random_state):
         """Return the NumPy generator of a purpose, before and after `fit`."""
@@ -234,6 +250,8 @@ class State:
         aligned, constants = split_fit_params(fit_params, len(y), known)
         routed(learner, {**aligned, **constants})
         asked, probability, pending = self.asked, np.full(len(y), np.nan), ()
+        if indices is not None:
+            asked.warn_of_strangers(indices)
         if asked is not None:
             asked, probability, pending = asked.answered(indices, len(y))
         state = replace(

@@ -255,7 +255,8 @@ def test_indices_match_fewer_other_and_shuffled_rows():
     ]
     # The rest later; a row that came already counts once.
     rest = [chosen[3], chosen[2]]
-    learner.teach(POOL[rest], POOL_Y[rest], indices=rest)
+    with pytest.warns(UserWarning, match="labelled a second time"):
+        learner.teach(POOL[rest], POOL_Y[rest], indices=rest)
     assert asked(learner) == [False, True, False, False]
     assert np.isfinite(learner._state.labeled.probability[63:]).tolist() == [
         True,
