@@ -4,7 +4,7 @@ from skbadge import strategies
 from skbadge._feature_cache import FeatureCache
 from skbadge._features import PenultimateFeatures
 from skbadge._simulate import simulate
-from skbadge._version import __version__
+from skbadge._version import __version__ as __version__
 from skbadge.campaign import Campaign
 from skbadge.learner._learner import ActiveLearner
 from skbadge.strategies import *  # noqa: F403

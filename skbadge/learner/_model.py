@@ -235,7 +235,9 @@ class Model:
                 verbose=verbose,
             )
 
-    def trained(self, estimator, labeled, *, fit_params, warm_start=False, layer=None):
+    def trained(
+        self, estimator, labeled, *, fit_params, warm_start=False, layer=None, n_new=0
+    ):
         """Train once on the labelled rows.
 
         Parameters
@@ -250,6 +252,8 @@ class Model:
             Whether to go on with the estimator there is.
         layer : str or None, default=None
             Name of the classification layer, refused if there is none.
+        n_new : int, default=0
+            Number of rows, the last ones, that no training has had before.
 
         Returns
         -------
@@ -263,7 +267,12 @@ class Model:
             fitted = copy_frozen(estimator)
         elif warm_start and self.estimator is not None:
             fitted = continue_training(
-                self.estimator, labeled.X, y, seed=seed, fit_params=fit_params
+                self.estimator,
+                labeled.X,
+                y,
+                seed=seed,
+                n_new=n_new,
+                fit_params=fit_params,
             )
         else:
             if changed_names(self.params, params):
@@ -276,6 +285,7 @@ class Model:
                 format=format,
                 columns=self.columns,
                 certain=self.certain,
+                n_new=n_new,
                 fit_params=fit_params,
             )
         columns = resolve_classes(

@@ -62,8 +62,10 @@ class State:
         The clone that answers, with what it learned.
     strategy_params : dict
         Parameters of the user's strategy at the time it was cloned.
-    timings : dict of str to float
+    timings : dict of str to float or None
         Seconds.
+    n_new : int
+        Number of labelled rows, the last ones, that no training has had.
     """
 
     labeled: LabeledSet | None = None
@@ -73,6 +75,7 @@ class State:
     strategy: Any = None
     strategy_params: dict = field(default_factory=dict)
     timings: dict | None = None
+    n_new: int = 0
 
     def __getstate__(self):
         return {**vars(self), "written_by": __version__}
@@ -257,6 +260,7 @@ class State:
         state = replace(
             self,
             labeled=self.labeled.joined(X, y, probability, aligned),
+            n_new=self.n_new + len(y),
             asked=asked,
             pending=(*self.pending, *pending),
         )
@@ -266,7 +270,9 @@ class State:
         """Leave labelled rows out."""
         labeled = self.needed_labels("forget")
         positions = labeled.check_positions(positions)
-        return replace(self, labeled=labeled.without(positions))
+        kept = np.delete(np.arange(labeled.n), positions)
+        n_new = int((kept >= labeled.n - self.n_new).sum())
+        return replace(self, labeled=labeled.without(positions), n_new=n_new)
 
     def relabeled(self, positions, y):
         """Give labelled rows other labels."""
@@ -294,6 +300,7 @@ class State:
             labeled,
             warm_start=learner.warm_start,
             layer=learner.layer,
+            n_new=self.n_new,
             fit_params=routed(learner, {**constants, **labeled.fit_params}),
         )
         seconds = perf_counter() - started
@@ -303,6 +310,7 @@ class State:
             model=model,
             strategy=told_strategy(self.strategy, self.pending, labeled, model),
             pending=(),
+            n_new=0,
             timings={**(self.timings or {}), "fit": seconds},
         )
 
@@ -345,6 +353,7 @@ class State:
             self,
             labeled=replace(self.labeled, constants=constants),
             model=trained.model,
+            n_new=max(0, self.n_new - before.n_new),
             timings={**(self.timings or {}), "fit": trained.timings["fit"]},
         )
         if self.strategy is before.strategy:

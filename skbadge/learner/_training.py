@@ -29,8 +29,8 @@ from skbadge.learner._classes import (
     too_narrow,
     unclear_columns,
 )
+from skbadge.learner._watched import RowsSeen, translate
 from skbadge.nets._batches import first_batch
-from skbadge.nets._dataset import RelabeledDataset
 from skbadge.nets._estimators import (
     adapt_dataset,
     copy_frozen,
@@ -44,7 +44,8 @@ from skbadge.nets._estimators import (
 )
 from skbadge.nets._probabilities import explained_bfloat16
 from skbadge.utils._interrupt import lasting_interrupts
-from skbadge.utils._rows import is_dataset, n_rows, take
+from skbadge.utils._params import flat_params
+from skbadge.utils._rows import n_rows, take
 from skbadge.utils._torch import preserved_generators, seeded_generators
 
 __all__ = [
@@ -123,7 +124,7 @@ def probe_net(estimator, X, y, *, seed, layer):
         If there is no such layer.
     """
     with seeded_generators(seed):
-        net = clone(find_net(estimator)).initialize()
+        net = cloned(find_net(estimator)).initialize()
         format = input_format(net)
         if resized_by_callbacks(net):
             return format, 2 if is_binary(net) else None
@@ -131,6 +132,37 @@ def probe_net(estimator, X, y, *, seed, layer):
             check_layer_name(net.module_, layer)
         adapt_dataset(net, format)
         return format, 2 if is_binary(net) else _width_before(estimator, net, X, y)
+
+
+def cloned(estimator):
+    """Clone an estimator, or name the parameter that cannot be copied.
+
+    Raises
+    ------
+    InvalidInputError
+        From the error of the copy.
+    """
+    try:
+        return clone(estimator)
+    except Exception as error:
+        for name, value in flat_params(estimator, "estimator").items():
+            if not _can_be_copied(value):
+                raise InvalidInputError(
+                    f"The parameter {name} of type {type(value).__name__} cannot be "
+                    "copied, as every training from scratch must. Let the net make it "
+                    "itself (in initialize() or on_train_begin of a callback), or give "
+                    "it a __deepcopy__ that returns itself."
+                ) from error
+        raise
+
+
+def _can_be_copied(value):
+    try:
+        copy.deepcopy(value)
+    except Exception:  # noqa: BLE001
+        # Whatever the reason: it is told with the parameter's name.
+        return False
+    return True
 
 
 def _width_before(estimator, net, X, y):
@@ -145,7 +177,7 @@ def _width_before(estimator, net, X, y):
     if not may_be_columns(distinct(y)):
         return None
     try:
-        transformers, _ = split_estimator(clone(estimator))
+        transformers, _ = split_estimator(cloned(estimator))
         X, _ = transformers.fit(X, encode(y, distinct(y)))
     except Exception:  # noqa: BLE001
         # The training meets the same error, and is where a user expects it.
@@ -222,7 +254,7 @@ class _ColumnsCheck(Callback):
 
 
 def train_from_scratch(
-    estimator, X, y, *, seed, format, columns, certain=True, fit_params
+    estimator, X, y, *, seed, format, columns, certain=True, n_new=0, fit_params
 ):
     """Fit a clone of an estimator under a seed.
 
@@ -242,6 +274,8 @@ def train_from_scratch(
         The classes by which the labels are encoded.
     certain : bool, default=True
         Whether they are all classes there are; the net is told then.
+    n_new : int, default=0
+        Number of rows, the last ones, that no training has had before.
     fit_params : dict
         Handed to ``fit``.
 
@@ -257,25 +291,18 @@ def train_from_scratch(
         If the labels cannot be split for validation, or do not fit the net's width.
     """
     with lasting_interrupts(), seeded_generators(seed):
-        fitted = clone(estimator)
+        fitted = cloned(estimator)
         net = find_net(fitted)
         adapt_dataset(net, format)
         if certain and not is_binary(net):
             net.set_params(classes=np.arange(len(columns)))
+        translate(net, columns)
         callbacks = net.callbacks
         unclear = not certain and may_be_columns(columns)
         if unclear and resized_by_callbacks(net):
             check = ("columns_check", _ColumnsCheck(columns))
             net.set_params(callbacks=[*callbacks, check])
-        rows, labels = _training_data(net, X, y)
-        try:
-            with explained_bfloat16():
-                fitted.fit(rows, labels, **fit_params)
-        except Exception as error:
-            problem = _explanation(error, fitted, X, y)
-            if problem is None:
-                raise
-            raise problem from error
+        _train(fitted.fit, fitted, X, y, n_new, fit_params)
         if net.callbacks is not callbacks:
             net.callbacks = callbacks
             net.callbacks_ = [c for c in net.callbacks_ if c[0] != "columns_check"]
@@ -290,7 +317,7 @@ def untrained(estimator, X, y, *, seed, format, columns):
     if is_frozen(estimator):
         return copy_frozen(estimator)
     with seeded_generators(seed):
-        fitted = clone(estimator)
+        fitted = cloned(estimator)
         net = find_net(fitted)
         adapt_dataset(net, format)
         if not is_binary(net):
@@ -306,7 +333,7 @@ def unlabeled(estimator, X):
     """Return a clone with steps fitted without labels and an initialized net."""
     if is_frozen(estimator):
         return copy_frozen(estimator)
-    fitted = clone(estimator)
+    fitted = cloned(estimator)
     transformers, net = split_estimator(fitted)
     net.initialize()
     adapt_dataset(net, input_format(net))
@@ -347,7 +374,23 @@ def load_parameters(net, parameters):
             ) from error
 
 
-def continue_training(estimator, X, y, *, seed, fit_params):
+def _train(fit, fitted, X, y, n_new, fit_params):
+    """Train in place; see that rows were read, and explain what went wrong."""
+    net = find_net(fitted)
+    seen = RowsSeen(net, len(y))
+    labels = y.astype(np.float32) if is_binary(net) else y.astype(np.int64)
+    try:
+        with explained_bfloat16():
+            fit(*seen.data(X, labels), **fit_params)
+    except Exception as error:
+        problem = _explanation(error, fitted, X, y)
+        if problem is None:
+            raise
+        raise problem from error
+    seen.check(n_new)
+
+
+def continue_training(estimator, X, y, *, seed, n_new=0, fit_params):
     """Go on training a copy of a fitted estimator; its transformers stay fitted.
 
     Returns
@@ -364,9 +407,11 @@ def continue_training(estimator, X, y, *, seed, fit_params):
         transformers, net = split_estimator(fitted)
         if transformers is not None:
             fit_params = _params_of_net(fitted, fit_params)
+            n_before = len(y)
             X, y = transformers.training_data(X, y)
-        rows, labels = _training_data(net, X, y)
-        net.partial_fit(rows, labels, **fit_params)
+            # A sampler may have put the new rows anywhere.
+            n_new = n_new if len(y) == n_before else 0
+        _train(net.partial_fit, net, X, y, n_new, fit_params)
     return fitted
 
 
@@ -387,13 +432,8 @@ def _params_of_net(estimator, fit_params):
     return _params_of_net(last, fit_params)
 
 
-def _training_data(net, X, y):
-    labels = y.astype(np.float32) if is_binary(net) else y.astype(np.int64)
-    return (RelabeledDataset(X, labels), labels) if is_dataset(X) else (X, labels)
-
-
 def _explanation(error, fitted, X, y):
-    """Return a clearer error for the two mistakes everyone makes, or None."""
+    """Return a clearer error for the mistakes everyone makes, or None."""
     net = find_net(fitted)
     text = str(error)
     if net.train_split and ("n_splits" in text or "least populated class" in text):
@@ -401,6 +441,19 @@ def _explanation(error, fitted, X, y):
             f"The net's train_split could not split the {len(y)} labelled rows for "
             f"validation ({text}). skorch's default takes a fifth of the labels away "
             "and needs five rows of each class: set train_split=None on the net."
+        )
+    if "valid_" in text and not net.train_split:
+        return InvalidInputError(
+            f"A callback looks for what is measured on validation rows ({text}), but "
+            "with train_split=None the net has none. Let it monitor train_loss "
+            "(EarlyStopping(monitor='train_loss')), or give a validation set with "
+            "train_split=skorch.helper.predefined_split(valid_set)."
+        )
+    if "Tried to step" in text:
+        return InvalidInputError(
+            "The learning-rate schedule of the net's callbacks has fewer steps than "
+            f"this training ({text}). It was made for a fixed number of rows, or has "
+            "run out in a warm start: choose one by epochs, or warm_start=False."
         )
     width = _width_or_none(fitted, X)
     n_classes = int(y.max()) + 1

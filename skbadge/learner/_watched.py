@@ -1,0 +1,249 @@
+"""What a training is given to see, and what it saw: labels translated, rows counted.
+
+A net is trained on numbers of columns, while what its user has put into it speaks of
+classes: a validation set of ``predefined_split``, scorers with labels or names. These
+are translated by the map that the training labels go through. And settings that were
+right for the first labelled rows (a sampler, a loader that leaves rows out) can keep a
+later training from ever reading the new ones, which only the data set itself can tell.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.metrics import check_scoring
+from skorch.callbacks import BatchScoring, EpochScoring
+from skorch.callbacks.scoring import convert_sklearn_metric_function
+from skorch.dataset import Dataset, ValidSplit
+from torch.utils.data import Subset
+
+from skbadge.exceptions import InvalidInputError
+from skbadge.learner._classes import encode, in_order
+from skbadge.nets._dataset import ModuleDataset, RelabeledDataset
+from skbadge.nets._estimators import is_binary, overrides
+from skbadge.nets._labels import labels_of
+from skbadge.utils._rows import is_dataset
+
+__all__ = ["RowsSeen", "translate"]
+
+
+def translate(net, classes):
+    """Let what a net holds speak of the classes its columns stand for, in place.
+
+    Parameters
+    ----------
+    net : skorch net
+        A clone about to be trained.
+    classes : ndarray of shape (n_classes,)
+        One for each column.
+    """
+    # skorch's own splits what it is given.
+    if net.train_split and not isinstance(net.train_split, (ValidSplit, _Translated)):
+        net.train_split = _Translated(net.train_split, classes, is_binary(net))
+    are_columns = classes.dtype.kind in "iu" and np.array_equal(
+        classes, np.arange(len(classes))
+    )
+    if are_columns or not isinstance(net.callbacks, (list, tuple)):
+        return
+    for callback in net.callbacks:
+        callback = callback[1] if isinstance(callback, tuple) else callback
+        scores = isinstance(callback, (EpochScoring, BatchScoring))
+        if scores and callback.scoring is not None:
+            name = clone(callback).initialize().name_
+            callback.scoring = _InClasses(callback.scoring, name, classes)
+
+
+class _Translated:
+    """A ``train_split`` whose validation set has numbers of columns for labels.
+
+    What is split off the labelled rows has them already; a set of the user's own has
+    classes.
+    """
+
+    def __init__(self, split, classes, binary):
+        self.split = split
+        self.classes = classes
+        self.binary = binary
+
+    def __call__(self, dataset, y=None, **fit_params):
+        train, valid = self.split(dataset, y, **fit_params)
+        if valid is None or _source(valid) is _source(dataset):
+            return train, valid
+        return train, self._encoded(valid)
+
+    def _encoded(self, valid):
+        y = labels_of(valid)
+        y = y.reshape(len(y), -1)[:, 0] if y.ndim > 1 else y
+        try:
+            codes = encode(y, self.classes)
+        except InvalidInputError as error:
+            raise InvalidInputError(
+                f"The validation set of the net's train_split must have the classes of "
+                f"the learner as its labels. {error}"
+            ) from error
+        codes = codes.astype("f4" if self.binary else "i8")
+        plain = type(valid) is Dataset
+        return Dataset(valid.X, codes) if plain else RelabeledDataset(valid, codes)
+
+
+def _source(dataset):
+    while isinstance(dataset, Subset):
+        dataset = dataset.dataset
+    return dataset
+
+
+class _InClasses:
+    """A scorer that sees classes where the net has numbers of columns."""
+
+    def __init__(self, scoring, name, classes):
+        self.scoring = scoring
+        self.classes = classes
+        self.__name__ = name
+
+    def __call__(self, net, X, y=None):
+        seen = _Seen(net, self.classes)
+        # Without caching, skorch gives no labels of other data sets than its own.
+        y = getattr(X, "y", None) if y is None else y
+        if y is not None:
+            y = self.classes[np.asarray(y).astype(np.intp)]
+        scoring = convert_sklearn_metric_function(self.scoring)
+        return check_scoring(seen, scoring)(seen, X, y)
+
+
+class _Seen(ClassifierMixin, BaseEstimator):
+    """A net whose predictions are classes, its columns in their order."""
+
+    def __init__(self, net, classes):
+        self.net = net
+        self.classes = classes
+        self.classes_ = in_order(classes)
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def __getattr__(self, name):
+        if name.startswith("__") or name == "net":
+            raise AttributeError(name)
+        return getattr(self.net, name)
+
+    def fit(self, X, y):
+        """Be taken for a classifier; it is one already."""
+        return self
+
+    def predict(self, X):
+        """Return classes."""
+        return self.classes[np.asarray(self.net.predict(X)).astype(np.intp)]
+
+    def predict_proba(self, X):
+        """Return probabilities, columns in the order of ``classes_``."""
+        return self.net.predict_proba(X)[:, encode(self.classes_, self.classes)]
+
+
+class RowsSeen:
+    """Count, in the data set itself, which labelled rows a training reads.
+
+    Parameters
+    ----------
+    net : skorch net
+        About to be trained.
+    n : int
+        Number of labelled rows that reach it.
+    """
+
+    def __init__(self, net, n):
+        self.net = net
+        self.n_epochs = len(getattr(net, "history_", None) or ())
+        self.rows = torch.zeros(n, dtype=torch.bool)
+        if net.get_params_for("iterator_train").get("num_workers"):
+            # Read by other processes.
+            self.rows.share_memory_()
+        self._dataset = net.dataset
+
+    def data(self, X, y):
+        """Return what to hand to ``fit``, such that rows are counted."""
+        dataset = self._dataset
+        if is_dataset(X):
+            return _WatchedItems(X, y, self.rows), y
+        is_ours = getattr(dataset, "func", None) is ModuleDataset
+        if is_ours and not overrides(self.net, "get_dataset"):
+            watched = partial(_WatchedRows, rows=self.rows, **dataset.keywords)
+            self.net.dataset = watched
+        return X, y
+
+    def check(self, n_new):
+        """Refuse a training without a batch, and warn where no new row was read.
+
+        Parameters
+        ----------
+        n_new : int
+            Number of rows, the last ones, that no training has had before.
+
+        Raises
+        ------
+        InvalidInputError
+            If no batch was trained.
+        """
+        self.net.dataset = self._dataset
+        epochs = self.net.history[self.n_epochs :]
+        counts = [epoch.get("train_batch_count") for epoch in epochs]
+        settings = self._settings()
+        if counts and not any(count is None or count for count in counts):
+            raise InvalidInputError(
+                f"The training ended without a batch: none of the {len(self.rows)} "
+                f"labelled rows was read. {settings}"
+            )
+        # Where no row was noted at all, they came by a way that is not seen here.
+        if n_new and self.rows.any() and not self.rows[-n_new:].any():
+            warnings.warn(
+                f"None of the {n_new} new labelled rows was read in the training, of "
+                f"{int(self.rows.sum())} that were. {settings}",
+                UserWarning,
+                stacklevel=2,
+            )
+
+    def _settings(self):
+        found = self.net.get_params_for("iterator_train")
+        odd = ("sampler", "batch_sampler", "drop_last")
+        names = [f"iterator_train__{name}" for name in odd if found.get(name)]
+        if self.net.train_split:
+            names.append("train_split")
+        names = names or ["iterator_train", "dataset"]
+        return (
+            f"Look at {' and '.join(names)} of the net: what fits the first labelled "
+            "rows may leave out later ones. A sampler must be made anew for the rows "
+            "there are."
+        )
+
+
+class _WatchedRows(ModuleDataset):
+    """Rows that note when they are read."""
+
+    def __init__(self, X, y=None, length=None, *, rows, **settings):
+        super().__init__(X, y, length, **settings)
+        self.rows = None if y is None or len(self) != len(rows) else rows
+
+    def __getitem__(self, i):
+        if self.rows is not None:
+            self.rows[i] = True
+        return super().__getitem__(i)
+
+    def as_tensors(self):
+        if self.rows is not None:
+            self.rows[:] = True
+        return super().as_tensors()
+
+
+class _WatchedItems(RelabeledDataset):
+    """Items of a user's data set that note when they are read."""
+
+    def __init__(self, dataset, y, rows):
+        super().__init__(dataset, y)
+        self.rows = rows
+
+    def __getitem__(self, i):
+        self.rows[i] = True
+        return super().__getitem__(i)
