@@ -442,7 +442,7 @@ def _explanation(error, fitted, X, y):
             f"validation ({text}). skorch's default takes a fifth of the labels away "
             "and needs five rows of each class: set train_split=None on the net."
         )
-    if "valid_" in text and not net.train_split:
+    if "'valid_" in text and "not found in history" in text and not net.train_split:
         return InvalidInputError(
             f"A callback looks for what is measured on validation rows ({text}), but "
             "with train_split=None the net has none. Let it monitor train_loss "
