@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
+from sklearn.metrics import get_scorer
 
+from skbadge.exceptions import InvalidInputError
 from skbadge.learner._classes import check_labels
 from skbadge.learner._inputs import rows_for
 from skbadge.nets._estimators import find_net
@@ -14,6 +16,9 @@ from skbadge.utils._rows import n_rows, take
 from skbadge.utils._validation import check_integer
 
 __all__ = ["Simulation", "simulate"]
+
+# Rows of the stop set.
+_N_STOP = 2000
 
 COLUMNS = (
     "round",
@@ -26,7 +31,20 @@ COLUMNS = (
 )
 
 
-def simulate(learner, X, y, *, n_initial=100, n=100, n_rounds, X_test, y_test):
+def simulate(
+    learner,
+    X,
+    y,
+    *,
+    n_initial=100,
+    n=100,
+    n_rounds,
+    X_test,
+    y_test,
+    initial=None,
+    scoring=None,
+    stop=None,
+):
     """Run active learning on data whose labels are known, and measure each round.
 
     Starts from rows at random, then asks, is told the known labels, and trains again,
@@ -49,6 +67,16 @@ def simulate(learner, X, y, *, n_initial=100, n=100, n_rounds, X_test, y_test):
         Number of queries (T); fewer where less than ``n`` rows are left.
     X_test, y_test : same kinds as ``X`` and ``y``
         Rows to measure the accuracy on.
+    initial : array-like of int or None, default=None
+        Positions of the rows labelled at the start, in the place of ``n_initial`` rows
+        at random.
+    scoring : str, callable, list of these, dict of name to these, or None, default=None
+        Further scores on the test rows, as scikit-learn names them or as functions
+        ``(learner, X, y) -> float``; each is a column of the table.
+    stop : stopping criterion, callable or None, default=None
+        Ends the simulation before ``n_rounds``: one of :mod:`skbadge.stopping`, a clone
+        of which looks at up to 2,000 rows of the pool drawn by the seed and at the
+        accuracy; or a function ``(learner, record) -> bool`` of the row of the table.
 
     Returns
     -------
@@ -99,12 +127,73 @@ def simulate(learner, X, y, *, n_initial=100, n=100, n_rounds, X_test, y_test):
     """
     check_integer(n_rounds, "n_rounds", low=0)
     run = Simulation(
-        learner, X, y, n_initial=n_initial, n=n, X_test=X_test, y_test=y_test
+        learner,
+        X,
+        y,
+        n_initial=n_initial,
+        n=n,
+        X_test=X_test,
+        y_test=y_test,
+        initial=initial,
+        scoring=scoring,
     )
+    ended = _ending(stop, run)
     records = [run.start()]
-    while len(records) <= n_rounds and run.can_step():
+    while len(records) <= n_rounds and run.can_step() and not ended(records[-1]):
         records.append(run.step())
-    return pd.DataFrame(records, columns=list(COLUMNS))
+    first, last = COLUMNS[:3], COLUMNS[3:]
+    return pd.DataFrame(records, columns=[*first, *run.scorers, *last])
+
+
+def _ending(stop, run):
+    """Return a function that says after a round whether to stop."""
+    if stop is None:
+        return lambda record: False
+    if hasattr(stop, "observe"):
+        count = n_rows(run.X)
+        drawn = spawn_generator(run.learner.random_state, Purpose.SIMULATION, 1)
+        X_stop = take(run.X, np.sort(drawn.permutation(count)[:_N_STOP]))
+        criterion, n_test = clone(stop), len(run.y_test)
+
+        def ended(record):
+            right = round(record["accuracy"] * n_test)
+            return criterion.observe(
+                run.learner, X_stop, tested=(right, n_test)
+            ).should_stop
+
+        return ended
+    if callable(stop):
+        return lambda record: bool(stop(run.learner, record))
+    raise InvalidInputError(
+        "stop must be a criterion of skbadge.stopping or a function of the learner and "
+        f"the row of the table. Got {stop!r} instead."
+    )
+
+
+def _scorers(scoring):
+    """Return {column: scorer}."""
+    if scoring is None:
+        return {}
+    if isinstance(scoring, dict):
+        named = scoring
+    else:
+        several = scoring if isinstance(scoring, (list, tuple)) else [scoring]
+        named = {
+            s if isinstance(s, str) else getattr(s, "__name__", repr(s)): s
+            for s in several
+        }
+    taken = sorted(set(named) & set(COLUMNS))
+    if taken:
+        raise InvalidInputError(
+            f"scoring must not name columns that the table has anyway. Got {taken}."
+        )
+    try:
+        return {name: get_scorer(scorer) for name, scorer in named.items()}
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            "scoring must hold names of scikit-learn's scorers or functions of "
+            f"learner, X and y. {error}"
+        ) from error
 
 
 class Simulation:
@@ -112,7 +201,7 @@ class Simulation:
 
     Parameters
     ----------
-    learner, X, y, n_initial, n, X_test, y_test
+    learner, X, y, n_initial, n, X_test, y_test, initial, scoring
         As for `simulate`.
 
     Attributes
@@ -123,7 +212,19 @@ class Simulation:
         Positions added in each round so far.
     """
 
-    def __init__(self, learner, X, y, *, n_initial=100, n=100, X_test, y_test):
+    def __init__(
+        self,
+        learner,
+        X,
+        y,
+        *,
+        n_initial=100,
+        n=100,
+        X_test,
+        y_test,
+        initial=None,
+        scoring=None,
+    ):
         self.X, self.X_test = (
             rows_for(learner.estimator, rows) for rows in (X, X_test)
         )
@@ -131,7 +232,12 @@ class Simulation:
         # Before the first training is paid for, not after it.
         self.y_test = check_labels(y_test, self.X_test, rows="X_test")
         n_pool = n_rows(self.X)
-        self.n_initial = check_integer(n_initial, "n_initial", low=1, high=n_pool)
+        self.scorers = _scorers(scoring)
+        self.initial = None
+        if initial is None:
+            self.n_initial = check_integer(n_initial, "n_initial", low=1, high=n_pool)
+        else:
+            self.initial = _first_rows(initial, n_pool)
         self.n = check_integer(n, "n", low=1, high=n_pool)
         self.learner = clone(learner)
         entropy = draw_entropy(self.learner.random_state)
@@ -143,9 +249,11 @@ class Simulation:
         self.rounds = []
 
     def start(self):
-        """Label rows at random and train; return the record of round 0."""
-        n_pool = n_rows(self.X)
-        first = np.sort(self._generator.permutation(n_pool)[: self.n_initial])
+        """Label the first rows and train; return the record of round 0."""
+        first = self.initial
+        if first is None:
+            drawn = self._generator.permutation(n_rows(self.X))
+            first = np.sort(drawn[: self.n_initial])
         self.learner.fit(take(self.X, first), self.y[first])
         return self._record(first)
 
@@ -194,11 +302,27 @@ class Simulation:
             "round": len(self.rounds) - 1,
             "n_labeled": self.learner.n_labeled_,
             "accuracy": self.learner.score(self.X_test, self.y_test),
+            **{
+                name: float(scorer(self.learner, self.X_test, self.y_test))
+                for name, scorer in self.scorers.items()
+            },
             "fit_seconds": timings["fit"],
             "embed_seconds": timings.get("embed", np.nan),
             "select_seconds": timings.get("select", np.nan),
             "positions": chosen,
         }
+
+
+def _first_rows(initial, n_pool):
+    rows = np.atleast_1d(np.asarray(initial))
+    good = rows.ndim == 1 and rows.size and rows.dtype.kind in "iu"
+    distinct = good and len(np.unique(rows)) == len(rows)
+    if not distinct or rows.min() < 0 or rows.max() >= n_pool:
+        raise InvalidInputError(
+            f"initial must hold distinct positions in [0, {n_pool}), at least one. Got "
+            f"{rows.tolist()} instead."
+        )
+    return rows.astype(np.intp)
 
 
 def _all_classes(y):

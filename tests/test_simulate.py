@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from skbadge import ALBL, BADGE, RandomSampling, simulate
 from skbadge._simulate import Simulation
 from skbadge.exceptions import InvalidInputError
+from skbadge.stopping import LabelBudget, StablePredictions
 from tests._learning import (
     make_data,
     make_learner,
@@ -199,3 +200,53 @@ def test_a_warm_start_cannot_be_resumed():
     simulation.step()
     with pytest.raises(InvalidInputError, match="With warm_start=True the weights"):
         simulation.resume(simulation.state())
+
+
+def test_first_rows_of_ones_own():
+    table = run(make_learner(RandomSampling()), n_rounds=1, initial=[5, 1, 2, 3])
+    assert_array_equal(table["positions"][0], [5, 1, 2, 3])
+    assert table["n_labeled"].tolist() == [4, 14]
+    for initial in ([], [1, 1], [90], [-1], [0.5]):
+        with pytest.raises(InvalidInputError, match="initial must hold distinct"):
+            run(make_learner(), initial=initial)
+
+
+def constant(learner, X, y):
+    return len(learner.X_)
+
+
+def test_scores_of_ones_own_are_columns():
+    table = run(make_learner(), n_rounds=1, scoring=["balanced_accuracy", constant])
+    assert table.columns.tolist()[2:6] == [
+        "accuracy",
+        "balanced_accuracy",
+        "constant",
+        "fit_seconds",
+    ]
+    assert table["constant"].tolist() == [20, 30]
+    assert table["balanced_accuracy"].between(0, 1).all()
+    named = run(make_learner(), n_rounds=0, scoring={"loss": "neg_log_loss"})
+    assert (named["loss"] < 0).all()
+    for scoring, message in [
+        ("no such", "scoring must hold names of scikit-learn's scorers"),
+        ({"round": "accuracy"}, r"must not name columns .* Got \['round'\]"),
+    ]:
+        with pytest.raises(InvalidInputError, match=message):
+            run(make_learner(), scoring=scoring)
+
+
+def test_it_ends_where_a_criterion_says_so():
+    stop = LabelBudget(40)
+    table = run(make_learner(RandomSampling()), n_rounds=6, stop=stop)
+    assert table["n_labeled"].tolist() == [20, 30, 40]
+    assert not stop.should_stop
+    table = run(
+        make_learner(RandomSampling()),
+        n_rounds=6,
+        stop=lambda learner, record: record["round"] == 1,
+    )
+    assert table["round"].tolist() == [0, 1]
+    stable = run(make_learner(RandomSampling()), n_rounds=2, stop=StablePredictions())
+    assert len(stable) <= 3
+    with pytest.raises(InvalidInputError, match="stop must be a criterion of"):
+        run(make_learner(), stop=3)
