@@ -373,14 +373,24 @@ class State:
         if strategy is None:
             check_estimator_kind(learner.estimator)
             strategy = check_strategy(learner.strategy)
-        if strategy.needs.trained:
+        if strategy.needs.trained and not self._may_ask_frozen(learner, strategy):
             self.needed_model(learner, "query")
         return strategy
+
+    def _may_ask_frozen(self, learner, strategy):
+        """Say whether a fitted net can answer a strategy that reads no label."""
+        reads_labels = (
+            strategy.traits.needs_labels or strategy.needs.labeled is not None
+        )
+        return is_frozen(learner.estimator) and not reads_labels
 
     def queried(self, learner, X_pool, n, *, candidates, subsample):
         """Choose among the candidates of a checked pool."""
         strategy, model = self.asker(learner), self.trained_model
         n_pool, seed = n_rows(X_pool), learner.random_state
+        if model is None and strategy.needs.trained:
+            entropy = draw_entropy(copy.deepcopy(seed))
+            model = Model.frozen(learner.estimator, entropy=entropy)
         rows = check_candidates(candidates, n_pool)
         if subsample is not None:
             generator = self.generator(Purpose.SUBSAMPLE, seed)

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
 
 import skbadge._version
-from skbadge import ActiveLearner, RandomSampling
+from skbadge import BADGE, ActiveLearner, CoreSet, RandomSampling
 from skbadge.exceptions import InvalidInputError, LearnerNotFittedError, RefitError
 from skbadge.learner import _state
 from skbadge.utils._locks import process_lock
@@ -292,3 +292,20 @@ def test_a_frozen_pipeline_is_restored_by_its_own_weights():
     learner = ActiveLearner(FrozenEstimator(pipeline), random_state=0).fit(X, Y)
     twin = clone(learner).restore(X, Y, learner.state())
     assert_array_equal(twin.query(POOL, n=5), learner.query(POOL, n=5))
+
+
+def test_a_fitted_net_can_be_asked_without_a_label():
+    net = make_net().fit(X.astype("f4"), Y)
+    learner = ActiveLearner(FrozenEstimator(net), strategy=BADGE(), random_state=0)
+    chosen = learner.query(POOL, n=5)
+    assert_array_equal(learner.query(POOL, n=5), chosen)
+    assert not hasattr(learner, "X_")
+    learner.teach(POOL[chosen], POOL_Y[chosen], indices=chosen)
+    assert learner.n_labeled_ == 5
+    # What reads labels, or has a net to train, still needs them first.
+    for other in (
+        ActiveLearner(FrozenEstimator(net), strategy=CoreSet()),
+        make_learner(BADGE()),
+    ):
+        with pytest.raises(LearnerNotFittedError, match="not fitted yet"):
+            other.query(POOL, n=5)
