@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import hypergeom
 
 from skbadge import ActiveLearner, Campaign, MarginSampling, StochasticTopK
 from skbadge.campaign import lure
@@ -105,7 +106,16 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
         for name, rows in (("random", random), ("chosen", chosen)):
             low, high = exact_interval(int((~wrong[rows]).sum()), n_drawn)
             covered[name] += low <= 1 - ERROR <= high
-    assert 0.93 <= covered["random"] / n_campaigns <= 0.97
+    # Summed over all outcomes by the law of the draw, it is known exactly.
+    counts = np.arange(n_drawn + 1)
+    bounds = np.array([exact_interval(int(k), n_drawn) for k in counts])
+    inside = (bounds[:, 0] <= 1 - ERROR) & (1 - ERROR <= bounds[:, 1])
+    law = hypergeom(n_pool, int((~wrong).sum()), n_drawn)
+    coverage = law.pmf(counts)[inside].sum()
+    assert 0.93 <= coverage <= 0.97
+    found = covered["random"] / n_campaigns
+    assert abs(found - coverage) < 4 * np.sqrt(coverage * (1 - coverage) / n_campaigns)
+    assert 0.93 <= found <= 0.975
     assert covered["chosen"] / n_campaigns < 0.05
 
 
