@@ -19,7 +19,6 @@ BROUGHT = [
     "peft",
     "polars",
     "pyarrow",
-    "safetensors",
     "timm",
     "torchvision",
     "transformers",
