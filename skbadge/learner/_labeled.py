@@ -17,7 +17,7 @@ import torch
 from skbadge._contracts import Feedback, Selection
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._classes import listed
-from skbadge.utils._rows import is_lazy, join, take
+from skbadge.utils._rows import RowList, is_lazy, join, take
 from skbadge.utils._tree import mapped
 
 __all__ = ["AskedBatch", "LabeledSet", "Pending", "split_fit_params"]
@@ -64,6 +64,9 @@ class LabeledSet:
     @property
     def shown_rows(self):
         """The rows as a user sees them: arrays cannot be written to."""
+        if isinstance(self.X, RowList):
+            # Objects stay what they are; the list of them is another one.
+            return RowList(self.X)
         return mapped(_read_only, self.X)
 
     @property
