@@ -42,8 +42,8 @@ class PenultimateFeatures(
         The net, or a pipeline that ends in one. ``FrozenEstimator`` around either
         stands for a fitted one that must not be trained.
     layer : str or None, default=None
-        Dotted name of the classification layer (``"head.fc"``). None takes the last
-        ``nn.Linear`` executed whose width is that of the module's output.
+        Dotted name of the layer whose input is read (``"head.fc"``), of any kind. None
+        takes the classification layer: the last linear one that leads to the scores.
     random_state : int, RandomState, Generator or None, default=None
         Fixes initialization, shuffling and dropout of the training, as in
         `ActiveLearner`, and what the net draws in `transform`. None draws once, in
@@ -64,10 +64,10 @@ class PenultimateFeatures(
 
     Notes
     -----
-    The module's output must be the logits of the layer, their softmax or their
-    log-softmax, and a distribution by skorch's rules, as in
-    :meth:`ActiveLearner.query`. Global generators are afterwards as they were; in
-    contrast to a bare skorch net, ``torch.manual_seed`` has no influence.
+    Of a classification layer that sees several steps of a row, features are their mean,
+    weighted by how much each leads to the scores; what a named layer reads otherwise is
+    flattened. Global generators are afterwards as they were; in contrast to a bare
+    skorch net, ``torch.manual_seed`` has no influence.
 
     Examples
     --------

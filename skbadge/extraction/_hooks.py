@@ -32,13 +32,16 @@ class LayerCall:
     features : tensor
         What went in, copied.
     logits : tensor
-        What came out, in float32 or float64. Where calls are cut it is a leaf from
-        which autograd has recorded all that followed in the same run.
+        What came out, of a tuple the first. Where calls are cut it is a leaf in float32
+        or float64, from which autograd has recorded all that followed in the same run.
     """
 
     name: str
     features: torch.Tensor
     logits: torch.Tensor
+
+
+_NOTHING = torch.empty(0)
 
 
 class CallRecord:
@@ -67,14 +70,16 @@ class CallRecord:
     def watch(self, name: str, layer: Any) -> None:
         """Record the calls of a layer from now on."""
 
-        def hook(_: Any, args: Any, kwargs: Any, output: torch.Tensor) -> Any:
+        def hook(_: Any, args: Any, kwargs: Any, output: Any) -> Any:
             given = next(tensors_of([*args, *kwargs.values()]), None)
-            if self._paused or given is None or not isinstance(output, torch.Tensor):
+            if self._paused or given is None:
                 return None
             # Copies: an operation in place after the layer would overwrite them.
             features = self._copy_features(given.detach())
-            if not self.cut or not output.is_floating_point():
-                self._calls.append(LayerCall(name, features, output.detach().clone()))
+            is_scores = isinstance(output, torch.Tensor) and output.is_floating_point()
+            if not self.cut or not is_scores:
+                came_out = next(tensors_of(output), _NOTHING).detach().clone()
+                self._calls.append(LayerCall(name, features, came_out))
                 return None
             torch.set_grad_enabled(True)
             with torch.inference_mode(False), torch.enable_grad():

@@ -34,8 +34,9 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     strategy : QueryStrategy or None, default=None
         How rows are chosen; None means ``BADGE()``.
     layer : str or None, default=None
-        Dotted name of the classification layer (``"head.fc"``). None takes the last
-        ``nn.Linear`` executed whose width is that of the module's output.
+        Dotted name of the classification layer (``"head.fc"``): an ``nn.Linear`` or a
+        1x1 convolution; for strategies that read features alone, a layer of any kind.
+        None takes the last linear one that leads to the scores and has their width.
     classes : array-like of shape (n_classes,) or None, default=None
         All classes. Their order is that of the net's columns, which matters for a
         trained net and for class weights of a criterion; ``classes_`` is sorted

@@ -6,7 +6,14 @@ import torch
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from skbadge import BADGE, ActiveLearner, MarginSampling, PenultimateFeatures
+from skbadge import (
+    BADGE,
+    ActiveLearner,
+    CoreSet,
+    MarginSampling,
+    PenultimateFeatures,
+    exceptions,
+)
 from skbadge.embeddings import GradientEmbedding
 from skbadge.extraction._pass import collect_outputs
 from skbadge.nets._estimators import find_net
@@ -270,3 +277,51 @@ def test_a_second_run_starts_where_the_first_did():
                 gradient[i], expected.flatten().double(), atol=1e-5, rtol=0,
                 check_dtype=False,
             )  # fmt: skip
+
+
+class AllKinds(nn.Module):
+    """Layers of several kinds and widths, one of which answers a tuple."""
+
+    def __init__(self):
+        super().__init__()
+        self.cells = nn.LSTM(3, 4, batch_first=True)
+        self.filter = nn.Conv1d(4, 2, 3)
+        self.norm = nn.LayerNorm(4)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, X):
+        steps, _ = self.cells(X)
+        maps = self.filter(steps.transpose(1, 2))
+        return self.head(self.norm(maps.flatten(1)))
+
+
+@pytest.mark.parametrize("layer", ["cells", "filter", "norm", "head"])
+def test_the_input_of_any_layer_is_read(layer):
+    here = case("kinds", AllKinds, rows="sequences")
+    features = PenultimateFeatures(here.make(), layer=layer, random_state=0)
+    found = features.fit(here.X, here.y).transform(here.X)
+    seen = []
+    module = features.estimator_.module_
+    module.get_submodule(layer).register_forward_hook(
+        lambda layer, args, output: seen.append(args[0].flatten(1))
+    )
+    with torch.no_grad():
+        module(torch.as_tensor(here.X))
+    np.testing.assert_allclose(found, seen[0].numpy(), atol=1e-6)
+    learner = ActiveLearner(here.make(), strategy=CoreSet(), layer=layer)
+    assert len(learner.fit(here.X, here.y).query(here.X, n=2)) == 2
+    if layer != "head":
+        learner = ActiveLearner(here.make(), layer=layer).fit(here.X, here.y)
+        with pytest.raises(exceptions.LayerError, match="read of an nn.Linear layer"):
+            learner.query(here.X, n=2)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+def test_a_module_that_takes_no_hooks_gives_probabilities():
+    here = case("scripted", lambda: torch.jit.script(Net()))
+    fitted_learner(here, strategy=MarginSampling()).query(here.X, n=2)
+    with pytest.raises(exceptions.LayerError) as caught:
+        fitted_learner(here).query(here.X, n=2)
+    assert "TorchScript" in str(caught.value)
+    assert "MarginSampling" in str(caught.value)
+    assert "layer='...'" not in str(caught.value)
