@@ -44,10 +44,13 @@ def test_picks_against_the_loop(n, n_known, global_random_seed):
     counts = np.zeros(k, dtype=int)
     if n_known:
         counts = np.bincount(_assigned(clusters, torch.from_numpy(known)), minlength=k)
-    indices, typicality = typiclust_loop(X, clusters.labels.tolist(), counts, n)
+    labels = clusters.labels
+    indices, typicality = typiclust_loop(X, labels.tolist(), counts, n)
     assert_allclose(selection.scores, typicality, rtol=1e-9)
+    assert_array_equal(labels[selection.indices], labels[indices])
     # Two rows that are each other's only neighbor are equally typical.
-    distinct = [np.sum(np.isclose(typicality, t)) == 1 for t in typicality]
+    _, of_all = typiclust_loop(X, labels.tolist(), counts, 40)
+    distinct = [np.sum(np.isclose(of_all, t)) == 1 for t in typicality]
     assert_array_equal(selection.indices[distinct], indices[distinct])
 
 
