@@ -678,3 +678,63 @@ def expected_f_by_loop(proba):
         if true + false + missed > 0:
             found.append(2 * true / (2 * true + false + missed))
     return sum(found) / len(found)
+
+
+# --- coverage and information: every gain anew, every matrix written out --------------
+
+
+def coverage_loop(X, n, weight, length_scale, *, labeled=None, priority=None):
+    """Return picks and gains of greedy generalized coverage, from all pairs."""
+    X = np.asarray(X, dtype=np.float64)
+    kernel = np.exp(-squared_distances(X) / length_scale**2)
+    covered = np.zeros(len(X))
+    for row in [] if labeled is None else np.asarray(labeled, dtype=np.float64):
+        reached = np.exp(-((X - row) ** 2).sum(axis=1) / length_scale**2)
+        covered = np.maximum(covered, reached)
+    priority = np.arange(len(X)) if priority is None else priority
+    picks, gains = [], []
+    for _ in range(n):
+        best = None
+        for i in range(len(X)):
+            if i in picks:
+                continue
+            gain = (weight * np.maximum(0.0, kernel[i] - covered)).sum()
+            if best is None or (gain, -priority[i]) > (best[0], -priority[best[1]]):
+                best = gain, i
+        picks.append(best[1])
+        gains.append(best[0])
+        covered = np.maximum(covered, kernel[best[1]])
+    return picks, gains
+
+
+def information_vectors(proba, features, fisher, n_top):
+    """Return for each row the vectors whose outer products are its information."""
+    found = []
+    for p, h in zip(np.asarray(proba), np.asarray(features), strict=True):
+        if fisher == "binary":
+            found.append([np.sqrt(p.max() * (1 - p.max())) * h])
+            continue
+        classes = np.argsort(-p)[: n_top if fisher == "top" else None]
+        unit = np.eye(len(p))
+        found.append([np.sqrt(p[y]) * np.kron(unit[y] - p, h) for y in classes])
+    return np.array(found)
+
+
+def bait_direct(vectors, labeled, n, *, regularization, oversample):
+    """Return the picks of BAIT, the trace from an inverse of its own for each row."""
+    size = [v.T @ v for v in vectors]
+    known = [v.T @ v for v in labeled]
+    total = len(known) + n
+    mean = sum(size + known) / len(size + known)
+    M = regularization * np.eye(len(mean)) + sum(known, np.zeros_like(mean)) / total
+    picks = []
+    for _ in range(min(len(size), int(np.ceil(oversample * n)))):
+        left = [i for i in range(len(size)) if i not in picks]
+        loss = [np.trace(np.linalg.inv(M + size[i] / total) @ mean) for i in left]
+        picks.append(left[int(np.argmin(loss))])
+        M = M + size[picks[-1]] / total
+    while len(picks) > n:
+        loss = [np.trace(np.linalg.inv(M - size[i] / total) @ mean) for i in picks]
+        M = M - size[picks[int(np.argmin(loss))]] / total
+        picks.pop(int(np.argmin(loss)))
+    return picks

@@ -4,6 +4,8 @@ Each public function validates and answers positions; the private kernel beside 
 the work and is what the strategies call.
 """
 
+from skbadge.selection._bait import bait_greedy
+from skbadge.selection._facility_location import facility_location_greedy
 from skbadge.selection._k_center import k_center_greedy
 from skbadge.selection._k_dpp import k_dpp_sample
 from skbadge.selection._kmeans import Clusters, weighted_kmeans
@@ -12,6 +14,8 @@ from skbadge.selection._top_k import top_k
 
 __all__ = [
     "Clusters",
+    "bait_greedy",
+    "facility_location_greedy",
     "k_center_greedy",
     "k_dpp_sample",
     "kmeans_plusplus",

@@ -4,6 +4,7 @@ from skbadge._contracts import Feedback, Head, Needs, Outputs, Selection, Traits
 from skbadge.strategies._albl import ALBL
 from skbadge.strategies._alpha_mix import AlphaMix
 from skbadge.strategies._badge import BADGE
+from skbadge.strategies._bait import BAIT
 from skbadge.strategies._bald import BALD
 from skbadge.strategies._base import QueryStrategy
 from skbadge.strategies._batch_bald import BatchBALD
@@ -25,10 +26,12 @@ from skbadge.strategies._refine import Refine
 from skbadge.strategies._scores import ScoreSampling
 from skbadge.strategies._stochastic_top_k import StochasticTopK
 from skbadge.strategies._typiclust import TypiClust
+from skbadge.strategies._uherding import MaxHerding, UHerding
 
 __all__ = [
     "ALBL",
     "BADGE",
+    "BAIT",
     "BALD",
     "CLUE",
     "DIRECT",
@@ -46,6 +49,7 @@ __all__ = [
     "KMeansSampling",
     "LeastConfidence",
     "MarginSampling",
+    "MaxHerding",
     "Needs",
     "Outputs",
     "ProbCover",
@@ -57,4 +61,5 @@ __all__ = [
     "StochasticTopK",
     "Traits",
     "TypiClust",
+    "UHerding",
 ]
