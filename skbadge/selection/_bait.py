@@ -118,7 +118,7 @@ def bait_greedy(
 
     >>> from skbadge.selection import bait_greedy
     >>> proba = [[0.5, 0.5], [0.5, 0.5], [0.6, 0.4], [1.0, 0.0]]
-    >>> features = [[2.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]]
+    >>> features = [[2.0, 0.0], [2.0, 0.0], [0.0, 3.0], [2.0, 2.0]]
     >>> sorted(bait_greedy(proba, features, 2, random_state=0) // 2)
     [np.int64(0), np.int64(1)]
     """

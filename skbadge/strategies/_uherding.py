@@ -64,13 +64,15 @@ class MaxHerding(QueryStrategy):
 
     Examples
     --------
+    Of three rows that are alike the one with most around it that no label covers:
+
     >>> from skbadge import MaxHerding
     >>> from skbadge.strategies import Outputs
     >>> none = Outputs.of(features=[[1.0, -1.0]], y=[0])
     >>> rows = [[1.0, 0.0], [1.0, 0.1], [1.0, -0.1], [0.0, 1.0]]
     >>> outputs = Outputs.of(features=rows, labeled=none)
     >>> MaxHerding().select(outputs, n=2, random_state=0).indices
-    array([3, 0])
+    array([1, 3])
     """
 
     needs = Needs(features=True, labeled=Needs(features=True))
