@@ -32,6 +32,8 @@ from _selection_baselines import (
     nearest_labeled_sq,
     sequential_k_center,
 )
+from _selection_hostile import POOLS, hostile_factors
+from _selection_hostile import methods as hostile_methods
 from _selection_pools import make_factors, write_factors
 
 from skbadge.embeddings import DenseEmbedding, GradientEmbedding
@@ -56,7 +58,7 @@ QUICK = {
     "million": (50_000, 100, 128, 500, 20, 50, 1_000, 5),
     "many-classes": (10_000, 200, 512, 200, 20, 50, 1_000, 3),
 }
-OTHER_CASES = ("k-center", "scikit-activeml", "memory", "memory-map")
+OTHER_CASES = ("k-center", "hostile", "scikit-activeml", "memory", "memory-map")
 
 
 # --- measuring -----------------------------------------------------------------------
@@ -195,6 +197,35 @@ def k_center_case(quick, repeats):
         accuracy_of_net=round(accuracy, 3),
         same_picks_in_float32=agree,
     )
+
+
+def hostile_case(quick, repeats):
+    """Lazy selection and the plain loop on pools where laziness saves nothing."""
+    n_pool, n_features, batch = (2_000, 64, 100) if quick else (50_000, 512, 300)
+    records = []
+    for kind in POOLS:
+        residual, features = hostile_factors(kind, n_pool, 10, n_features)
+        shape = {"n_pool": n_pool, "K": 10, "d": n_features, "B": batch}
+        for name, (lazy_call, plain) in hostile_methods(
+            residual, features, batch
+        ).items():
+            calls = {"lazy": (lazy_call, 1.0), "plain loop": (plain, 1.0)}
+            records.append(
+                report(
+                    f"hostile, {kind}, {name}",
+                    shape,
+                    alternate(calls, min(repeats, 3)),
+                    peak_mib={key: _peak_of(call) for key, (call, _) in calls.items()},
+                )
+            )
+    return records
+
+
+def _peak_of(call):
+    ctypes.CDLL(None).malloc_trim(0)
+    with AnonymousMemory() as memory:
+        call()
+    return round(memory.peak - memory.start, 1)
 
 
 def scikit_activeml_case(quick, repeats):
@@ -379,6 +410,8 @@ def main():
         run(kmeans_case, name, sizes, arguments.repeats)
     if "k-center" in arguments.cases:
         run(k_center_case, arguments.quick, arguments.repeats)
+    if "hostile" in arguments.cases:
+        run(hostile_case, arguments.quick, arguments.repeats)
     if "scikit-activeml" in arguments.cases:
         run(scikit_activeml_case, arguments.quick, arguments.repeats)
     if "memory" in arguments.cases:

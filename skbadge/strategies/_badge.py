@@ -13,6 +13,11 @@ from skbadge.utils._validation import check_option
 
 __all__ = ["BADGE"]
 
+_ALL_ZERO = (
+    "The gradients of all rows are 0: the net is so sure of each that they vanish, and "
+    "BADGE has drawn uniformly. A net trained less, or in float64, tells rows apart."
+)
+
 
 class BADGE(QueryStrategy):
     r"""Choose rows whose loss gradients are large and point in different directions.
@@ -52,7 +57,8 @@ class BADGE(QueryStrategy):
     Scores (k-means++): the squared distance to the nearest center at the time of
     choice, for the first center its squared norm; None for "k-dpp". For one seed, the
     first rows of a larger batch are the smaller batch, except with "k-dpp", which draws
-    a set for its size.
+    a set for its size. Where the gradients of all rows are 0, too small for a float,
+    rows are drawn uniformly and ``Selection.notes`` says so.
 
     Cost: O(n_pool (K + d)) memory for K outputs and d features; time far below the
     O(n_pool n (K + d)) of the plain loop.
@@ -104,4 +110,5 @@ class BADGE(QueryStrategy):
         indices, scores = _kmeans_plusplus(
             embedding, n, first=self.first, generator=generator
         )
-        return Selection(indices, scores=scores)
+        notes = () if bool(embedding.norms().any()) else (_ALL_ZERO,)
+        return Selection(indices, scores=scores, notes=notes)

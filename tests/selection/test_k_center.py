@@ -9,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skbadge.embeddings import DenseEmbedding, _factored
+from skbadge.embeddings import DenseEmbedding, _distances, _factored
+from skbadge.embeddings._distances import pairwise_sq
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection import _k_center as module
 from skbadge.selection import k_center_greedy
@@ -126,6 +127,31 @@ def test_blocks_grow_while_stale_rows_compete(monkeypatch):
     assert blocks[0][0] == 2 and (8, 0) in blocks
     for (size, accepted), (following, _) in itertools.pairwise(blocks):
         assert following == (2 if accepted else min(2 * size, 8))
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-5])
+def test_copies_and_near_rows_cost_no_more_than_others(spread, monkeypatch):
+    """Thousands of rows tie: neither all their pairs nor all differences are formed."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(8, 5))[rng.integers(8, size=3000)].astype(np.float32)
+    X += (spread * rng.normal(size=X.shape)).astype(np.float32)
+    compared, written = [], []
+    pair_distances_sq = _distances._pair_distances_sq
+
+    def pairwise(rows):
+        compared.append(len(rows))
+        return pairwise_sq(rows)
+
+    def pairs(x, i, y, j):
+        written.append(len(i))
+        return pair_distances_sq(x, i, y, j)
+
+    monkeypatch.setattr(module, "pairwise_sq", pairwise)
+    monkeypatch.setattr(_distances, "_pair_distances_sq", pairs)
+    found = k_center_greedy(X, 40, labeled_features=X[:1])
+    assert len(set(found.tolist())) == 40
+    assert max(compared) <= module._RIVALS
+    assert sum(written) < 3000 * 40 / 16
 
 
 def test_tables_are_read_once_in_pieces(monkeypatch):

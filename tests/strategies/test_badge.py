@@ -91,6 +91,16 @@ def _part(pool, rows):
     return Outputs(len(rows), NEEDS, values)
 
 
+def test_gradients_that_all_vanish_are_told():
+    none = outputs([[0.0, 0.0]] * 30, [[1.0, 2.0]] * 30)
+    selection = BADGE().select(none, 3, random_state=0)
+    assert len(selection.notes) == 1
+    assert "BADGE has drawn uniformly" in selection.notes[0]
+    firsts = {BADGE(first="norm").select(none, 1, s).indices[0] for s in range(60)}
+    assert len(firsts) > 15
+    assert BADGE().select(HAND, 2, random_state=0).notes == ()
+
+
 def test_kdpp_prefers_rows_that_differ():
     pairs = [
         frozenset(BADGE(sampler="k-dpp").select(HAND, 2, s).indices.tolist())
