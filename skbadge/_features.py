@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -12,6 +13,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skbadge._contracts import Needs
+from skbadge.cluster._engine import is_sharded
+from skbadge.cluster._pass import predict_sharded
 from skbadge.learner._classes import check_labels
 from skbadge.learner._inputs import check_rows
 from skbadge.learner._labeled import LabeledSet, split_fit_params
@@ -156,7 +159,8 @@ class PenultimateFeatures(
         -------
         features : ndarray of shape (n_rows, n_features)
             float32, or float64 for a module of float64; on disk (a memory map of a file
-            without a name) above scikit-learn's ``working_memory``.
+            without a name) above scikit-learn's ``working_memory``. For a pool on a
+            cluster a dask array, float32.
 
         Raises
         ------
@@ -168,7 +172,11 @@ class PenultimateFeatures(
             If the net does not answer as a classifier should.
         """
         check_is_fitted(self, "estimator_")
-        return self._features(check_rows(self, X, estimator=self.estimator_))
+        X = check_rows(self, X, estimator=self.estimator_)
+        if is_sharded(X):
+            width = (self._n_features_out,)
+            return predict_sharded(self._features, X, width, np.float32)
+        return self._features(X)
 
     def _features(self, X):
         needs = Needs(features=True)

@@ -26,6 +26,8 @@ LAYERS = {
     "strategies": 4,
     "nets": 4,
     "extraction": 5,
+    # Below the learner: it is asked for pools that lie on a cluster.
+    "cluster": 5.5,
     "modules": 5,
     "learner": 6,
     "_feature_cache": 7,
@@ -43,7 +45,16 @@ LAYERS = {
 SEE_ONLY_THE_GROUND = {"datasets", "plotting"}
 SEE_NETS = {"nets", "extraction", "learner", "modules"}
 OPTIONAL = {
-    *("PIL", "dask", "httpx", "jinja2", "label_studio_sdk", "matplotlib", "openml"),
+    *(
+        "PIL",
+        "dask",
+        "distributed",
+        "httpx",
+        "jinja2",
+        "label_studio_sdk",
+        "matplotlib",
+        "openml",
+    ),
     "pytest",
 }
 

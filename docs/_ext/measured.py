@@ -44,6 +44,7 @@ ITEMS = {
     "speed": Item(speed.selection, "selection.json", script("selection")),
     "speed-memory": Item(speed.memory, "selection.json", script("selection")),
     "speed-machine": Item(speed.machine, "selection.json", script("selection")),
+    "cluster": Item(speed.cluster, "cluster.json", script("cluster")),
     "speed-query": Item(speed.records, "query.json", script("query")),
     "speed-training": Item(speed.records, "training.json", script("training")),
     "speed-grid": Item(speed.grid, "grid.json", script("grid")),

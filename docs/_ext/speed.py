@@ -146,6 +146,53 @@ def find_records(document):
     return [{"case": name, **value} for name, value in cases.items() if value]
 
 
+def cluster(path):
+    """Show one query on workers and in one process, and the model of many workers."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    here, alone, model = (document[k] for k in ("cluster", "one_process", "model"))
+
+    def size(n_bytes):
+        return f"{n_bytes / 2**20:.0f} MiB"
+
+    rows = [
+        ("rows", f"{document['pool']['rows']:,}", "the same", f"{model['rows']:,}"),
+        ("workers", document["workers"], "none", model["workers"]),
+        (
+            "pass (s)",
+            written(here["embed_seconds"]),
+            written(alone["embed_seconds"]),
+            written(model["embed_seconds"]),
+        ),
+        (
+            "choice (s)",
+            written(here["select_seconds"]),
+            written(alone["select_seconds"]),
+            written(model["select_seconds"]),
+        ),
+        ("round trips", here["rounds"], "", here["rounds"]),
+        (
+            "sent to the coordinator",
+            size(here["bytes_up"]),
+            "",
+            size(model["bytes_up"]),
+        ),
+        (
+            "peak of the coordinator",
+            size(here["coordinator_bytes"]),
+            size(alone["peak_bytes_above_start"]),
+            size(model["coordinator_bytes"]),
+        ),
+        (
+            "peak of a worker",
+            size(here["worker_peak_bytes"]),
+            "",
+            size(model["worker_bytes"]),
+        ),
+    ]
+    headings = ["", "two worker processes", "one process", "many workers (a model)"]
+    return pd.DataFrame(rows, columns=headings)
+
+
 def flatten(record, before=""):
     """Write nested mappings as one, with the names joined; lists are left out."""
     flat = {}

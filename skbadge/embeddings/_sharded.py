@@ -251,7 +251,8 @@ class ShardedEmbedding:
     @cached_property
     def _measured(self) -> tuple[tuple[float, float], torch.Tensor]:
         """Units of the two factors, and all norms: one round trip to all parts."""
-        every = range(len(self.shards.lengths))
+        # A part without rows has no tables.
+        every = [i for i, length in enumerate(self.shards.lengths) if length]
         calls = dict.fromkeys(every, (*self._tables, self._constant))
         found = self.shards.run(_measured, calls)
         # A unit grows with the longest row, so that of all rows is the largest.

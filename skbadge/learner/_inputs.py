@@ -7,6 +7,7 @@ import torch
 from sklearn.base import clone
 from sklearn.utils.validation import check_array, validate_data
 
+from skbadge.cluster._engine import columns_of, is_sharded
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._classes import listed
 from skbadge.nets._batches import check_items, check_loader
@@ -48,6 +49,8 @@ def rows_for(estimator, X):
     In front of a pipeline a list of arrays holds rows, as for scikit-learn; a bare net
     gets several inputs, as from skorch.
     """
+    if is_sharded(X):
+        return X
     steps, _ = split_estimator(estimator)
     return as_rows(X, lists_hold_rows=steps is not None)
 
@@ -78,6 +81,8 @@ def check_rows(learner, X, *, reset=False, finite=True, estimator=None):
     -------
     X : same kind as ``X``; lists of rows of numbers become arrays
     """
+    if is_sharded(X):
+        return _check_sharded(learner, X, reset)
     if reset:
         for name in ("n_features_in_", "feature_names_in_", "_no_rows"):
             vars(learner).pop(name, None)
@@ -290,3 +295,26 @@ def check_strategy(strategy):
         "strategy must be a query strategy object, for example BADGE(), or None. Got "
         f"{got}."
     )
+
+
+def _check_sharded(learner, X, reset):
+    """Check what is known of rows on a cluster before they are read: width, names."""
+    if reset:
+        raise InvalidInputError(
+            "The labelled rows must be on this machine: they are few, and trained on "
+            f"here. Got {type(X).__name__} instead: call its compute() first."
+        )
+    columns = columns_of(X)
+    names = getattr(learner, "feature_names_in_", None)
+    width = getattr(learner, "n_features_in_", None)
+    if isinstance(columns, list) and names is not None and columns != list(names):
+        raise InvalidInputError(
+            f"X must have the columns {list(names)}, as in fit. Got {columns} instead."
+        )
+    is_row = isinstance(columns, tuple) and len(columns) == 1
+    if is_row and width is not None and columns[0] != width:
+        raise InvalidInputError(
+            f"X has {columns[0]} features, but {type(learner).__name__} is expecting "
+            f"{width} features as input."
+        )
+    return X

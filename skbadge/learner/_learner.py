@@ -72,9 +72,10 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         The last answer of `query`, with scores.
     open_ : ndarray of int
         Positions in the pool of its rows that were not taught yet.
+    traffic_ : Traffic
+        Round trips and bytes of the last query of a pool on a cluster.
     timings_ : dict of str to float
-        Seconds of the last training ("fit"), pass over a pool ("embed") and choice
-        ("select").
+        Seconds of the last training ("fit"), pass ("embed") and choice ("select").
     n_features_in_ : int
         Number of features seen in `fit`, for arrays and DataFrames.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -125,6 +126,7 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     classes_ = Known("model.classes", "The classes, sorted where they can be.")
     estimator_ = Known("model.estimator", "The fitted clone.")
     strategy_ = Known("strategy", "The clone that answers queries.")
+    traffic_ = Known("traffic", "What was sent.", after="a query on a cluster")
     timings_ = Known("timings", "Seconds of the last training, pass and choice.")
     last_selection_ = Known("asked.shown", "The last answer.", after="query(X_pool)")
     open_ = Known("asked.still_open", "Its open rows.", after="query(X_pool)")
@@ -409,10 +411,8 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         else:
             reader = state.model.estimator
             X_pool = check_rows(self, X_pool, finite=False, estimator=reader)
-        found = state.queried(
-            self, X_pool, n, candidates=candidates, subsample=subsample
-        )
-        kept = {"asked": found.asked, "timings": found.timings}
+        found = state.queried(self, X_pool, n, candidates, subsample)
+        kept = {k: getattr(found, k) for k in ("asked", "timings", "traffic")}
         self._change(lambda state: replace(state, **kept))
         return found.asked.indices.copy()
 

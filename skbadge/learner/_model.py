@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 
-from skbadge._contracts import Outputs
+from skbadge._contracts import Needs, Outputs
+from skbadge.cluster._engine import ClusterPool, count_rows, is_sharded
+from skbadge.cluster._pass import PartReader, collect_sharded, predict_sharded
 from skbadge.exceptions import DivergedTrainingError
 from skbadge.extraction._pass import collect_inputs, collect_outputs
 from skbadge.learner._classes import (
@@ -40,7 +42,7 @@ from skbadge.nets._predict import predicted
 from skbadge.nets._probabilities import check_distribution, explained_bfloat16
 from skbadge.utils._params import changed_names, flat_params
 from skbadge.utils._random import Purpose, seed_for, spawn_generator
-from skbadge.utils._rows import n_rows, take
+from skbadge.utils._rows import take
 from skbadge.utils._torch import seeded_generators
 
 __all__ = ["Model"]
@@ -169,6 +171,9 @@ class Model:
         ModuleOutputError
             If what skorch makes of the module's output are no probabilities.
         """
+        if is_sharded(X):
+            width, dtype = len(self.columns), _numpy_dtype(self.format.dtype)
+            return predict_sharded(self.proba, X, (width,), dtype)
         proba = self._scores(X)
         eps = np.finfo(proba.dtype).eps
         check_distribution(self.net, proba, len(proba), eps)
@@ -182,6 +187,8 @@ class Model:
         DivergedTrainingError
             If the net answers NaN.
         """
+        if is_sharded(X):
+            return predict_sharded(self.predict, X, (), self.classes.dtype)
         # Through the scores of all classes, so that NaN does not pass for the first.
         scores, net = self._scores(X), self.net
         if type(net).predict is NeuralNetClassifier.predict:
@@ -218,8 +225,10 @@ class Model:
         Outputs
         """
         if not needs:
-            count = n_rows(X) if rows is None else len(rows)
+            count = count_rows(X) if rows is None else len(rows)
             return Outputs(count, positions=rows)
+        if isinstance(X, ClusterPool):
+            return self._sharded_outputs(X, rows, needs, labeled, layer, verbose)
         transformers, net = split_estimator(self.estimator)
         with seeded_generators(self.seed(Purpose.POOL_PASS)):
             return collect_outputs(
@@ -234,6 +243,23 @@ class Model:
                 n_classes=None if self.columns is None else len(self.columns),
                 verbose=verbose,
             )
+
+    def _sharded_outputs(self, pool, rows, needs, labeled, layer, verbose):
+        """Run the net where the parts of a pool lie; the labelled rows are here."""
+        known = None
+        if needs.labeled is not None:
+            here = replace(Needs(), labeled=needs.labeled)
+            known = self.outputs(labeled.X, [], here, labeled, layer=layer).labeled_rows
+        transformers, net = split_estimator(self.estimator)
+        reader = PartReader(
+            net,
+            transformers,
+            layer,
+            None if self.columns is None else len(self.columns),
+            self.seed(Purpose.POOL_PASS),
+            replace(needs, labeled=None),
+        )
+        return collect_sharded(reader, pool, rows, known, verbose=verbose)
 
     def trained(
         self, estimator, labeled, *, fit_params, warm_start=False, layer=None, n_new=0
@@ -362,6 +388,11 @@ class Model:
             return predicted(self.estimator, method, X)
 
 
+def _numpy_dtype(dtype):
+    """Return the NumPy type of probabilities of a net of some arithmetic."""
+    return np.float64 if dtype == torch.float64 else np.float32
+
+
 def untrained_outputs(estimator, X, rows, needs, *, generator, verbose=0):
     """Return what a strategy reads before anything was trained: at most the rows.
 
@@ -387,7 +418,7 @@ def untrained_outputs(estimator, X, rows, needs, *, generator, verbose=0):
     Outputs
     """
     if not needs:
-        count = n_rows(X) if rows is None else len(rows)
+        count = count_rows(X) if rows is None else len(rows)
         return Outputs(count, positions=rows)
     with seeded_generators(int(generator.integers(2**63))):
         fitted = unlabeled(estimator, X if rows is None else take(X, rows))

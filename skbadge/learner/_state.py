@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from skbadge._version import __version__
+from skbadge.cluster._engine import as_pool, count_rows
 from skbadge.exceptions import InvalidInputError, LearnerNotFittedError, RefitError
 from skbadge.learner._classes import check_labels, encode, listed
 from skbadge.learner._inputs import (
@@ -30,7 +31,6 @@ from skbadge.nets._estimators import check_estimator_kind, is_frozen
 from skbadge.utils._locks import process_lock
 from skbadge.utils._params import changed_names, flat_params
 from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
-from skbadge.utils._rows import n_rows
 from skbadge.utils._torch import one_at_a_time
 from skbadge.utils._validation import check_n
 
@@ -66,6 +66,8 @@ class State:
         Seconds.
     n_new : int
         Number of labelled rows, the last ones, that no training has had.
+    traffic : Traffic or None
+        What the last query of a pool on a cluster sent.
     """
 
     labeled: LabeledSet | None = None
@@ -76,6 +78,7 @@ class State:
     strategy_params: dict = field(default_factory=dict)
     timings: dict | None = None
     n_new: int = 0
+    traffic: Any = None
 
     def __getstate__(self):
         return {**vars(self), "written_by": __version__}
@@ -384,10 +387,11 @@ class State:
         )
         return is_frozen(learner.estimator) and not reads_labels
 
-    def queried(self, learner, X_pool, n, *, candidates, subsample):
+    def queried(self, learner, X_pool, n, candidates, subsample):
         """Choose among the candidates of a checked pool."""
         strategy, model = self.asker(learner), self.trained_model
-        n_pool, seed = n_rows(X_pool), learner.random_state
+        X_pool = as_pool(X_pool)
+        n_pool, seed = count_rows(X_pool), learner.random_state
         if model is None and strategy.needs.trained:
             entropy = draw_entropy(copy.deepcopy(seed))
             model = Model.frozen(learner.estimator, entropy=entropy)
@@ -429,6 +433,7 @@ class State:
             self,
             asked=AskedBatch(found, indices, n_pool, n_candidates, open=is_open),
             timings={**(self.timings or {}), **seconds},
+            traffic=getattr(outputs, "traffic", None),
         )
 
 

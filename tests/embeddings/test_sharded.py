@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 from skbadge.embeddings import DenseEmbedding, Embedding, GradientEmbedding
 from skbadge.embeddings._sharded import ShardedEmbedding, from_numpy, to_numpy
 from skbadge.exceptions import InvalidInputError
+from skbadge.extraction._residual import closed_form
+from skbadge.selection import kmeans_plusplus
 from tests.embeddings._shards import sharded
 
 LENGTHS = (7, 0, 1, 12)
@@ -123,3 +126,37 @@ def test_arrays_that_travel_come_back_as_they_were(dtype):
     again = from_numpy(array)
     assert again.dtype == dtype
     assert torch.equal(again, tensor)
+
+
+def softmax_factors(n, width=64, n_classes=10):
+    generator = torch.Generator().manual_seed(0)
+    logits = 2 * torch.randn(n, n_classes, generator=generator)
+    return closed_form(logits), torch.randn(n, width, generator=generator).relu()
+
+
+@pytest.mark.parametrize("n, most", [(1_000, 15), (10_000, 40)])
+def test_a_batch_takes_few_round_trips(n, most):
+    residual, features = softmax_factors(50_000)
+    tables = sharded({"residual": residual, "features": features}, (12_500,) * 4)
+    parts = ShardedEmbedding(*tables.values())
+    found = kmeans_plusplus(parts, n, random_state=0)
+    assert parts.shards.rounds <= most
+    whole = GradientEmbedding(residual, features)
+    np.testing.assert_array_equal(found, kmeans_plusplus(whole, n, random_state=0))
+
+
+def test_the_law_over_shards():
+    """Ordered pairs of k-means++ by chi-square; uniform pairs are rejected."""
+    X = torch.tensor([[0.0], [1.0], [3.0], [3.5], [7.0]], dtype=torch.float64)
+    embedding = ShardedEmbedding(None, sharded({"X": X}, (2, 0, 1, 2))["X"])
+    counts = np.zeros((5, 5))
+    for seed in range(1000):
+        first, second = kmeans_plusplus(embedding, 2, random_state=seed)
+        counts[first, second] += 1
+    distance_sq = torch.cdist(X, X).square().numpy()
+    law = distance_sq / distance_sq.sum(axis=1, keepdims=True) / 5
+    seen = law > 0
+    uniform = np.where(seen, 1 / seen.sum(), 0.0)
+    assert counts[~seen].sum() == 0
+    assert scipy.stats.chisquare(counts[seen], 1000 * law[seen]).pvalue > 1e-3
+    assert scipy.stats.chisquare(counts[seen], 1000 * uniform[seen]).pvalue < 1e-6

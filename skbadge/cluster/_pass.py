@@ -1,0 +1,240 @@
+"""The pass over a pool in parts: the net goes to the rows, its answers stay there."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from skbadge._contracts import Needs, Outputs
+from skbadge.cluster._engine import ClusterPool, DaskShards, run_pass
+from skbadge.embeddings._sharded import ShardedTable, from_numpy, to_numpy
+from skbadge.exceptions import InvalidInputError, PoolPassError, SkbadgeError
+from skbadge.extraction._pass import collect_outputs
+from skbadge.nets._estimators import duplicate
+from skbadge.utils._torch import seeded_generators
+
+__all__ = ["PartReader", "ShardedOutputs", "collect_sharded", "predict_sharded"]
+
+
+@dataclass(frozen=True)
+class PartReader:
+    """What a worker needs to run a net over a part: sent once a query.
+
+    Parameters
+    ----------
+    net : skorch net
+        Fitted.
+    transformers : estimator or None
+        The fitted steps before it.
+    layer : str or None
+        Dotted name of the classification layer.
+    n_classes : int
+        Number of classes it must answer.
+    seed : int
+        Fixes what the net draws; the same for every part.
+    needs : Needs
+        What to keep of each row.
+    """
+
+    net: Any
+    transformers: Any
+    layer: str | None
+    n_classes: int | None
+    seed: int
+    needs: Needs
+
+    def read(self, part, rows):
+        """Return the `Outputs` of some rows of a part; None for all of them."""
+        # A copy: a pass hangs hooks on the net, and Dask may be sending this one on to
+        # another worker at the same time.
+        net = duplicate(self.net)
+        with seeded_generators(self.seed), _threads_of_worker():
+            return collect_outputs(
+                net,
+                part,
+                self.needs,
+                rows=rows,
+                transformers=self.transformers,
+                layer=self.layer,
+                n_classes=self.n_classes,
+            )
+
+
+@dataclass(frozen=True)
+class ShardedOutputs(Outputs):
+    """Outputs whose tables lie part by part where the pool was read.
+
+    Parameters
+    ----------
+    shards : DaskShards
+        Where they lie; further parameters are those of `Outputs`.
+    """
+
+    shards: DaskShards | None = None
+
+    @property
+    def traffic(self):
+        """What went over the network for them so far."""
+        return self.shards.traffic
+
+    @property
+    def on_cluster(self):
+        """Whether the rows lie on several machines."""
+        return True
+
+    def by_rows(self, function):
+        """Return one value a row, computed where the rows are: one round trip."""
+        labeled = self.labeled_rows
+        calls, start = {}, 0
+        for i, length in enumerate(self.shards.lengths):
+            positions = None
+            if self.positions is not None:
+                positions = self.positions[start : start + length]
+            if length:
+                calls[i] = (function, self.needs, length, labeled, positions)
+            start += length
+        found = self.shards.run(_by_rows, calls)
+        return np.concatenate([found[i] for i in sorted(found)])
+
+
+def _by_rows(state, function, needs, length, labeled, positions):
+    values = {name: from_numpy(table) for name, table in state.items()}
+    outputs = Outputs(length, needs, values, labeled, positions)
+    return outputs.by_rows(function)
+
+
+def collect_sharded(reader, pool, rows, labeled, *, verbose=0):
+    """Run a net over a pool in parts, where they lie.
+
+    Parameters
+    ----------
+    reader : PartReader
+        The net, and what to keep.
+    pool : ClusterPool
+        The parts.
+    rows : ndarray of int or None
+        Positions of the candidates, ascending; None for all.
+    labeled : Outputs or None
+        What is known of the labelled rows, which are here.
+    verbose : int, default=0
+        Above 0, show rows done over all workers.
+
+    Returns
+    -------
+    ShardedOutputs
+        Its tables are `ShardedTable`; ``head`` is here.
+
+    Raises
+    ------
+    PoolPassError
+        If the cluster failed.
+    SkbadgeError
+        If a part cannot be read or run, with its number and its rows.
+    """
+    parts = pool.split(rows)
+    starts = np.cumsum([0, *pool.lengths])
+    needs = replace(reader.needs, labeled=labeled.needs if labeled else None)
+    each = [(part, i, int(starts[i])) for i, part in enumerate(parts)]
+    shards, facts = run_pass(pool, _read_part, reader, each, verbose=verbose)
+    for i, (fact, part) in enumerate(zip(facts, parts, strict=True)):
+        expected = pool.lengths[i] if part is None else len(part)
+        if fact["length"] != expected:
+            raise PoolPassError(
+                f"Part {i} of the pool must have the same {pool.lengths[i]} rows each "
+                f"time it is read. Got {fact['length']} of {expected} now."
+            )
+    shards.lengths = [fact["length"] for fact in facts]
+    widths = {name: table for fact in facts for name, table in fact["tables"].items()}
+    values = {
+        name: ShardedTable(shards, name, shape, dtype)
+        for name, (shape, dtype) in widths.items()
+    }
+    for fact in facts:
+        values.update(fact["head"])
+    n_candidates = len(pool) if rows is None else len(rows)
+    return ShardedOutputs(n_candidates, needs, values, labeled, rows, shards=shards)
+
+
+def _read_part(reader, part, rows, number, start):
+    """Run on a worker: the arrays that stay there, and what is told of them."""
+    length = len(part) if rows is None else len(rows)
+    if length == 0:
+        return {}, {"length": 0, "tables": {}, "head": {}}
+    try:
+        outputs = reader.read(part, rows)
+    except SkbadgeError as error:
+        where = f"In part {number} of the pool (its row 0 is row {start}): "
+        raise type(error)(where + str(error)) from error
+    except Exception as error:
+        raise PoolPassError(
+            f"Part {number} of the pool, rows from {start} on, could not be run: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    head = {k: v for k, v in outputs.values.items() if not isinstance(v, torch.Tensor)}
+    tables = {k: v for k, v in outputs.values.items() if k not in head}
+    facts = {
+        "length": length,
+        "tables": {k: (tuple(v.shape[1:]), v.dtype) for k, v in tables.items()},
+        "head": head,
+    }
+    # Arrays, since Dask's rules for memory take a tensor of any size for 80 bytes.
+    return {name: to_numpy(table) for name, table in tables.items()}, facts
+
+
+@contextmanager
+def _threads_of_worker():
+    """Let torch use the cores that the worker of this task has."""
+    from dask.distributed import get_worker
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(get_worker().state.nthreads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _on_a_copy(function, part):
+    # A pass hangs hooks on a net, and Dask may be sending it on at the same time.
+    return copy.deepcopy(function)(part)
+
+
+def predict_sharded(function, X, shape, dtype):
+    """Apply a function of rows to a pool in parts, when its answer is asked for.
+
+    Parameters
+    ----------
+    function : callable
+        Takes one part; returns an array of shape (n_rows, *shape).
+    X : dask array, dask DataFrame, list of delayed parts, or ClusterPool
+        The rows.
+    shape : tuple of int
+        Shape of its answer for one row.
+    dtype : numpy.dtype
+        Of its answer.
+
+    Returns
+    -------
+    dask.array.Array of shape (n_rows, *shape)
+        Of unknown length where that of ``X`` is.
+    """
+    import dask
+    from dask import array
+
+    parts, lengths = ClusterPool.delayed_parts(X)
+    if not parts:
+        raise InvalidInputError("X must have at least one part. Got none.")
+    shared = dask.delayed(_on_a_copy, pure=False)
+    function = dask.delayed(function, pure=False)
+    return array.concatenate(
+        [
+            array.from_delayed(shared(function, part), (length, *shape), dtype)
+            for part, length in zip(parts, lengths, strict=True)
+        ],
+        allow_unknown_chunksizes=True,
+    )

@@ -1,0 +1,249 @@
+"""Pools on worker processes give the picks of one machine, whatever happens there."""
+
+import signal
+import threading
+import time
+
+import dask
+import dask.array as da
+import dask.bag
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from dask.distributed import default_client
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch import NeuralNetClassifier
+
+from skbadge import (
+    ALBL,
+    BADGE,
+    ActiveLearner,
+    CoreSet,
+    EntropySampling,
+    MarginSampling,
+    PenultimateFeatures,
+    RandomSampling,
+    StochasticTopK,
+)
+from skbadge.cluster._engine import ClusterPool
+from skbadge.exceptions import InvalidInputError, PoolPassError
+from tests.cluster._cluster import Killer, Slow, local_client, make_rows
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+STRATEGIES = [
+    BADGE(),
+    BADGE(first="max-norm"),
+    CoreSet(),
+    MarginSampling(),
+    EntropySampling(),
+    RandomSampling(),
+    StochasticTopK(MarginSampling()),
+    ALBL(),
+]
+X, Y = make_rows()
+KNOWN = 60
+
+
+@pytest.fixture(scope="module")
+def client():
+    with local_client() as client:
+        yield client
+
+
+def make_net(seconds=0.0, **settings):
+    return NeuralNetClassifier(
+        Slow,
+        module__seconds=seconds,
+        criterion=torch.nn.CrossEntropyLoss,
+        train_split=None,
+        lr=0.1,
+        max_epochs=5,
+        verbose=0,
+        **settings,
+    )
+
+
+def make_learner(strategy=None, **settings):
+    learner = ActiveLearner(make_net(**settings), strategy=strategy, random_state=0)
+    return learner.fit(X[:KNOWN], Y[:KNOWN])
+
+
+def in_parts(lengths):
+    # Batches end where parts end: with these, everywhere at the same rows.
+    return da.from_array(X, chunks=(lengths, X.shape[1]))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=repr)
+def test_picks_are_those_of_one_machine(client, strategy):
+    learner = make_learner(strategy)
+    expected = learner.query(X, n=40)
+    scores = learner.last_selection_.scores
+    for lengths in ((384, 128, 640, 48), (1200,), (128,) * 9 + (48,)):
+        found = learner.query(in_parts(lengths), n=40)
+        np.testing.assert_array_equal(found, expected)
+        if scores is not None:
+            np.testing.assert_allclose(learner.last_selection_.scores, scores)
+    assert learner.query(in_parts((1200,)), n=3).tolist() == expected[:3].tolist()
+
+
+def test_candidates_and_shares(client):
+    learner = make_learner()
+    pool = in_parts((512, 512, 176))
+    mask = np.zeros(len(X), dtype=bool)
+    mask[100:700:3] = True
+    expected = learner.query(X, n=20, candidates=mask)
+    found = learner.query(pool, n=20, candidates=mask)
+    assert mask[found].all()
+    np.testing.assert_array_equal(found, expected)
+    found = learner.query(pool, n=20, subsample=0.3)
+    np.testing.assert_array_equal(found, learner.query(X, n=20, subsample=0.3))
+
+
+def test_frames_through_a_pipeline_and_files(client, tmp_path):
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    pipe = make_pipeline(StandardScaler(), make_net())
+    learner = ActiveLearner(pipe, random_state=0).fit(frame[:KNOWN], Y[:KNOWN])
+    frame.iloc[:512].to_parquet(tmp_path / "0.parquet")
+    frame.iloc[512:].to_parquet(tmp_path / "1.parquet")
+    pool = dd.read_parquet([tmp_path / "0.parquet", tmp_path / "1.parquet"])
+    expected = learner.query(frame, n=15)
+    np.testing.assert_array_equal(learner.query(pool, n=15), expected)
+    with pytest.raises(InvalidInputError, match="must have the columns"):
+        learner.query(pool[["b", "a", "c", "d", "e", "f"]], n=2)
+
+
+def test_lists_of_delayed_parts(client, tmp_path):
+    learner = make_learner()
+    names = []
+    for i, part in enumerate((X[:256], X[256:1024], X[1024:])):
+        names.append(str(tmp_path / f"{i}.npy"))
+        np.save(names[-1], part)
+    pool = [dask.delayed(np.load)(name) for name in names]
+    np.testing.assert_array_equal(learner.query(pool, n=15), learner.query(X, n=15))
+    wrong = [dask.delayed(np.load)(names[0]), dask.delayed(np.load)("nowhere.npy")]
+    with pytest.raises(FileNotFoundError):
+        learner.query(wrong, n=2)
+
+
+def test_predictions_are_dask_arrays(client):
+    learner = make_learner()
+    pool = in_parts((384, 816))
+    proba = learner.predict_proba(pool)
+    assert proba.shape == (1200, 3) and proba.chunks[0] == (384, 816)
+    np.testing.assert_allclose(proba.compute(), learner.predict_proba(X), atol=1e-6)
+    labels = learner.predict(pool).compute()
+    np.testing.assert_array_equal(labels, learner.predict(X))
+    frames = dd.from_pandas(pd.DataFrame(X), npartitions=2)
+    unknown = learner.predict([part.to_numpy() for part in frames.to_delayed()])
+    np.testing.assert_array_equal(unknown.compute(), labels)
+
+
+def test_features_are_dask_arrays(client):
+    features = PenultimateFeatures(make_net(), random_state=0).fit(X, Y)
+    found = features.transform(in_parts((384, 816)))
+    assert found.shape == (1200, 8) and found.dtype == np.float32
+    np.testing.assert_allclose(found.compute(), features.transform(X), atol=1e-6)
+
+
+def test_traffic_is_counted(client):
+    learner = make_learner()
+    learner.query(in_parts((600, 600)), n=30)
+    traffic = learner.traffic_
+    row = 4 * (3 + 8) + 16  # factors and their squared norms
+    assert 2 < traffic.rounds < 12
+    assert traffic.messages <= 2 * traffic.rounds
+    assert 8 * len(X) < traffic.bytes_up < 8 * len(X) + traffic.rounds * 64 * row
+
+
+def test_workers_that_are_killed_change_nothing():
+    """In the pass and in the choice; whether Dask starts new ones is its affair."""
+    learner = make_learner(seconds=0.02)
+    expected = learner.query(X, n=30)
+    with local_client(3):
+        for delay in (0.0, 0.5):
+            with Killer(default_client(), delay):
+                found = learner.query(in_parts((128,) * 9 + (48,)), n=30)
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_a_part_that_fails_names_itself(client):
+    learner = make_learner()
+    broken = X.copy()
+    broken[900, 2] = np.nan
+    pool = da.from_array(broken, chunks=(400, X.shape[1]))
+    with pytest.raises(InvalidInputError) as caught:
+        learner.query(pool, n=2)
+    assert str(caught.value).startswith(
+        "In part 2 of the pool (its row 0 is row 800): NaN or infinity reached the net "
+        "in row 100 of the pool."
+    )
+
+
+def test_strategies_that_read_tables_whole_are_refused(client):
+    learner = make_learner(BADGE(sampler="k-dpp"))
+    with pytest.raises(InvalidInputError, match="lies on several machines: it reads"):
+        learner.query(in_parts((600, 600)), n=3)
+
+
+def test_wrong_pools(client):
+    learner = make_learner()
+    with pytest.raises(InvalidInputError, match="X has 5 features, but ActiveLearner"):
+        learner.query(in_parts((600, 600))[:, :5], n=3)
+    with pytest.raises(InvalidInputError, match="must be a dask array, a dask DataFra"):
+        learner.query(dask.bag.from_sequence([1, 2]), n=1)
+    with pytest.raises(InvalidInputError, match="labelled rows must be on this machi"):
+        make_learner().fit(in_parts((600, 600)), Y)
+    with pytest.raises(InvalidInputError, match="n must be"):
+        learner.query(in_parts((600, 600)), n=1201)
+
+
+def held(client):
+    return {key for keys in client.has_what().values() for key in keys}
+
+
+def test_what_the_workers_hold_is_freed(client):
+    learner = make_learner()
+    before = held(client)
+    learner.query(in_parts((600, 600)), n=5)
+    deadline = time.monotonic() + 10
+    while held(client) - before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert held(client) <= before
+
+
+def test_an_interrupt_frees_the_workers(client):
+    learner = make_learner(seconds=0.3)
+    timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        learner.query(in_parts((128,) * 9 + (48,)), n=5)
+    timer.join()
+    deadline = time.monotonic() + 15
+    while any(client.processing().values()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(client.processing().values())
+
+
+def test_a_scheduler_that_goes_away():
+    learner = make_learner(seconds=0.2)
+    with local_client(1) as client:
+        pool = ClusterPool.of(in_parts((128,) * 9 + (48,)))
+        timer = threading.Timer(0.8, client.cluster.close)
+        timer.start()
+        with pytest.raises(PoolPassError, match="scheduler cannot be reached any more"):
+            learner.query(pool, n=5)
+        timer.join()
+    assert len(learner.query(X, n=5)) == 5
+
+
+def test_without_a_client(monkeypatch):
+    monkeypatch.setattr("dask.distributed.get_client", _no_client)
+    with pytest.raises(InvalidInputError, match="needs a Dask client. Got none"):
+        make_learner().query(in_parts((600, 600)), n=2)
+
+
+def _no_client():
+    raise ValueError("no global client")
