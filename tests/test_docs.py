@@ -369,13 +369,13 @@ class TestHouse:
     """The picture of the package, from a package of four parts made up here."""
 
     @pytest.fixture
-    def house(self, monkeypatch):
+    def plan(self, monkeypatch):
         monkeypatch.syspath_prepend(str(DOCS / "_ext"))
-        yield importlib.import_module("house")
-        sys.modules.pop("house")
+        yield importlib.import_module("floor_plan")
+        sys.modules.pop("floor_plan")
 
     @pytest.fixture
-    def found(self, house, tmp_path):
+    def found(self, plan, tmp_path):
         package = tmp_path / "made"
         (package / "roof").mkdir(parents=True)
         for name, text in {
@@ -386,7 +386,7 @@ class TestHouse:
             "roof/_tile": "from made.walls import x\nfrom made import ground, floor",
         }.items():
             (package / f"{name}.py").write_text(text, encoding="utf-8")
-        return house.read(package)
+        return plan.read(package)
 
     def test_imports_are_read_from_the_sources(self, found):
         graph, about = found
@@ -398,30 +398,30 @@ class TestHouse:
         }
         assert about["roof"] == "Roof." and about["walls"] == "Walls."
 
-    def test_what_follows_from_others_is_left_out(self, house, found):
-        assert house.essential(found[0]) == {
+    def test_what_follows_from_others_is_left_out(self, plan, found):
+        assert plan.essential(found[0]) == {
             "ground": set(),
             "walls": {"ground"},
             "floor": {"walls"},
             "roof": {"floor"},
         }
 
-    def test_rows_hang_below_their_users(self, house, found):
-        arrows, rows, middle, ground = house.plan(found[0])
+    def test_rows_hang_below_their_users(self, plan, found):
+        arrows, rows, middle, ground = plan.plan(found[0])
         assert ground == ["ground", "walls"]
         assert arrows == {"floor": set(), "roof": {"floor"}}
         assert rows == [["roof"], ["floor"]]
-        assert set(middle.values()) == {house.WIDTH / 2}
+        assert set(middle.values()) == {plan.WIDTH / 2}
 
-    def test_every_part_is_in_the_picture_and_in_the_list(self, house):
-        graph, about = house.read(house.PACKAGE)
-        picture, lines = house.draw(graph, about), house.listed(graph, about)
+    def test_every_part_is_in_the_picture_and_in_the_list(self, plan):
+        graph, about = plan.read(plan.PACKAGE)
+        picture, lines = plan.draw(graph, about), plan.listed(graph, about)
         assert all(about.values())
         assert len(lines) == len(graph)
         for name in graph:
             assert re.search(rf">[^<]*\b{name}\b[^<]*</text>", picture)
             assert f"- ``{name}``: {about[name]}" in lines
-        _, rows, middle, _ = house.plan(graph)
+        _, rows, middle, _ = plan.plan(graph)
         for row in rows:
-            half = house.width(row[-1]) / 2
-            assert middle[row[-1]] + half <= house.WIDTH, "too wide for a phone"
+            half = plan.width(row[-1]) / 2
+            assert middle[row[-1]] + half <= plan.WIDTH, "too wide for a phone"
