@@ -154,7 +154,7 @@ def check_bait_numbers(
     """Refuse numbers out of range."""
     if n_top is not None:
         check_integer(n_top, "n_top", low=1)
-    limits = {"high": np.inf, "include_high": False}
+    limits: dict[str, Any] = {"high": np.inf, "include_high": False}
     check_real(regularization, "regularization", low=0, include_low=False, **limits)
     check_real(oversample, "oversample", low=1, **limits)
 
