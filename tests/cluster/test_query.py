@@ -214,7 +214,7 @@ def test_what_the_workers_hold_is_freed(client):
     assert held(client) <= before
 
 
-def test_an_interrupt_frees_the_workers(client):
+def test_an_interrupt_frees_the_workers(client, default_sigint):
     learner = make_learner(seconds=0.3)
     timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
     timer.start()

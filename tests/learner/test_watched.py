@@ -84,7 +84,9 @@ def same_as_accuracy(net, X, y):
 
 @pytest.mark.parametrize("classes", [None, ["crow", "ant", "bee"]])
 def test_scorers_see_classes(classes):
-    recall = make_scorer(recall_score, labels=["bee"], average="macro")
+    # Up to 1.8, scikit-learn wants a pos_label that is a class, or none.
+    settings = {"labels": ["bee"], "average": "macro", "pos_label": None}
+    recall = make_scorer(recall_score, **settings)
     names = {
         "recall": recall,
         "function": accuracy_score,
