@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 
+from skbadge.learner import _saved
 from skbadge.learner._classes import check_labels
 from skbadge.learner._inputs import check_indices, check_rows, rows_for
-from skbadge.learner._state import Known, State, bookkeeping, labels_kept
+from skbadge.learner._known import Known
+from skbadge.learner._state import State, bookkeeping, labels_kept
 from skbadge.learner._training import first_input_tags, fit_router
-from skbadge.learner._written import restored, written
 from skbadge.nets._estimators import check_estimator_kind
 from skbadge.utils._torch import one_at_a_time
 
@@ -42,11 +43,12 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         trained net and for class weights of a criterion; ``classes_`` is sorted
         anyhow. None takes the net's own ``classes``, else the sorted labels of `fit`;
         integer labels below the width of the last layer count as column numbers.
-    warm_start : bool, default=False
-        Whether `teach` goes on from the present weights and optimizer state, with
-        transformers as fitted, or trains from scratch (as the BADGE paper does). What
-        it then goes on with is ``estimator_``: parameters of ``estimator`` that were
-        changed in between are an error.
+    warm_start : bool or "shrink-perturb", default=False
+        False trains from scratch each time, as the BADGE paper does. True goes on from
+        the present weights and optimizer state, with transformers as fitted;
+        ``"shrink-perturb"`` from 0.6 times the weights plus noise from N(0, 0.01^2),
+        with a new optimizer [1]_. Both go on with ``estimator_``: parameters of
+        ``estimator`` that were changed in between are an error.
     random_state : int, RandomState, Generator or None, default=None
         Fixes initialization, shuffling, dropout and selection. None draws once, in
         `fit`.
@@ -96,6 +98,11 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     a call runs (a callback, a module, a data set), for another thread that uses a
     learner: neither would go on.
 
+    References
+    ----------
+    .. [1] Ash and Adams, "On Warm-Starting Neural Network Training", NeurIPS 2020,
+       `arXiv:1910.08475 <https://arxiv.org/abs/1910.08475>`_.
+
     Examples
     --------
     >>> import numpy as np
@@ -130,6 +137,9 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     timings_ = Known("timings", "Seconds of the last training, pass and choice.")
     last_selection_ = Known("asked.shown", "The last answer.", after="query(X_pool)")
     open_ = Known("asked.still_open", "Its open rows.", after="query(X_pool)")
+
+    # What `state` writes down, `restore` brings back.
+    state, restore = _saved.state, _saved.restore
 
     def __init__(
         self,
@@ -302,74 +312,6 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             If a position is repeated or out of range, or a label is unknown.
         """
         self._change(lambda state: state.relabeled(positions, y))
-        return self
-
-    def state(self, *, parameters=False):
-        """Write down what `restore` needs beside the labelled rows.
-
-        Parameters
-        ----------
-        parameters : bool, default=False
-            Whether to copy the weights and buffers of the net too.
-
-        Returns
-        -------
-        dict
-            Plain lists and numbers, fit for JSON: ``n_trainings`` that succeeded;
-            ``entropy``, from which all seeds are made; ``inclusion_probability`` with
-            which each labelled row was chosen, None where unknown; what the
-            ``strategy`` has learned; the batch ``asked``; what is ``pending`` to be
-            told. And ``parameters``: tensors by names such as ``"module_.weight"``.
-
-        Raises
-        ------
-        LearnerNotFittedError
-            If there are no labelled rows, or no trained net for ``parameters``.
-        InvalidInputError
-            If the strategy has learned what cannot be written down.
-        """
-        self._state.needed_labels("state")
-        found = written(self._state)
-        if parameters:
-            model = self._state.needed_model(self, "state(parameters=True)")
-            found["parameters"] = model.parameters()
-        return found
-
-    def restore(self, X, y, state, **fit_params):
-        """Come back to a state that was written down: same model, same queries.
-
-        The last training is done again, under the seed it had and on all rows given,
-        unless ``parameters`` bring its result.
-
-        Parameters
-        ----------
-        X, y : as for `fit`
-            The labelled rows in their order, corrections included, and their labels.
-        state : dict
-            Answer of `state`; what is missing in it is as after the first `fit`.
-        **fit_params : dict
-            As for `fit`.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        InvalidInputError
-            If something does not fit; nothing was changed then. After more than one
-            warm-started training without ``parameters``: the weights hang on all.
-
-        Notes
-        -----
-        ``parameters`` hold weights and buffers, not the optimizer: a warm start goes on
-        with a new one. Steps of a pipeline are fitted again on the rows given.
-        """
-        begun, constants = self._begun(X, y, fit_params)
-        begun._state = restored(begun._state, state).repeated(
-            self, constants, state.get("parameters")
-        )
-        self._become(begun)
         return self
 
     def query(self, X_pool, n=1, *, candidates=None, subsample=None):

@@ -24,18 +24,19 @@ from skbadge.learner._training import (
     answered_width,
     continue_training,
     load_parameters,
-    modules_of,
     probe_net,
     train_from_scratch,
     unlabeled,
     untrained,
 )
+from skbadge.learner._warm_start import SHRINK_PERTURB
 from skbadge.nets._estimators import (
     InputFormat,
     copy_frozen,
     find_net,
     input_format,
     is_frozen,
+    modules_of,
     split_estimator,
 )
 from skbadge.nets._predict import predicted
@@ -274,8 +275,9 @@ class Model:
             Rows and labels.
         fit_params : dict
             Handed to ``fit``.
-        warm_start : bool, default=False
-            Whether to go on with the estimator there is.
+        warm_start : bool or "shrink-perturb", default=False
+            Whether to go on with the estimator there is, and whether its weights are
+            shrunk and perturbed before.
         layer : str or None, default=None
             Name of the classification layer, refused if there is none.
         n_new : int, default=0
@@ -288,7 +290,7 @@ class Model:
         """
         net, y = find_net(estimator), encode(labeled.y, self.columns)
         params, format = flat_params(estimator, "estimator"), self.format
-        seed = self.seed(Purpose.FIT)
+        seed, shrinks = self.seed(Purpose.FIT), warm_start == SHRINK_PERTURB
         if is_frozen(estimator):
             fitted = copy_frozen(estimator)
         elif warm_start and self.estimator is not None:
@@ -297,6 +299,7 @@ class Model:
                 labeled.X,
                 y,
                 seed=seed,
+                perturb_seed=self.seed(Purpose.PERTURBATION) if shrinks else None,
                 n_new=n_new,
                 fit_params=fit_params,
             )

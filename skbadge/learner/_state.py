@@ -27,6 +27,7 @@ from skbadge.learner._inputs import (
 from skbadge.learner._labeled import AskedBatch, LabeledSet, split_fit_params
 from skbadge.learner._model import Model, untrained_outputs
 from skbadge.learner._training import routed, told_strategy
+from skbadge.learner._warm_start import check_warm_start
 from skbadge.nets._estimators import check_estimator_kind, is_frozen
 from skbadge.utils._locks import process_lock
 from skbadge.utils._params import changed_names, flat_params
@@ -34,7 +35,7 @@ from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
 from skbadge.utils._torch import one_at_a_time
 from skbadge.utils._validation import check_n
 
-__all__ = ["Known", "State", "bookkeeping", "labels_kept"]
+__all__ = ["State", "bookkeeping", "labels_kept"]
 
 
 def bookkeeping():
@@ -121,6 +122,7 @@ class State:
             Fit parameters that do not belong to rows.
         """
         strategy = check_strategy(learner.strategy)
+        check_warm_start(learner.warm_start)
         aligned, constants = split_fit_params(fit_params, len(y))
         routed(learner, {**aligned, **constants})
         model = Model.begun(
@@ -180,7 +182,8 @@ class State:
             With the strategy that `set_params` may have put in the place of another.
         """
         state = self.renewed(learner)
-        goes_on = self.trained_model is not None and learner.warm_start
+        warm_start = check_warm_start(learner.warm_start)
+        goes_on = self.trained_model is not None and warm_start
         if not goes_on or is_frozen(learner.estimator):
             return state
         now = flat_params(learner.estimator, "estimator")
@@ -191,10 +194,11 @@ class State:
         if changed:
             names = ["estimator"] if "estimator" in changed else sorted(changed)
             raise InvalidInputError(
-                "With warm_start=True training goes on with estimator_ as it is, but "
-                f"parameters of estimator were changed since: {listed(names)}. Set "
-                "them on the trained one too (learner.estimator_.set_params(...)), "
-                "start again with fit, or set warm_start=False."
+                f"With warm_start={warm_start!r} training goes on with estimator_ as "
+                "it is, but parameters of estimator were changed since: "
+                f"{listed(names)}. Set them on the trained one too "
+                "(learner.estimator_.set_params(...)), start again with fit, or set "
+                "warm_start=False."
             )
         return state
 
@@ -334,9 +338,9 @@ class State:
             return replace(self, model=model)
         if learner.warm_start and begun.model.n_trainings:
             raise InvalidInputError(
-                "With warm_start=True the weights hang on every training before, so "
-                "that the last one cannot be repeated alone. Give parameters=..., or "
-                "pickle the learner, or set warm_start=False."
+                f"With warm_start={learner.warm_start!r} the weights hang on every "
+                "training before, so that the last one cannot be repeated alone. Give "
+                "parameters=..., or pickle the learner, or set warm_start=False."
             )
         with one_at_a_time():
             trained = begun.trained(learner, constants)
@@ -435,42 +439,6 @@ class State:
             timings={**(self.timings or {}), **seconds},
             traffic=getattr(outputs, "traffic", None),
         )
-
-
-class Known:
-    """An attribute of a learner that is there once its state has it.
-
-    Parameters
-    ----------
-    path : str
-        Where it stands in the state, with dots.
-    doc : str
-        What it is.
-    after : str, default="fit(X, y)"
-        The call that brings it, for the message.
-    """
-
-    def __init__(self, path, doc, after="fit(X, y)"):
-        self.path = path.split(".")
-        self.after = after
-        self.__doc__ = doc
-
-    def __set_name__(self, owner, name):
-        self.name = name
-
-    def __get__(self, learner, owner=None):
-        if learner is None:
-            return self
-        value = vars(learner).get("_state", owner._state)
-        for part in self.path:
-            value = getattr(value, part)
-            if value is None:
-                # An AttributeError, so that hasattr() tells whether it is there.
-                raise AttributeError(f"{self.name} is there after {self.after}.")
-        return value
-
-    def __set__(self, learner, value):
-        raise AttributeError(f"{self.name} is read-only: fit and teach set it.")
 
 
 @contextmanager

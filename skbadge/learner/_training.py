@@ -17,7 +17,6 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 from skorch.callbacks import Callback
-from torch import nn
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.extraction._layers import check_layer_name
@@ -29,6 +28,7 @@ from skbadge.learner._classes import (
     too_narrow,
     unclear_columns,
 )
+from skbadge.learner._warm_start import shrink_perturb
 from skbadge.learner._watched import RowsSeen, translate
 from skbadge.nets._batches import first_batch
 from skbadge.nets._estimators import (
@@ -39,6 +39,7 @@ from skbadge.nets._estimators import (
     input_format,
     is_binary,
     is_frozen,
+    modules_of,
     overrides,
     split_estimator,
 )
@@ -54,7 +55,6 @@ __all__ = [
     "first_input_tags",
     "fit_router",
     "load_parameters",
-    "modules_of",
     "probe_net",
     "resized_by_callbacks",
     "routed",
@@ -342,12 +342,6 @@ def unlabeled(estimator, X):
     return fitted
 
 
-def modules_of(net):
-    """Return the modules of an initialized net, criterion included, by their names."""
-    found = {name: part for name, part in vars(net).items() if name.endswith("_")}
-    return {name: part for name, part in found.items() if isinstance(part, nn.Module)}
-
-
 def load_parameters(net, parameters):
     """Put weights and buffers in the place of a net's own, in place.
 
@@ -390,8 +384,18 @@ def _train(fit, fitted, X, y, n_new, fit_params):
     seen.check(n_new)
 
 
-def continue_training(estimator, X, y, *, seed, n_new=0, fit_params):
+def continue_training(estimator, X, y, *, seed, perturb_seed=None, n_new=0, fit_params):
     """Go on training a copy of a fitted estimator; its transformers stay fitted.
+
+    Parameters
+    ----------
+    estimator : fitted net or pipeline
+        Stays untouched.
+    X, y, seed, n_new, fit_params
+        As for `train_from_scratch`.
+    perturb_seed : int or None, default=None
+        Fixes the noise where the weights are shrunk and perturbed first; None goes on
+        from them as they are, with the optimizer as it is.
 
     Returns
     -------
@@ -405,6 +409,8 @@ def continue_training(estimator, X, y, *, seed, n_new=0, fit_params):
     with lasting_interrupts(), seeded_generators(seed):
         fitted = duplicate(estimator)
         transformers, net = split_estimator(fitted)
+        if perturb_seed is not None:
+            shrink_perturb(net, perturb_seed)
         if transformers is not None:
             fit_params = _params_of_net(fitted, fit_params)
             n_before = len(y)

@@ -31,6 +31,7 @@ __all__ = [
     "input_format",
     "is_binary",
     "is_frozen",
+    "modules_of",
     "overrides",
     "split_estimator",
     "unwrap",
@@ -165,6 +166,15 @@ class InputFormat:
 
     dtype: torch.dtype
     takes_integers: bool
+
+
+def modules_of(net: Any) -> dict[str, nn.Module]:
+    """Return the modules of an initialized net, criterion included, by their names."""
+    return {
+        name: part
+        for name, part in vars(net).items()
+        if name.endswith("_") and isinstance(part, nn.Module)
+    }
 
 
 def input_format(net: Any) -> InputFormat:

@@ -34,6 +34,7 @@ class Purpose(IntEnum):
     PREDICTION = 5
     CAMPAIGN_SHARE = 6
     STOP_SET = 7
+    PERTURBATION = 8
 
 
 def as_generator(random_state: Seed = None) -> np.random.Generator:
