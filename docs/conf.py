@@ -91,7 +91,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("skbadge",),
     "reference_url": {"skbadge": None},
-    "image_scrapers": ("matplotlib",),
+    "image_scrapers": ("pictures.scrape",),
     "capture_repr": ("_repr_html_",),
     "reset_modules": ("matplotlib",),
     "remove_config_comments": True,
@@ -105,6 +105,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"skbadge {version}"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
+html_js_files = ["scroll.js"]
 html_math_renderer = "mathml"
 html_show_sourcelink = False
 html_theme_options = {

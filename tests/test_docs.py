@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -425,3 +426,65 @@ class TestHouse:
         for row in rows:
             half = plan.width(row[-1]) / 2
             assert middle[row[-1]] + half <= plan.WIDTH, "too wide for a phone"
+
+
+class TestPictures:
+    """Figures of the gallery: one for each theme, and a card for both."""
+
+    @pytest.fixture
+    def pictures(self, monkeypatch):
+        monkeypatch.setenv("MPLBACKEND", "Agg")
+        monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+        yield importlib.import_module("pictures")
+        sys.modules.pop("pictures")
+        plt.close("all")
+
+    @staticmethod
+    def two_panels(n=2):
+        figure, axes = plt.subplots(1, n, figsize=(8, 3), layout="constrained")
+        axes[0].plot([0, 1], [0, 1], color="black")
+        axes[0].plot([0, 1], [1, 0], color="#0072B2")
+        axes[0].set(xlabel="Labels", ylabel="Accuracy")
+        return figure
+
+    def test_ink_changes_and_colors_stay(self, pictures):
+        ax = self.two_panels().axes[0]
+        note = ax.text(0, 0, "0.5", color="#000000")  # a number on a colored cell
+        pictures.draw_in(ax.figure, pictures.LIGHT)
+        assert [line.get_color() for line in ax.lines] == [pictures.LIGHT, "#0072B2"]
+        assert ax.xaxis.label.get_color() == pictures.LIGHT
+        assert note.get_color() == "#000000"
+
+    @pytest.mark.parametrize(("n", "width"), [(2, 4), (1, 8)])
+    def test_a_card_shows_the_first_panel(self, pictures, n, width):
+        figure, _ = plt.subplots(1, n, figsize=(8, 3), layout="constrained")
+        pictures.simplify(figure)
+        assert pictures.panel(figure).width == pytest.approx(width, rel=0.05)
+
+    def test_every_figure_is_saved_for_both_themes(self, pictures, tmp_path):
+        class Paths:
+            def __init__(self):
+                self.paths = []
+
+            def __len__(self):
+                return len(self.paths)
+
+            def next(self):
+                self.paths.append(str(tmp_path / f"image_{len(self.paths) + 1}.png"))
+                return self.paths[-1]
+
+        self.two_panels()
+        self.two_panels()
+        lines = pictures.scrape(
+            None, {"image_path_iterator": Paths()}, {"src_dir": str(tmp_path)}
+        )
+        shown = re.findall(r"image:: /(\S+)", lines)
+        assert shown == [
+            "image_2.png",
+            "image_2_dark.png",
+            "image_3.png",
+            "image_3_dark.png",
+        ]
+        assert all((tmp_path / name).exists() for name in [*shown, "image_1.png"])
+        assert ":alt: Accuracy against Labels\n" in lines
+        assert not plt.get_fignums()

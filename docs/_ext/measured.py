@@ -18,11 +18,9 @@ import study
 from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
-from matplotlib.text import Text
+from pictures import LIGHT, draw_in
 from sphinx.util.docutils import SphinxDirective
 
-# Text on the dark theme of the pages.
-LIGHT = "#d8dce2"
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 QUICK = "python -m skbadge benchmark --preset quick --out benchmarks/results/quick"
 
@@ -121,7 +119,7 @@ class Measured(SphinxDirective):
         lines = []
         for theme in ("light", "dark"):
             if theme == "dark":
-                draw_for_the_dark(figure)
+                draw_in(figure, LIGHT)
             file = f"{name}-{theme}.png"
             figure.savefig(folder / file, dpi=160, transparent=True)
             # A tap on a phone shows the picture by itself, as large as one likes.
@@ -137,18 +135,6 @@ class Measured(SphinxDirective):
                 "",
             ]
         return lines
-
-
-def draw_for_the_dark(figure):
-    """Turn the black of texts, ticks and frames into a light gray."""
-    for text in figure.findobj(Text):
-        # Numbers on colored cells are "#000000": they stay as they are.
-        if text.get_color() == "black":
-            text.set_color(LIGHT)
-    for ax in figure.axes:
-        ax.tick_params(colors=LIGHT)
-        for spine in ax.spines.values():
-            spine.set_edgecolor(LIGHT)
 
 
 def table_lines(frame):

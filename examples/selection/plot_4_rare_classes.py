@@ -47,7 +47,7 @@ net = NeuralNetClassifier(
 strategies = {
     "rand": RandomSampling(),
     "badge": BADGE(),
-    "badge, balanced": ClassQuota(BADGE()),
+    "BADGE, balanced": ClassQuota(BADGE()),
 }
 rows, found = [], {}
 for name, strategy in strategies.items():
