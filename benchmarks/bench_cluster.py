@@ -14,21 +14,24 @@ import itertools
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 from time import perf_counter
+from unittest import mock
 
-import dask
+import dask.array
 import numpy as np
 import torch
 from dask.distributed import Client, LocalCluster
 from skorch import NeuralNetClassifier
 
 from skbadge import BADGE, ActiveLearner
+from skbadge.embeddings._sharded import ShardedEmbedding
 from skbadge.modules import MLP
+from skbadge.selection import kmeans_plusplus
 
 N_FEATURES, N_CLASSES, N_HIDDEN = 128, 10, 128
 # What the model of a large cluster takes for granted.
@@ -36,17 +39,20 @@ LATENCY, BANDWIDTH = 5e-3, 1e9
 
 
 def write_pool(path, n_rows, seed=0):
-    """Write rows of overlapping classes, a block at a time."""
+    """Write rows of overlapping classes, a block at a time.
+
+    Not through a memory map: its pages would count as memory of this process.
+    """
     random = np.random.default_rng(seed)
     means = random.normal(size=(N_CLASSES, N_FEATURES)).astype(np.float32)
-    shape = (n_rows, N_FEATURES)
-    pool = np.lib.format.open_memmap(path, "w+", dtype=np.float32, shape=shape)
-    for start in range(0, n_rows, 100_000):
-        stop = min(start + 100_000, n_rows)
-        y = random.integers(N_CLASSES, size=stop - start)
-        noise = random.standard_normal((stop - start, N_FEATURES), dtype=np.float32)
-        pool[start:stop] = 0.6 * means[y] + noise
-    pool.flush()
+    header = {"descr": "<f4", "fortran_order": False, "shape": (n_rows, N_FEATURES)}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, n_rows, 100_000):
+            length = min(100_000, n_rows - start)
+            y = random.integers(N_CLASSES, size=length)
+            noise = random.standard_normal((length, N_FEATURES), dtype=np.float32)
+            file.write((0.6 * means[y] + noise).tobytes())
     return means
 
 
@@ -87,8 +93,66 @@ def delayed_pool(path, n_rows, n_parts):
     return dask.array.concatenate(parts)
 
 
+def memory(name):
+    """Return a memory figure of this process in bytes, as Linux counts it.
+
+    Not that of `resource`, which a process takes over from the one that started it.
+    """
+    text = Path("/proc/self/status").read_text()
+    (line,) = [line for line in text.splitlines() if line.startswith(f"{name}:")]
+    return int(line.split()[1]) * 1024
+
+
+def forget_peak():
+    """Let the peak start anew from what is used now; return what is used."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return memory("VmRSS")
+
+
 def peak_memory():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return memory("VmHWM")
+
+
+class Refreshes:
+    """Count the distances of all rows that a choice asks for, and their seconds."""
+
+    def __init__(self):
+        self.count, self.centers, self.seconds = 0, 0, 0.0
+
+    def __enter__(self):
+        plain = ShardedEmbedding.nearest_sq
+
+        def timed(embedding, part, centers):
+            started = perf_counter()
+            found = plain(embedding, part, centers)
+            self.count += 1
+            self.centers += len(centers)
+            self.seconds += perf_counter() - started
+            return found
+
+        self.patch = mock.patch.object(ShardedEmbedding, "nearest_sq", timed)
+        self.patch.start()
+        return self
+
+    def __exit__(self, *_):
+        self.patch.stop()
+
+
+def nothing(number):
+    return number
+
+
+def seconds_of_tasks(client, count=200):
+    """Return the seconds that Dask takes for a task, in rounds of many, and for one."""
+    found = []
+    for many in (count, 1):
+        tries = []
+        for _ in range(5):
+            started = perf_counter()
+            client.gather([client.submit(nothing, i, pure=False) for i in range(many)])
+            tries.append((perf_counter() - started) / many)
+        found.append(float(np.median(tries)))
+    return found
 
 
 def on_a_cluster(path, means, n_rows, n, n_workers, n_parts):
@@ -102,19 +166,37 @@ def on_a_cluster(path, means, n_rows, n, n_workers, n_parts):
         Client(cluster) as client,
     ):
         learner = make_learner(means)
-        before = peak_memory()
+        # The first query of a worker waits for its imports.
+        started = perf_counter()
+        learner.query(delayed_pool(path, 1_000 * n_workers, n_workers), n=10)
+        first = perf_counter() - started
         pool = delayed_pool(path, n_rows, n_parts)
-        chosen = learner.query(pool, n=n)
+        of_workers = client.run(forget_peak)
+        before = forget_peak()
+        with Refreshes() as refreshes:
+            chosen = learner.query(pool, n=n)
         traffic = learner.traffic_
+        peak = peak_memory() - before
+        of_workers = [
+            peak - of_workers[worker]
+            for worker, peak in client.run(peak_memory).items()
+        ]
+        many, one = seconds_of_tasks(client)
         return {
+            "first_query_seconds": first,
             "embed_seconds": learner.timings_["embed"],
             "select_seconds": learner.timings_["select"],
             "rounds": traffic.rounds,
             "messages": traffic.messages,
             "bytes_down": traffic.bytes_down,
             "bytes_up": traffic.bytes_up,
-            "coordinator_bytes": peak_memory() - before,
-            "worker_peak_bytes": max(client.run(peak_memory).values()),
+            "coordinator_bytes": peak,
+            "worker_bytes": max(of_workers),
+            "refreshes": refreshes.count,
+            "refreshed_centers": refreshes.centers,
+            "refresh_seconds": refreshes.seconds,
+            "task_seconds": many,
+            "round_trip_seconds": one,
         }, chosen
 
 
@@ -132,13 +214,15 @@ def in_one_process(path, means, n_rows, n):
 def one_process(path, folder, n):
     means = np.load(Path(folder) / "means.npy")
     learner = make_learner(means)
-    before = peak_memory()
-    chosen = learner.query(np.load(path, mmap_mode="r"), n=int(n))
+    pool = np.load(path, mmap_mode="r")
+    learner.query(pool[:2_000], n=10)
+    before = forget_peak()
+    chosen = learner.query(pool, n=int(n))
     found = {
         "embed_seconds": learner.timings_["embed"],
         "select_seconds": learner.timings_["select"],
-        "peak_bytes": peak_memory(),
-        "peak_bytes_above_start": peak_memory() - before,
+        # The pages of the file that were read are among them.
+        "bytes": peak_memory() - before,
     }
     np.save(Path(folder) / "chosen.npy", chosen)
     (Path(folder) / "found.json").write_text(json.dumps(found))
@@ -159,29 +243,51 @@ def k_means_parallel(n, n_rows):
     started = perf_counter()
     k_init(X, n, random_state=0)
     seconds = perf_counter() - started
+    # The exact law on the same rows, for n centers too.
+    started = perf_counter()
+    kmeans_plusplus(np.asarray(X), n, random_state=0)
+    ours = perf_counter() - started
     points = np.array([[0.0], [1.0], [3.0], [7.0], [8.0], [15.0]])
     exact = exact_first_pair(points[:, 0])
-    draws, counts, centroids = 200, {}, 0
+    draws, counts, nearest, centroids = 200, Counter(), Counter(), 0
     small = dask.array.from_array(points, chunks=(3, 1))
-    with dask.config.set(scheduler="synchronous"):
+    # It divides by a cost of 0 where candidates run out.
+    with dask.config.set(scheduler="synchronous"), np.errstate(invalid="ignore"):
         for seed in range(draws):
-            centers = np.sort(np.asarray(k_init(small, 2, random_state=seed))[:, 0])
-            key = tuple(centers.tolist())
-            counts[key] = counts.get(key, 0) + 1
+            centers = np.asarray(k_init(small, 2, random_state=seed))[:, 0]
+            rows = points[np.abs(points - centers).argmin(axis=0), 0]
+            counts[tuple(sorted(centers.tolist()))] += 1
+            nearest[tuple(sorted(rows.tolist()))] += 1
             centroids += sum(center not in points for center in centers)
-    keys = set(exact) | set(counts)
-    gap = sum(abs(exact.get(k, 0.0) - counts.get(k, 0) / draws) for k in keys) / 2
     return {
         "rows": n_rows,
         "centers": n,
         "seconds": seconds,
+        "kmeans_plusplus_seconds": ours,
         "law": {
             "pool": points[:, 0].tolist(),
             "draws": draws,
-            "total_variation": gap,
+            "total_variation": total_variation(exact, counts, draws),
+            "total_variation_of_nearest_rows": total_variation(exact, nearest, draws),
             "centers_that_are_no_rows": centroids / (2 * draws),
+            # What as many draws from the exact law itself would show.
+            "total_variation_of_draws_from_it": total_variation(
+                exact, exact_draws(exact, draws), draws
+            ),
         },
     }
+
+
+def total_variation(law, counts, draws):
+    keys = set(law) | set(counts)
+    return sum(abs(law.get(k, 0.0) - counts.get(k, 0) / draws) for k in keys) / 2
+
+
+def exact_draws(law, draws):
+    pairs = list(law)
+    random = np.random.default_rng(5)
+    found = random.choice(len(pairs), size=draws, p=list(law.values()))
+    return Counter(pairs[i] for i in found)
 
 
 def exact_first_pair(x):
@@ -196,32 +302,52 @@ def exact_first_pair(x):
     return law
 
 
-def model_of_many(measured, n_rows, n_workers, big_rows, big_workers, n):
-    """Scale the measured parts up: a model, not a measurement."""
-    rows_a_second = n_rows / n_workers / measured["embed_seconds"]
-    a_round = LATENCY + (measured["bytes_up"] / measured["rounds"]) / BANDWIDTH
+def model_of_many(measured, n_rows, n_workers, n_parts, big_rows, big_workers):
+    """Scale the measured parts up: a model, not a measurement.
+
+    As many round trips and refreshes as were measured (the number of rows hardly
+    changes them), parts as large as those measured, and the latency and bandwidth of
+    a network, which are assumed.
+    """
+    big_parts = big_rows * n_parts // n_rows
+    a_worker = big_rows / big_workers / (n_rows / n_workers)
+    # A round asks for up to 1,024 rows; some lie in the same part.
+    touched = big_parts * (1 - (1 - 1 / big_parts) ** 1024)
+    bytes_up = measured["bytes_up"] + 8 * (big_rows - n_rows)
+    bytes_down = measured["bytes_down"] * big_parts / n_parts
     # The coordinator sums and searches its bounds once a round.
     bounds = np.random.default_rng(0).random(min(big_rows, 20_000_000))
     started = perf_counter()
     np.searchsorted(np.cumsum(bounds), np.linspace(0, 1, 1024))
     a_sum = (perf_counter() - started) * big_rows / len(bounds)
-    touched = min(big_workers, 1024)
+    seconds = {
+        "tasks": measured["rounds"] * touched * measured["task_seconds"],
+        "latency": measured["rounds"] * LATENCY,
+        "network": (bytes_up + bytes_down) / BANDWIDTH,
+        "sums": measured["rounds"] * a_sum,
+        "refreshes": measured["refresh_seconds"] * a_worker,
+    }
     return {
         "is_a_model": True,
         "rows": big_rows,
         "workers": big_workers,
+        "parts": big_parts,
         "latency_seconds": LATENCY,
         "bandwidth_bytes_per_second": BANDWIDTH,
-        "embed_seconds": big_rows / big_workers / rows_a_second,
-        "select_seconds": measured["rounds"] * (a_round + a_sum),
+        "embed_seconds": measured["embed_seconds"] * a_worker,
+        "select_seconds": sum(seconds.values()),
+        "select_seconds_of": seconds,
+        "rounds": measured["rounds"],
         "messages": measured["rounds"] * touched,
-        "bytes_up": measured["bytes_up"],
-        "coordinator_bytes": 21 * big_rows,
-        "worker_bytes": big_rows / big_workers * 4 * (N_HIDDEN + N_CLASSES),
+        "bytes_down": bytes_down,
+        "bytes_up": bytes_up,
+        "coordinator_bytes": measured["coordinator_bytes"] * big_rows / n_rows,
+        "worker_bytes": measured["worker_bytes"] * a_worker,
     }
 
 
 def measure(n_rows, n, n_workers, n_parts):
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pool.npy"
         means = write_pool(path, n_rows)
@@ -238,10 +364,11 @@ def measure(n_rows, n, n_workers, n_parts):
             name: cluster[name] / alone[name]
             for name in ("embed_seconds", "select_seconds")
         },
-        "model": model_of_many(cluster, n_rows, n_workers, 100_000_000, 100, n),
+        "model": model_of_many(cluster, n_rows, n_workers, n_parts, 100_000_000, 100),
         "k_means_parallel": k_means_parallel(n, min(n_rows, 100_000)),
         "machine": {
             "cpus": os.cpu_count(),
+            "load_before": load,
             "processor": platform.processor() or platform.machine(),
             "torch": torch.__version__,
             "dask": dask.__version__,

@@ -3,6 +3,7 @@
 import ast
 import doctest
 import importlib
+import json
 import re
 import sys
 from pathlib import Path
@@ -286,6 +287,51 @@ class TestSpeedTables:
         assert frame["jobs"].tolist() == [1, 2]
         assert frame["all else, idle time included"].tolist() == ["10.0%", "5.0%"]
         assert frame["times as fast as one job"].tolist() == ["1", "2"]
+
+    def test_a_cluster_beside_one_process_and_a_model(self, speed, tmp_path):
+        sent = {"bytes_down": 2**20, "bytes_up": 2**21, "rounds": 14, "messages": 99}
+        held = {"coordinator_bytes": 2**20, "worker_bytes": 3 * 2**20}
+        times = {"embed_seconds": 2.0, "select_seconds": 1.5}
+        law = {
+            "draws": 200,
+            "total_variation_of_draws_from_it": 0.05,
+            "total_variation_of_nearest_rows": 0.7,
+            "centers_that_are_no_rows": 0.875,
+        }
+        document = {
+            "pool": {"rows": 1000},
+            "workers": 2,
+            "parts": 8,
+            "cluster": sent | held | times,
+            "one_process": {**times, "bytes": 5 * 2**20},
+            "same_picks": 30,
+            "model": {"rows": 10**8, "workers": 100, **sent, **held, **times},
+            "k_means_parallel": {
+                "rows": 500,
+                "centers": 30,
+                "seconds": 9.0,
+                "kmeans_plusplus_seconds": 0.1,
+                "law": law,
+            },
+            "machine": {
+                "cpus": 2,
+                "load_before": 0.04,
+                "processor": "x",
+                "torch": "2",
+                "dask": "3",
+            },
+        }
+        path = tmp_path / "cluster.json"
+        path.write_text(json.dumps(document), encoding="utf-8")
+        frame = speed.cluster(path).set_index("")
+        assert frame.columns[-1].endswith("(a model)")
+        assert frame.loc["sent to the coordinator"].tolist() == ["2 MiB", "", "2 MiB"]
+        assert frame.loc["memory of a worker"].tolist() == ["3 MiB", "", "3 MiB"]
+        laws = speed.seeding(path)
+        assert laws["centers that are no rows"].tolist() == ["0", "88%"]
+        assert "0.0 processes of others" in speed.cluster_machine(path)
+        path.write_text('{"k_means_parallel": null}', encoding="utf-8")
+        assert "not installed" in speed.seeding(path)
 
     def test_parts_of_a_document_are_records_where_it_has_no_list(self, speed):
         document = {"threads": 2, "BADGE": {"ratio": 1.1}}

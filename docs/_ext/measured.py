@@ -43,6 +43,8 @@ ITEMS = {
     "speed-memory": Item(speed.memory, "selection.json", script("selection")),
     "speed-machine": Item(speed.machine, "selection.json", script("selection")),
     "cluster": Item(speed.cluster, "cluster.json", script("cluster")),
+    "cluster-machine": Item(speed.cluster_machine, "cluster.json", script("cluster")),
+    "cluster-seeding": Item(speed.seeding, "cluster.json", script("cluster")),
     "speed-query": Item(speed.records, "query.json", script("query")),
     "speed-training": Item(speed.records, "training.json", script("training")),
     "speed-grid": Item(speed.grid, "grid.json", script("grid")),

@@ -152,7 +152,7 @@ def cluster(path):
     here, alone, model = (document[k] for k in ("cluster", "one_process", "model"))
 
     def size(n_bytes):
-        return f"{n_bytes / 2**20:.0f} MiB"
+        return f"{written(n_bytes / 2**20)} MiB"
 
     rows = [
         ("rows", f"{document['pool']['rows']:,}", "the same", f"{model['rows']:,}"),
@@ -169,7 +169,9 @@ def cluster(path):
             written(alone["select_seconds"]),
             written(model["select_seconds"]),
         ),
-        ("round trips", here["rounds"], "", here["rounds"]),
+        ("round trips", here["rounds"], "", model["rounds"]),
+        ("calls of parts", here["messages"], "", round(model["messages"])),
+        ("sent out", size(here["bytes_down"]), "", size(model["bytes_down"])),
         (
             "sent to the coordinator",
             size(here["bytes_up"]),
@@ -177,20 +179,58 @@ def cluster(path):
             size(model["bytes_up"]),
         ),
         (
-            "peak of the coordinator",
+            "memory of the coordinator",
             size(here["coordinator_bytes"]),
-            size(alone["peak_bytes_above_start"]),
+            size(alone["bytes"]),
             size(model["coordinator_bytes"]),
         ),
         (
-            "peak of a worker",
-            size(here["worker_peak_bytes"]),
+            "memory of a worker",
+            size(here["worker_bytes"]),
             "",
             size(model["worker_bytes"]),
         ),
+        ("picks in common", "", f"{document['same_picks']:,}", ""),
     ]
     headings = ["", "two worker processes", "one process", "many workers (a model)"]
     return pd.DataFrame(rows, columns=headings)
+
+
+def seeding(path):
+    """Show dask-ml's k-means|| beside k-means++: seconds, and how far from its law."""
+    found = json.loads(path.read_text(encoding="utf-8"))["k_means_parallel"]
+    if found is None:
+        return "dask-ml was not installed where this was measured."
+    law = found["law"]
+    task = f"{found['centers']:,} centers of {found['rows']:,} rows (s)"
+    gap = f"distance from the law of k-means++ ({law['draws']} draws)"
+    rows = [
+        (
+            "k-means++ of this library",
+            written(found["kmeans_plusplus_seconds"]),
+            written(law["total_variation_of_draws_from_it"]),
+            "0",
+        ),
+        (
+            "k-means|| of dask-ml",
+            written(found["seconds"]),
+            written(law["total_variation_of_nearest_rows"]),
+            f"{law['centers_that_are_no_rows']:.0%}",
+        ),
+    ]
+    return pd.DataFrame(rows, columns=["", task, gap, "centers that are no rows"])
+
+
+def cluster_machine(path):
+    """Say on what the figures of a cluster were measured."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    found = document["machine"]
+    return (
+        f"Measured on {found['cpus']} cores ({found['processor']}) with torch "
+        f"{found['torch']} and dask {found['dask']}, which also ran the coordinator "
+        f"and the scheduler; {found['load_before']:.1f} processes of others were at "
+        f"work when it began. {document['parts']} parts."
+    )
 
 
 def flatten(record, before=""):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import uuid
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -39,7 +40,7 @@ class Traffic:
     rounds : int
         Round trips: calls that waited for answers, to however many parts they went.
     messages : int
-        Calls of single parts.
+        Calls of single parts, also those that nobody waits for, and values sent out.
     bytes_down, bytes_up : int
         Size of the arrays sent to the parts, and of those that they answered.
     """
@@ -229,7 +230,7 @@ def run_pass(pool, function, shared, each, *, verbose=0):
     futures, told = [], []
     try:
         with _explained():
-            sent = client.submit(_itself, shared, key=f"skbadge-net-{token}")
+            sent = _sent(client, shared)
             for i, (part, arguments) in enumerate(
                 zip(client.compute(pool.parts), each, strict=True)
             ):
@@ -297,18 +298,37 @@ class DaskShards:
         over its parts, not the call.
         """
         with _explained():
-            futures = {
+            found = self.client.gather(self.keep(function, calls))
+        self.traffic.rounds += 1
+        self.traffic.bytes_up += _n_bytes(found)
+        return found
+
+    def keep(self, function, calls):
+        """Call ``function(state, *arguments)``, and leave the answers there."""
+        self.traffic.messages += len(calls)
+        self.traffic.bytes_down += _n_bytes(calls)
+        with _explained():
+            return {
                 part: self.client.submit(
                     function, self.states[part], *arguments, pure=False
                 )
                 for part, arguments in calls.items()
             }
-            found = self.client.gather(futures)
-        self.traffic.rounds += 1
-        self.traffic.messages += len(calls)
-        self.traffic.bytes_down += _n_bytes(calls)
-        self.traffic.bytes_up += _n_bytes(found)
-        return found
+
+    def send(self, value):
+        """Send a value once; return what stands for it as an argument of any call."""
+        self.traffic.messages += 1
+        self.traffic.bytes_down += _n_bytes(value)
+        with _explained():
+            return _sent(self.client, value)
+
+
+def _sent(client, value, **settings):
+    """Hold a value on a worker, made anew from the scheduler where that worker dies."""
+    with warnings.catch_warnings():
+        # It is large, it goes out once, and data that is scattered dies with a worker.
+        warnings.filterwarnings("ignore", message="Sending large graph")
+        return client.submit(_itself, value, pure=False, **settings)
 
 
 def _n_bytes(value):

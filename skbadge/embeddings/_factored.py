@@ -69,13 +69,13 @@ class FactoredEmbedding:
 
         Lengths beyond the range of a float64 are given in the largest such unit.
         """
-        left_unit, right_unit = self._measured[0]
+        left_unit, right_unit = self.measured[0]
         return min(left_unit * right_unit, LARGEST_UNIT)
 
     @property
     def units(self) -> tuple[float, float]:
         """Lengths of the units of the two factors, powers of two."""
-        return self._measured[0]
+        return self.measured[0]
 
     def in_units(self, units: tuple[float, float]) -> FactoredEmbedding:
         """Return the same embedding, its factors measured in other units.
@@ -91,13 +91,13 @@ class FactoredEmbedding:
         -------
         FactoredEmbedding
         """
-        (left_unit, right_unit), (left_sq, right_sq) = self._measured
+        (left_unit, right_unit), (left_sq, right_sq) = self.measured
         if units == self.units:
             return self
         twin = FactoredEmbedding(self._left, self._right, self._constant, self._names)
         left_sq = left_sq * (left_unit / units[0]) ** 2
         right_sq = right_sq * (right_unit / units[1]) ** 2
-        twin.__dict__["_measured"] = (units, (left_sq, right_sq))
+        twin.measured = (units, (left_sq, right_sq))
         return twin
 
     def __len__(self) -> int:
@@ -111,7 +111,7 @@ class FactoredEmbedding:
         torch.Tensor of shape (n,), dtype float64
             The largest float64 where it is larger.
         """
-        left, right = self._measured[1]
+        left, right = self.measured[1]
         return times_unit(left * right, self.scale, self.scale)
 
     def norms(self) -> torch.Tensor:
@@ -121,7 +121,7 @@ class FactoredEmbedding:
         -------
         torch.Tensor of shape (n,), dtype float64
         """
-        left, right = self._measured[1]
+        left, right = self.measured[1]
         return (left * right).sqrt()
 
     def rows(self, indices: torch.Tensor | slice) -> Rows:
@@ -136,7 +136,7 @@ class FactoredEmbedding:
         -------
         Rows
         """
-        (left_unit, right_unit), (left_sq, right_sq) = self._measured
+        (left_unit, right_unit), (left_sq, right_sq) = self.measured
         left = None
         if self._left is not None:
             left = in_unit(self._left[indices], left_unit, self.dtype)
@@ -238,7 +238,7 @@ class FactoredEmbedding:
         return [directions(self._left[positions].double()), directions(right)]
 
     @cached_property
-    def _measured(self) -> tuple[tuple[float, float], tuple[torch.Tensor, ...]]:
+    def measured(self) -> tuple[tuple[float, float], tuple[torch.Tensor, ...]]:
         """Units and squared norms of the two factors, from one pass over them."""
         right_unit, right = measure_rows(self._right, self._names[1], self.dtype)
         if self._constant:

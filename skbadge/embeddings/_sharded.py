@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NoReturn, Protocol, TypeAlias
@@ -14,7 +15,14 @@ from skbadge.embeddings._rows import Rows
 from skbadge.embeddings._tensors import LARGEST_UNIT, as_tensor
 from skbadge.exceptions import InvalidInputError
 
-__all__ = ["ShardedEmbedding", "ShardedTable", "Shards", "from_numpy", "to_numpy"]
+__all__ = [
+    "ShardedEmbedding",
+    "ShardedTable",
+    "Shards",
+    "from_numpy",
+    "over",
+    "to_numpy",
+]
 
 # What lies on one machine, by name.
 _State: TypeAlias = Mapping[str, np.ndarray]
@@ -54,6 +62,25 @@ class Shards(Protocol):
         dict of int to object
             What each part answered.
         """
+        ...
+
+    def keep(
+        self, function: Callable[..., Any], calls: Mapping[int, tuple[Any, ...]]
+    ) -> dict[int, Any]:
+        """Call ``function(state, *arguments)``, and leave the answers where they are.
+
+        Nothing is waited for.
+
+        Returns
+        -------
+        dict of int to object
+            What stands for each answer: to be an argument of later calls on that part,
+            and kept no longer than this object.
+        """
+        ...
+
+    def send(self, value: Any) -> Any:
+        """Send a value once; return what stands for it as an argument of any call."""
         ...
 
 
@@ -175,7 +202,7 @@ class ShardedEmbedding:
         touched = np.unique(part_of).tolist()
         places = {part: np.flatnonzero(part_of == part) for part in touched}
         calls = {
-            part: (*self._factors, positions[where] - self._starts[part])
+            part: (*self._factors(part), positions[where] - self._starts[part])
             for part, where in places.items()
         }
         found = self.shards.run(_fetched, calls)
@@ -210,7 +237,7 @@ class ShardedEmbedding:
             low = max(start - self._starts[i], 0)
             high = min(stop - self._starts[i], length)
             if low < high:
-                calls[i] = (*self._factors, int(low), int(high), given)
+                calls[i] = (*self._factors(i), int(low), int(high), given)
         found = self.shards.run(_nearest, calls)
         parts = [found[i] for i in sorted(found)]
         return torch.from_numpy(np.concatenate([np.empty(0), *parts]))
@@ -230,12 +257,12 @@ class ShardedEmbedding:
 
     def in_units(self, units: tuple[float, float]) -> ShardedEmbedding:
         """Return the same embedding, its factors measured in other units."""
-        (left_unit, right_unit), norms = self._measured
+        (left_unit, right_unit), norms, kept = self._measured
         if units == self.units:
             return self
         twin = ShardedEmbedding(self._left, self._right, bias=bool(self._constant))
         norms = norms * (left_unit / units[0]) * (right_unit / units[1])
-        twin.__dict__["_measured"] = (units, norms)
+        twin.__dict__["_measured"] = (units, norms, kept)
         return twin
 
     def __getattr__(self, attribute: str) -> NoReturn:
@@ -243,28 +270,36 @@ class ShardedEmbedding:
             self._right._refuse(f", through {attribute}")
         raise AttributeError(attribute)
 
-    @property
-    def _factors(self) -> tuple[Any, ...]:
-        """What a part must know to speak of its rows as all others do."""
-        return (*self._tables, self._constant, self._measured[0])
+    def _factors(self, part: int) -> tuple[Any, ...]:
+        """Return what a part must know to speak of its rows as all others do."""
+        units, _, kept = self._measured
+        return (*self._tables, self._constant, units, kept[part])
 
     @cached_property
-    def _measured(self) -> tuple[tuple[float, float], torch.Tensor]:
-        """Units of the two factors, and all norms: one round trip to all parts."""
+    def _measured(self) -> tuple[tuple[float, float], torch.Tensor, dict[int, Any]]:
+        """Units of the two factors, all norms, and what the parts keep of measuring.
+
+        One round trip to all parts.
+        """
         # A part without rows has no tables.
         every = [i for i, length in enumerate(self.shards.lengths) if length]
         calls = dict.fromkeys(every, (*self._tables, self._constant))
-        found = self.shards.run(_measured, calls)
+        kept = self.shards.keep(_measures, calls)
+        found = self.shards.run(_norms, {i: (kept[i],) for i in every})
         # A unit grows with the longest row, so that of all rows is the largest.
         left_unit, right_unit = (max(found[i][0][k] for i in every) for k in range(2))
         norms = [
             found[i][1] * (found[i][0][0] / left_unit) * (found[i][0][1] / right_unit)
             for i in every
         ]
-        return (left_unit, right_unit), torch.from_numpy(np.concatenate(norms))
+        return (left_unit, right_unit), torch.from_numpy(np.concatenate(norms)), kept
 
 
 # --- what runs where the rows are: pure functions of a state ------------------------
+
+
+# Units of a part's two factors, and the squared norms of their rows in them.
+_Measures: TypeAlias = tuple[tuple[float, float], tuple[np.ndarray, np.ndarray]]
 
 
 def _factored(
@@ -275,36 +310,42 @@ def _factored(
     return FactoredEmbedding(first, second, constant, (left or "", right))
 
 
-def _measured(
+def _measures(
     state: _State, left: str | None, right: str, constant: float
-) -> tuple[Any, np.ndarray]:
-    part = _factored(state, left, right, constant)
-    return part.units, part.norms().numpy()
+) -> _Measures:
+    units, (left_sq, right_sq) = _factored(state, left, right, constant).measured
+    return units, (left_sq.numpy(), right_sq.numpy())
 
 
-def _fetched(
+def _norms(state: _State, measures: _Measures) -> tuple[Any, np.ndarray]:
+    units, (left_sq, right_sq) = measures
+    return units, np.sqrt(left_sq * right_sq)
+
+
+def _in_common(
     state: _State,
     left: str | None,
     right: str,
     constant: float,
     units: tuple[float, float],
-    positions: np.ndarray,
-) -> tuple[Any, ...]:
-    part = _factored(state, left, right, constant).in_units(units)
+    measures: _Measures,
+) -> FactoredEmbedding:
+    """Return a part in the units of all; it is not measured again."""
+    of_part, squares = measures
+    part = _factored(state, left, right, constant)
+    part.measured = (of_part, tuple(map(over, squares)))
+    return part.in_units(units)
+
+
+def _fetched(state: _State, *arguments: Any) -> tuple[Any, ...]:
+    *factors, positions = arguments
+    part = _in_common(state, *factors)
     return rows_to_numpy(part.rows(torch.from_numpy(positions)))
 
 
-def _nearest(
-    state: _State,
-    left: str | None,
-    right: str,
-    constant: float,
-    units: tuple[float, float],
-    low: int,
-    high: int,
-    centers: tuple[Any, ...],
-) -> np.ndarray:
-    part = _factored(state, left, right, constant).in_units(units)
+def _nearest(state: _State, *arguments: Any) -> np.ndarray:
+    *factors, low, high, centers = arguments
+    part = _in_common(state, *factors)
     return part.nearest_sq(slice(low, high), rows_from_numpy(centers)).numpy()
 
 
@@ -322,8 +363,7 @@ def to_numpy(tensor: torch.Tensor) -> np.ndarray:
 def from_numpy(array: np.ndarray) -> torch.Tensor:
     """Return what `to_numpy` was given, without a copy."""
     if array.dtype == _BFLOAT16:
-        bits = np.require(array.view(np.int16), requirements="W")
-        return torch.from_numpy(bits).view(torch.bfloat16)
+        return over(array.view(np.int16)).view(torch.bfloat16)
     return as_tensor(array, "table")
 
 
@@ -333,12 +373,17 @@ def rows_to_numpy(rows: Rows) -> tuple[Any, ...]:
     return (*(None if t is None else t.numpy() for t in tables), rows.constant)
 
 
+def over(array: np.ndarray) -> torch.Tensor:
+    """Return a tensor over an array without a copy; nobody may write to it."""
+    with warnings.catch_warnings():
+        # What came over a network is read-only, of which torch warns.
+        warnings.simplefilter("ignore")
+        return torch.from_numpy(array)
+
+
 def rows_from_numpy(arrays: tuple[Any, ...]) -> Rows:
     """Return the rows that `rows_to_numpy` was given."""
     *tables, constant = arrays
-    found: list[Any] = [
-        None if t is None else torch.from_numpy(np.require(t, requirements="W"))
-        for t in tables
-    ]
+    found: list[Any] = [None if table is None else over(table) for table in tables]
     left, right, left_sq, right_sq = found
     return Rows(left, right, constant, left_sq, right_sq)

@@ -12,6 +12,7 @@ from skbadge.embeddings._tensors import arithmetic_dtype, as_tensor
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection._information import (
     Information,
+    Metric,
     fisher_columns,
     fisher_mean,
     required_bytes,
@@ -19,13 +20,21 @@ from skbadge.selection._information import (
 from skbadge.utils._random import as_generator
 from skbadge.utils._validation import check_integer, check_n, check_option, check_real
 
-__all__ = ["bait_greedy"]
+__all__ = [
+    "FRESH",
+    "TIE",
+    "bait_greedy",
+    "best",
+    "check_memory",
+    "first_metric",
+    "take_back",
+]
 
 _FISHER = ("binary", "top", "full")
 # Gains within this part of the best are equal (by arithmetic): the seed decides.
-_TIE = {torch.float32: 1e-6, torch.float64: 1e-9}
+TIE = {torch.float32: 1e-6, torch.float64: 1e-9}
 # Picks after which everything is computed anew: rounding adds up over updates.
-_FRESH = 256
+FRESH = 256
 # Memory that the exact forms may take, beside what is there.
 _MOST_BYTES = 8 << 30
 
@@ -211,42 +220,78 @@ def _bait_greedy(
     gains : ndarray of shape (n,), dtype float64
         How far each lowered the trace when it was chosen.
     """
-    _check_memory(proba, features, fisher, n_top)
+    check_memory(len(features), proba.shape[1], features.shape[1], fisher, n_top)
     columns = fisher_columns(proba, fisher, n_top)
-    mean, n_labeled = fisher_mean(columns, features), 0
+    metric, scale = first_metric(
+        fisher_mean(columns, features),
+        len(features),
+        n,
+        labeled=labeled,
+        fisher=fisher,
+        n_top=n_top,
+        regularization=regularization,
+    )
+    scaled = columns * scale
+    many = min(len(features), math.ceil(oversample * n))
+    tie = TIE[arithmetic_dtype(features)]
+    forward = Information(scaled, features, metric)
+    chosen, gains = _add(forward, many, priority, tie)
+    rows = torch.from_numpy(chosen)
+    kept = take_back(scaled[rows], features[rows], metric, n, priority[chosen], tie)
+    return chosen[kept], gains[kept]
+
+
+def check_memory(
+    n_rows: int, n_classes: int, width: int, fisher: str, n_top: int | None
+) -> None:
+    """Refuse a form of information that would take too much."""
+    needed = required_bytes(n_rows, n_classes, width, fisher, n_top)
+    if needed > _MOST_BYTES:
+        raise InvalidInputError(
+            f'fisher="{fisher}" would take {needed / 2**30:.1f} GiB for '
+            f"{n_rows} rows, {n_classes} classes and {width} "
+            f"features; at most {_MOST_BYTES / 2**30:.0f} GiB are allowed. Take "
+            '"binary", or fewer rows, query(..., subsample=...).'
+        )
+
+
+def first_metric(
+    mean: torch.Tensor,
+    n_pool: int,
+    n: int,
+    *,
+    labeled: tuple[torch.Tensor, torch.Tensor] | None,
+    fisher: str,
+    n_top: int | None,
+    regularization: float,
+) -> tuple[Metric, float]:
+    """Return what is known before any row is chosen.
+
+    Parameters
+    ----------
+    mean : torch.Tensor of shape (K d, K d), dtype float64
+        Mean information of the pool.
+    n_pool, n : int
+        Rows of the pool, and to choose.
+    labeled, fisher, n_top, regularization
+        As in `_bait_greedy`.
+
+    Returns
+    -------
+    metric : Metric
+    scale : float
+        By which S of every row is multiplied, so that it adds its share of a mean.
+    """
+    n_labeled = 0
     start = torch.zeros_like(mean)
     if labeled is not None and len(labeled[1]):
         n_labeled = len(labeled[1])
         start = fisher_mean(fisher_columns(labeled[0], fisher, n_top), labeled[1])
-    total = len(features) + n_labeled
-    mean = (len(features) * mean + n_labeled * start) / total
+        start = start.to(mean.device)
+    mean = (n_pool * mean + n_labeled * start) / (n_pool + n_labeled)
     start = start * (n_labeled / (n_labeled + n))
     start.diagonal().add_(regularization)
-
-    scaled = columns / math.sqrt(n_labeled + n)
-    many = min(len(features), math.ceil(oversample * n))
-    tie = _TIE[arithmetic_dtype(features)]
-    forward = Information(scaled, features, start, mean)
-    chosen, gains = _add(forward, many, priority, tie)
-    if many > n:
-        rows = torch.from_numpy(chosen)
-        backward = Information(scaled[rows], features[rows], forward.matrix, mean)
-        kept = _take_back(backward, many - n, priority[chosen], tie)
-        chosen, gains = chosen[kept], gains[kept]
-    return chosen, gains
-
-
-def _check_memory(
-    proba: torch.Tensor, features: torch.Tensor, fisher: str, n_top: int | None
-) -> None:
-    needed = required_bytes(proba, features, fisher, n_top)
-    if needed > _MOST_BYTES:
-        raise InvalidInputError(
-            f'fisher="{fisher}" would take {needed / 2**30:.1f} GiB for '
-            f"{len(features)} rows, {proba.shape[1]} classes and {features.shape[1]} "
-            f"features; at most {_MOST_BYTES / 2**30:.0f} GiB are allowed. Take "
-            '"binary", or fewer rows.'
-        )
+    return Metric(start, mean), 1.0 / math.sqrt(n_labeled + n)
 
 
 def _add(
@@ -257,28 +302,38 @@ def _add(
     while len(indices) < count:
         gain = state.changes(1.0)
         gain[indices] = -np.inf
-        best = _best(gain, priority, tie)
-        indices.append(best)
-        gains.append(float(gain[best]))
-        state.update(best, 1.0, fresh=len(indices) % _FRESH == 0)
+        pick = best(gain, priority, tie)
+        indices.append(pick)
+        gains.append(float(gain[pick]))
+        state.update(pick, 1.0, fresh=len(indices) % FRESH == 0)
     return np.array(indices, dtype=np.intp), np.array(gains)
 
 
-def _take_back(
-    state: Information, count: int, priority: np.ndarray, tie: float
+def take_back(
+    columns: torch.Tensor,
+    features: torch.Tensor,
+    metric: Metric,
+    n: int,
+    priority: np.ndarray,
+    tie: float,
 ) -> np.ndarray:
-    """Return the positions that are kept, ascending."""
+    """Return which n of the rows chosen are kept, as ascending positions."""
+    if len(priority) == n:
+        return np.arange(n)
+    metric.start_over()
+    state = Information(columns, features, metric)
     gone: list[int] = []
-    while len(gone) < count:
+    while len(gone) < len(priority) - n:
         loss = state.changes(-1.0)
         loss[gone] = np.inf
         # The one chosen first among equals is taken back last.
-        gone.append(_best(-loss, -priority, tie))
-        state.update(gone[-1], -1.0, fresh=len(gone) % _FRESH == 0)
+        gone.append(best(-loss, -priority, tie))
+        state.update(gone[-1], -1.0, fresh=len(gone) % FRESH == 0)
     return np.delete(np.arange(len(priority)), gone)
 
 
-def _best(gain: np.ndarray, priority: np.ndarray, tie: float) -> int:
+def best(gain: np.ndarray, priority: np.ndarray, tie: float) -> int:
+    """Return the largest; among those within ``tie`` of it, the first by priority."""
     largest = gain.max()
     ties = np.flatnonzero(gain >= largest - tie * abs(largest))
     return int(ties[np.argmin(priority[ties])])

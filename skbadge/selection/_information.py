@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
 import numpy as np
 import torch
 
 from skbadge.embeddings._tensors import arithmetic_dtype, chunk_length
 from skbadge.exceptions import InvalidInputError
 
-__all__ = ["Information", "fisher_columns", "fisher_mean", "required_bytes"]
+__all__ = [
+    "Forms",
+    "Information",
+    "Metric",
+    "Step",
+    "fisher_columns",
+    "fisher_mean",
+    "follow_all",
+    "required_bytes",
+]
 
 
 def fisher_columns(proba: torch.Tensor, fisher: str, n_top: int | None) -> torch.Tensor:
@@ -50,14 +63,15 @@ def fisher_columns(proba: torch.Tensor, fisher: str, n_top: int | None) -> torch
 
 
 def required_bytes(
-    proba: torch.Tensor, features: torch.Tensor, fisher: str, n_top: int | None
+    n_rows: int, n_classes: int, width: int, fisher: str, n_top: int | None
 ) -> int:
     """Return the bytes that choosing by this information would take."""
-    n_classes = 1 if fisher == "binary" else proba.shape[1]
+    if fisher == "binary":
+        n_classes = 1
     some = min(n_top or 2, n_classes) if fisher == "top" else n_classes - 1
     r = max(1, some)
-    side = n_classes * features.shape[1]
-    return 8 * (len(features) * (2 * r * r + n_classes * r) + 6 * side * side)
+    side = n_classes * width
+    return 8 * (n_rows * (2 * r * r + n_classes * r) + 6 * side * side)
 
 
 def fisher_mean(columns: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
@@ -82,6 +96,164 @@ def fisher_mean(columns: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
     return found.reshape(n_classes * width, -1) / len(features)
 
 
+class Step(NamedTuple):
+    """What a change of M by one row means for all others.
+
+    Parameters
+    ----------
+    vectors : torch.Tensor of shape (d, K * 2 r), dtype float64
+        ``M^-1 V_c'`` and ``M^-1 F M^-1 V_c'``, to be multiplied with the features.
+    weight, twice : torch.Tensor of shape (r, r), dtype float64
+        How the products change Q and R.
+    """
+
+    vectors: torch.Tensor
+    weight: torch.Tensor
+    twice: torch.Tensor
+
+
+class Metric:
+    """The information M, with ``M^-1`` and ``M^-1 F M^-1``.
+
+    Parameters
+    ----------
+    matrix : torch.Tensor of shape (K d, K d), dtype float64
+        M; positive definite.
+    mean : torch.Tensor of shape (K d, K d), dtype float64
+        F.
+    """
+
+    def __init__(self, matrix: torch.Tensor, mean: torch.Tensor) -> None:
+        self.matrix = matrix.clone()
+        self._mean = mean
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Compute both anew from M: rounding adds up over changes."""
+        factor, failed = torch.linalg.cholesky_ex(self.matrix)
+        if int(failed) or not bool(factor.isfinite().all()):
+            raise _unusable()
+        self.inverse = torch.cholesky_inverse(factor)
+        self.middle = self.inverse @ self._mean @ self.inverse
+
+    def copy(self) -> Metric:
+        """Return one that changes by itself."""
+        twin = copy.copy(self)
+        twin.matrix, twin.inverse, twin.middle = (
+            m.clone() for m in (self.matrix, self.inverse, self.middle)
+        )
+        return twin
+
+    def change(self, columns: torch.Tensor, row: torch.Tensor, sign: float) -> Step:
+        """Add a row to M, or take it back.
+
+        Parameters
+        ----------
+        columns : torch.Tensor of shape (K, r), dtype float64
+            S of the row.
+        row : torch.Tensor of shape (d,)
+            Its features.
+        sign : {1.0, -1.0}
+            Whether it is added.
+
+        Returns
+        -------
+        Step
+            For `Forms` of other rows.
+        """
+        n_classes, r = columns.shape
+        vector = (columns[:, None, :] * row.double()[:, None]).reshape(-1, r)
+        self.matrix.addmm_(vector, vector.T, alpha=sign)
+        u, g = self.inverse @ vector, self.middle @ vector
+        eye = torch.eye(r, dtype=u.dtype, device=u.device)
+        w = torch.linalg.inv(sign * eye + vector.T @ u)
+        twice = w @ (vector.T @ g) @ w
+        uw = u @ w
+        mixed = uw @ g.T
+        self.middle += u @ twice @ u.T - mixed - mixed.T
+        self.inverse -= uw @ u.T
+        both = torch.cat([u, g], dim=1).reshape(n_classes, -1, 2 * r)
+        return Step(both.transpose(0, 1).reshape(-1, n_classes * 2 * r), w, twice)
+
+
+class Forms:
+    """Q and R of some rows: what each would add to the information.
+
+    Parameters
+    ----------
+    q, r : torch.Tensor of shape (n, r, r), dtype float64
+        Changed in place.
+    """
+
+    def __init__(self, q: torch.Tensor, r: torch.Tensor) -> None:
+        self.q, self.r = q, r
+
+    @classmethod
+    def of(
+        cls,
+        columns: torch.Tensor,
+        features: torch.Tensor,
+        inverse: torch.Tensor,
+        middle: torch.Tensor,
+    ) -> Forms:
+        """Compute them from the matrices of a `Metric`."""
+        return cls(*(_forms(columns, features, m) for m in (inverse, middle)))
+
+    def __getitem__(self, part: slice) -> Forms:
+        return Forms(self.q[part], self.r[part])
+
+    def changes(self, sign: float) -> torch.Tensor:
+        """Return how far each row would lower (1), or raise (-1), the trace."""
+        if self.q.shape[1] == 1:
+            found = (self.r / (1.0 + sign * self.q))[:, 0, 0]
+        else:
+            eye = torch.eye(self.q.shape[1], dtype=self.q.dtype, device=self.q.device)
+            solved = torch.linalg.solve(eye + sign * self.q, self.r)
+            found = solved.diagonal(dim1=1, dim2=2).sum(dim=1)
+        if not bool(found.isfinite().all()):
+            raise _unusable()
+        return found
+
+    def follow(self, columns: torch.Tensor, products: torch.Tensor, step: Step) -> None:
+        """Change them as M was changed.
+
+        Parameters
+        ----------
+        columns : torch.Tensor of shape (n, K, r), dtype float64
+        products : torch.Tensor of shape (n, K * 2 r), dtype float64
+            Of the features and ``step.vectors``.
+        step : Step
+        """
+        n_classes, r = columns.shape[1:]
+        a, c = _times(columns, products.reshape(-1, n_classes, 2 * r)).split(r, dim=2)
+        aw = _last(a, step.weight)
+        mixed = _outer(aw, c)
+        self.q -= _outer(aw, a)
+        self.r += _outer(_last(a, step.twice), a) - mixed - mixed.transpose(1, 2)
+
+
+def _forms(
+    columns: torch.Tensor, features: torch.Tensor, matrix: torch.Tensor
+) -> torch.Tensor:
+    """Return ``V_x matrix V_x'`` of every row, (n, r, r)."""
+    n, n_classes, r = columns.shape
+    width = features.shape[1]
+    dtype = arithmetic_dtype(features)
+    blocks = matrix.reshape(n_classes, width, n_classes, width).to(dtype)
+    found = matrix.new_empty(n, r, r)
+    step = chunk_length(width * n_classes)
+    for start in range(0, n, step):
+        part = slice(start, start + step)
+        rows, of_rows = features[part].to(dtype), columns[part]
+        between = matrix.new_empty(len(rows), n_classes, n_classes)
+        for i in range(n_classes):
+            for j in range(n_classes):
+                product = rows @ blocks[i, :, j]
+                between[:, i, j] = (product * rows).sum(dim=1)
+        found[part] = of_rows.transpose(1, 2) @ between @ of_rows
+    return found
+
+
 class Information:
     """What each row would add to the information M, by small matrices for each.
 
@@ -95,51 +267,16 @@ class Information:
         S of each row.
     features : torch.Tensor of shape (n, d)
         Input of the layer.
-    matrix : torch.Tensor of shape (K d, K d), dtype float64
-        M; positive definite.
-    mean : torch.Tensor of shape (K d, K d), dtype float64
-        F.
+    metric : Metric
+        M and F; changed with the rows that are added.
     """
 
     def __init__(
-        self,
-        columns: torch.Tensor,
-        features: torch.Tensor,
-        matrix: torch.Tensor,
-        mean: torch.Tensor,
+        self, columns: torch.Tensor, features: torch.Tensor, metric: Metric
     ) -> None:
-        self.matrix = matrix.clone()
-        self._columns, self._features, self._mean = columns, features, mean
-        self._dtype = arithmetic_dtype(features)
-        self._step = chunk_length(features.shape[1] * columns.shape[1])
-        self._start_over()
-
-    def _start_over(self) -> None:
-        """Compute everything from M: rounding adds up over updates."""
-        factor, failed = torch.linalg.cholesky_ex(self.matrix)
-        if int(failed) or not bool(factor.isfinite().all()):
-            raise _unusable()
-        inverse = torch.cholesky_inverse(factor)
-        self._inverse = inverse
-        self._middle = inverse @ self._mean @ inverse
-        self._q, self._r = (self._forms(m) for m in (inverse, self._middle))
-
-    def _forms(self, matrix: torch.Tensor) -> torch.Tensor:
-        """Return ``V_x matrix V_x'`` of every row, (n, r, r)."""
-        n, n_classes, r = self._columns.shape
-        width = self._features.shape[1]
-        blocks = matrix.reshape(n_classes, width, n_classes, width).to(self._dtype)
-        found = matrix.new_empty(n, r, r)
-        for start in range(0, n, self._step):
-            part = slice(start, start + self._step)
-            rows, columns = self._features[part].to(self._dtype), self._columns[part]
-            between = matrix.new_empty(len(rows), n_classes, n_classes)
-            for i in range(n_classes):
-                for j in range(n_classes):
-                    product = rows @ blocks[i, :, j]
-                    between[:, i, j] = (product * rows).sum(dim=1)
-            found[part] = columns.transpose(1, 2) @ between @ columns
-        return found
+        self.metric = metric
+        self._columns, self._features = columns, features
+        self._forms = Forms.of(columns, features, metric.inverse, metric.middle)
 
     def changes(self, sign: float) -> np.ndarray:
         """Return how far each row would lower (1), or raise (-1), the trace.
@@ -153,17 +290,7 @@ class Information:
         -------
         ndarray of shape (n,), dtype float64
         """
-        if self._q.shape[1] == 1:
-            found = (self._r / (1.0 + sign * self._q))[:, 0, 0]
-        else:
-            eye = torch.eye(
-                self._q.shape[1], dtype=self._q.dtype, device=self._q.device
-            )
-            solved = torch.linalg.solve(eye + sign * self._q, self._r)
-            found = solved.diagonal(dim1=1, dim2=2).sum(dim=1)
-        if not bool(found.isfinite().all()):
-            raise _unusable()
-        return found.cpu().numpy()
+        return self._forms.changes(sign).cpu().numpy()
 
     def update(self, index: int, sign: float, *, fresh: bool) -> None:
         """Add a row to M, or take it back.
@@ -177,32 +304,55 @@ class Information:
         fresh : bool
             Whether to compute everything anew.
         """
-        n, n_classes, r = self._columns.shape
-        row = self._features[index].double()
-        vector = (self._columns[index][:, None, :] * row[:, None]).reshape(-1, r)
-        self.matrix.addmm_(vector, vector.T, alpha=sign)
+        step = self.metric.change(self._columns[index], self._features[index], sign)
         if fresh:
-            self._start_over()
-            return
-        u, g = self._inverse @ vector, self._middle @ vector
-        eye = torch.eye(r, dtype=u.dtype, device=u.device)
-        w = torch.linalg.inv(sign * eye + vector.T @ u)
-        twice = w @ (vector.T @ g) @ w
-        both = torch.cat([u, g], dim=1).reshape(n_classes, -1, 2 * r)
-        both = both.transpose(0, 1).reshape(-1, n_classes * 2 * r).to(self._dtype)
-        for start in range(0, n, self._step):
-            part = slice(start, start + self._step)
-            products = (self._features[part].to(self._dtype) @ both).double()
-            products = products.reshape(-1, n_classes, 2 * r)
-            a, c = _times(self._columns[part], products).split(r, dim=2)
-            aw = _last(a, w)
-            mixed = _outer(aw, c)
-            self._q[part] -= _outer(aw, a)
-            self._r[part] += _outer(_last(a, twice), a) - mixed - mixed.transpose(1, 2)
-        uw = u @ w
-        mixed = uw @ g.T
-        self._middle += u @ twice @ u.T - mixed - mixed.T
-        self._inverse -= uw @ u.T
+            self.metric.start_over()
+            self._forms = Forms.of(
+                self._columns,
+                self._features,
+                self.metric.inverse,
+                self.metric.middle,
+            )
+        else:
+            follow_all(self._forms, self._columns, self._features, [step])
+
+
+def follow_all(
+    forms: Forms,
+    columns: torch.Tensor,
+    features: torch.Tensor,
+    steps: Sequence[Step],
+    after: Callable[[int, slice, Forms], None] | None = None,
+) -> None:
+    """Change the forms of all rows as M was changed, a chunk of rows at a time.
+
+    Parameters
+    ----------
+    forms : Forms
+        Of the rows.
+    columns, features : torch.Tensor
+        Of the rows.
+    steps : sequence of Step
+        In their order; the features are read once for all of them.
+    after : callable or None, default=None
+        Called after each step, for each chunk, with the number of the step, the chunk
+        and its forms.
+    """
+    if not steps:
+        return
+    dtype = arithmetic_dtype(features)
+    vectors = torch.cat([step.vectors for step in steps], dim=1).to(dtype)
+    length = chunk_length(features.shape[1] * columns.shape[1])
+    for start in range(0, len(features), length):
+        part = slice(start, start + length)
+        products = (features[part].to(dtype) @ vectors).double()
+        chunk = forms[part]
+        for i, (step, of_step) in enumerate(
+            zip(steps, products.chunk(len(steps), dim=1), strict=True)
+        ):
+            chunk.follow(columns[part], of_step, step)
+            if after is not None:
+                after(i, part, chunk)
 
 
 def _unusable() -> InvalidInputError:

@@ -15,6 +15,12 @@ class LocalShards:
 
     def run(self, function, calls):
         self.rounds += 1
+        return self.keep(function, calls)
+
+    def send(self, value):
+        return copy.deepcopy(value)
+
+    def keep(self, function, calls):
         found = {}
         for part, arguments in calls.items():
             state = copy.deepcopy(self.states[part])

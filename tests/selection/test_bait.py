@@ -8,7 +8,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection import _bait as module
 from skbadge.selection import bait_greedy
-from skbadge.selection._information import Information, fisher_columns, fisher_mean
+from skbadge.selection._information import (
+    Information,
+    Metric,
+    fisher_columns,
+    fisher_mean,
+)
 from tests._oracles import bait_direct, information_vectors
 
 FORMS = [("binary", None), ("top", 2), ("top", 3), ("full", None)]
@@ -28,7 +33,7 @@ def pool(n, n_classes, width, seed=0):
 def test_picks_are_those_of_the_direct_form(
     fisher, n_top, n_labeled, oversample, regularization, monkeypatch
 ):
-    monkeypatch.setattr(module, "_FRESH", 4)
+    monkeypatch.setattr(module, "FRESH", 4)
     proba, features = pool(45 + n_labeled, 4, 5, seed=n_labeled)
     vectors = information_vectors(proba, features, fisher, n_top)
     numbers = {"oversample": oversample, "regularization": regularization}
@@ -77,7 +82,7 @@ def test_updates_keep_to_what_is_computed_anew(fisher, n_top):
     table = torch.from_numpy(features)
     mean = fisher_mean(columns, table)
     states = [
-        Information(columns, table, torch.eye(len(mean)).double(), mean)
+        Information(columns, table, Metric(torch.eye(len(mean)).double(), mean))
         for _ in range(2)
     ]
     for index, sign in [(3, 1.0), (7, 1.0), (7, -1.0), (20, 1.0), (3, -1.0)]:
