@@ -23,6 +23,7 @@ from skbadge import (
 from skbadge.exceptions import InvalidInputError
 from skbadge.plotting import StrategyStyle, strategy_styles
 from skbadge.strategies import (
+    BAIT,
     BALD,
     CLUE,
     DIRECT,
@@ -33,11 +34,13 @@ from skbadge.strategies import (
     ContrastiveAL,
     DropQuery,
     KMeansSampling,
+    MaxHerding,
     ProbCover,
     QueryStrategy,
     Refine,
     StochasticTopK,
     TypiClust,
+    UHerding,
 )
 
 __all__ = [
@@ -78,6 +81,8 @@ class Method:
     style: StrategyStyle
 
 
+# Rows of the pool that are to be covered: all of them would take minutes a query.
+_TARGETS = 2_000
 # A method more is a line more; its style comes from skbadge.plotting, which has one
 # for any name.
 _FACTORIES = {
@@ -91,6 +96,9 @@ _FACTORIES = {
     "entropy": lambda **_: EntropySampling(),
     "rand": lambda **_: RandomSampling(),
     "badge-kdpp": lambda **_: BADGE(sampler="k-dpp"),
+    "bait": lambda **_: BAIT(),
+    "uherding": lambda **_: UHerding(n_targets=_TARGETS),
+    "maxherding": lambda **_: MaxHerding(n_targets=_TARGETS),
     "typiclust": lambda **_: TypiClust(),
     "kmeans": lambda **_: KMeansSampling(),
     "power-marg": lambda **_: StochasticTopK(MarginSampling()),
@@ -105,7 +113,10 @@ _FACTORIES = {
     "cluster-marg": lambda **_: ClusterMargin(),
     "direct": lambda **_: DIRECT(),
     "badge-balanced": lambda **_: ClassQuota(BADGE()),
-    "refine": lambda **_: Refine([MarginSampling(), TypiClust(), CoreSet(), BADGE()]),
+    "refine": lambda **_: Refine(
+        [MarginSampling(), TypiClust(), CoreSet(), BADGE()],
+        final=UHerding(n_targets=_TARGETS),
+    ),
 }
 METHODS = {
     name: Method(name, make, strategy_styles(_FACTORIES)[name])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from scipy.io import loadmat
 
 from skbadge.datasets._arrays_only import read_plain_pickle
+from skbadge.datasets._registry import DATASETS
 from skbadge.exceptions import DataUnavailableError, InvalidInputError
 
 __all__ = ["find_original", "read_original"]
@@ -58,6 +60,9 @@ def find_original(name, folder):
         raise InvalidInputError(
             f"data_dir must be a folder that is there. Got {str(folder)!r} instead."
         )
+    if name in DATASETS and DATASETS[name].file:
+        path = folder / DATASETS[name].file
+        return [path] if path.is_file() else None
     for place in _PLACES.get(name, ()):
         files = _files(name, folder / place)
         if files is not None:
@@ -92,7 +97,7 @@ def read_original(info, files):
     Returns
     -------
     X : ndarray of shape (n_rows, n_features), uint8
-        Pixels channel by channel.
+        Pixels channel by channel; float32 for features.
     y : ndarray of shape (n_rows,), int64
 
     Raises
@@ -100,7 +105,9 @@ def read_original(info, files):
     DataUnavailableError
         If a file is not what its name says.
     """
-    if info.name == "svhn":
+    if info.file:
+        parts = _read_npz(files[0])
+    elif info.name == "svhn":
         parts = [_read_mat(path) for path in files]
     elif info.name == "cifar10":
         read = _read_bin if files[0].suffix == ".bin" else _read_batch
@@ -115,7 +122,7 @@ def read_original(info, files):
     if X.shape != (info.n_rows, info.n_features) or len(y) != len(X):
         raise DataUnavailableError(
             f"The files of {info.name} in {files[0].parent} must hold {info.n_rows} "
-            f"rows of {info.n_features} pixels. Got shape {X.shape} and {len(y)} "
+            f"rows of {info.n_features} values. Got shape {X.shape} and {len(y)} "
             "labels: they are incomplete or others."
         )
     return X, y
@@ -128,6 +135,20 @@ def _read_batch(path):
     except (KeyError, TypeError, ValueError) as error:
         raise DataUnavailableError(
             f"{path} must hold 'data' and 'labels'. Got another file: {error}."
+        ) from error
+
+
+def _read_npz(path):
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return [
+                (archive[f"X{part}"].astype(np.float32), archive[f"y{part}"])
+                for part in ("", "_test")
+            ]
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise DataUnavailableError(
+            f"{path} must hold the arrays X, y, X_test and y_test. It cannot be read: "
+            f"{error}."
         ) from error
 
 

@@ -115,7 +115,8 @@ def load_dataset(
         A folder with the files that the makers of a set publish, as torchvision lays
         them out or all in one place: CIFAR-10's batches (python or binary), SVHN's
         ``train_32x32.mat`` and ``test_32x32.mat``, the idx files of MNIST and
-        Fashion-MNIST, packed or not. Sets that are not there are had as without it.
+        Fashion-MNIST, packed or not; and the file of ``fashion_mnist_features``, which
+        can be had no other way. Sets that are not there are had as without it.
 
     Returns
     -------
@@ -209,7 +210,8 @@ def datasets_table(*, data_home=None, data_dir=None):
     pandas.DataFrame
         Indexed by name. The column ``availability`` says "offline" (generated here, or
         part of a package), "installed" (Debian's files are there), "files" (in
-        ``data_dir``), "downloaded" (a copy is kept) or "network".
+        ``data_dir``), "downloaded" (a copy is kept), "network", or "script" (made by
+        the script that the column "source" names, and read from ``data_dir``).
 
     Examples
     --------
@@ -262,6 +264,8 @@ def _availability(info, data_home, data_dir):
         return "files"
     if info.name == "fashion_mnist" and has_fashion_mnist():
         return "installed"
+    if info.file:
+        return "script"
     held = copy_path(info.openml_id, data_home).exists()
     return "downloaded" if held else "network"
 
@@ -276,6 +280,16 @@ def _read(info, data_home, data_dir=None):
         check_test_part(info, y, f"the files in {files[0].parent}")
     elif info.name == "fashion_mnist" and has_fashion_mnist():
         X, y = load_fashion_mnist(return_X_y=True)
+    elif info.file:
+        raise DataUnavailableError(
+            f"{info.name} must be had from the file {info.file} in data_dir. "
+            + (
+                "Got no data_dir"
+                if data_dir is None
+                else f"There is none in {data_dir}"
+            )
+            + f": make it once ({info.source})."
+        )
     else:
         X, y = fetch_openml_task(info.openml_id, data_home=data_home, return_X_y=True)
     return X, y, _checksum(X, y)

@@ -56,6 +56,9 @@ class DatasetInfo:
         Terms of use, as its publishers state them.
     source : str
         Where it comes from.
+    file : str
+        Name of the file in ``data_dir`` that holds it, where that is the only way to
+        have it; empty otherwise.
     """
 
     name: str
@@ -76,6 +79,7 @@ class DatasetInfo:
     offline: bool
     license: str
     source: str
+    file: str = ""
 
     @property
     def n_features(self):
@@ -219,6 +223,24 @@ _INFOS = (
         license="MIT",
         source="Debian's dataset-fashion-mnist or OpenML 40996; Xiao et al., 2017",
         **_PICTURES,
+    ),
+    DatasetInfo(
+        name="fashion_mnist_features",
+        title="articles of clothing, as features of a frozen encoder",
+        openml_id=None,
+        n_rows=70_000,
+        shape=(128,),
+        n_classes=10,
+        kind="tabular",
+        split="standard",
+        n_test=10_000,
+        test_counts=(1000,) * 10,
+        batch_size=64,
+        offline=False,
+        license="MIT; features by EfficientNet-Lite0, Apache-2.0",
+        source="benchmarks/encode_fashion_mnist.py: the 128 leading principal "
+        "components of 1,280 features",
+        file="fashion_mnist_features.npz",
     ),
     DatasetInfo(
         name="svhn",

@@ -1,9 +1,10 @@
 """One color, marker and line for each strategy, the same in every picture.
 
-The colors are those of Okabe and Ito, which people with the common color vision
-deficiencies tell apart; its yellow and black are left out, as one cannot be seen on
-white and the other on black. Markers and line styles differ as well, for print in
-black and white.
+The colors of the paper's strategies are those of Okabe and Ito, which people with the
+common color vision deficiencies tell apart; its yellow and black are left out, as one
+cannot be seen on white and the other on black. Markers and line styles differ as well,
+for print in black and white. Further strategies share six more colors: color, marker
+and line together tell them apart.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class StrategyStyle:
 _DASHED, _DOTTED = (0, (5, 2)), (0, (1, 1.2))
 _DASH_DOTTED, _LONG = (0, (6, 1.5, 1.5, 1.5)), (0, (9, 2))
 
-_STYLES = {
+_PAPERS = {
     "badge": StrategyStyle("BADGE", "#D55E00", "o", "-", emphasis=True),
     "badge-kdpp": StrategyStyle("k-DPP", "#A05A2C", "X", _DASHED),
     "albl": StrategyStyle("ALBL", "#E69F00", "D", _DASH_DOTTED),
@@ -78,6 +79,36 @@ _OTHERS = (
     ("#A88F5B", "h"),
     ("#6B7FD7", "d"),
 )
+_LINES = ("-", _DASHED, _DOTTED)
+# Further strategies of the experiments: colors and markers of others, line by line.
+_FURTHER = {
+    "bait": "BAIT",
+    "uherding": "UHerding",
+    "maxherding": "MaxHerding",
+    "typiclust": "TypiClust",
+    "kmeans": "k-means",
+    "dropquery": "DropQuery",
+    "power-marg": "PowerMargin",
+    "bald": "BALD",
+    "power-bald": "PowerBALD",
+    "contrastive": "ContrastiveAL",
+    "probcover": "ProbCover",
+    "alphamix": "AlphaMix",
+    "clue": "CLUE",
+    "falcun": "FALCUN",
+    "cluster-marg": "ClusterMargin",
+    "direct": "DIRECT",
+    "badge-balanced": "BADGE, balanced",
+    "refine": "Refine",
+}
+_STYLES = _PAPERS | {
+    name: StrategyStyle(
+        label,
+        *_OTHERS[i % len(_OTHERS)],
+        _LINES[i // len(_OTHERS) % len(_LINES)],
+    )
+    for i, (name, label) in enumerate(_FURTHER.items())
+}
 
 
 def strategy_styles(names):
@@ -87,8 +118,9 @@ def strategy_styles(names):
     ----------
     names : iterable of str
         Names of the experiments (``badge``, ``badge-kdpp``, ``albl``, ``coreset``,
-        ``conf``, ``marg``, ``entropy``, ``rand``), of the strategy classes, or any
-        others: these share a second list of styles, in the order in which they come.
+        ``conf``, ``marg``, ``entropy``, ``rand``, ``bait``, ``uherding`` and so on), of
+        the strategy classes, or any others: these share a second list of styles, in the
+        order in which they come.
 
     Returns
     -------
@@ -110,8 +142,10 @@ def strategy_styles(names):
         elif _ALIASES.get(key, key) in _STYLES:
             styles[name] = replace(_STYLES[_ALIASES.get(key, key)], label=name)
         elif name not in styles:
-            color, marker = _OTHERS[n_others % len(_OTHERS)]
-            linestyle = ("-", _DASHED, _DOTTED)[n_others // len(_OTHERS) % 3]
+            # The next marker, which no strategy above has in this color.
+            color, _ = _OTHERS[n_others % len(_OTHERS)]
+            marker = _OTHERS[(n_others + 1) % len(_OTHERS)][1]
+            linestyle = _LINES[n_others // len(_OTHERS) % len(_LINES)]
             # Of a reference such as mymodule:MyStrategy the module says little.
             label = name.rpartition(":")[2] if name.count(":") == 1 else name
             styles[name] = StrategyStyle(label or name, color, marker, linestyle)

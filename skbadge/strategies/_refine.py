@@ -11,8 +11,8 @@ import numpy as np
 
 from skbadge._contracts import Needs, Outputs, Selection, Traits
 from skbadge.exceptions import InvalidInputError
-from skbadge.strategies._badge import BADGE
 from skbadge.strategies._base import QueryStrategy
+from skbadge.strategies._uherding import UHerding
 from skbadge.utils._validation import check_integer, check_real
 
 __all__ = ["Refine"]
@@ -30,7 +30,7 @@ class Refine(QueryStrategy):
     strategies : list of QueryStrategy
         What asks for the batches, in turn.
     final : QueryStrategy or None, default=None
-        What chooses from the rows that are left; None means ``BADGE()``.
+        What chooses from the rows that are left; None means ``UHerding()``.
     n_rounds : int, default=5
         How often the pool is narrowed down.
     n_batches : int, default=100
@@ -49,11 +49,11 @@ class Refine(QueryStrategy):
     Notes
     -----
     After [1]_: a part is drawn anew for each batch and is at least as large as the
-    batch; the rows of all batches of a round are the pool of the next. One pass over
-    the pool serves all strategies. A batch is made for its size: smaller batches are
-    not its beginning. Scores are those of ``final``. Cost: ``n_rounds`` times
-    ``n_batches`` selections from parts whose outputs are copied, then one from the rows
-    left.
+    batch; the rows of all batches of a round are the pool of the next, and UHerding has
+    the last word. One pass over the pool serves all strategies. A batch is made for its
+    size: smaller batches are not its beginning. Scores are those of ``final``. Cost:
+    ``n_rounds`` times ``n_batches`` selections from parts whose outputs are copied,
+    then one from the rows left.
 
     References
     ----------
@@ -147,7 +147,7 @@ class Refine(QueryStrategy):
         return rows[found.indices].astype(np.intp), found.scores
 
     def _last(self) -> QueryStrategy:
-        return BADGE() if self.final is None else self.final
+        return UHerding() if self.final is None else self.final
 
     def _all(self) -> list[QueryStrategy]:
         return [*self.strategies, self._last()]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from skbadge.datasets import DATASETS, _folders
+from skbadge.datasets import DATASETS, _folders, datasets_table, load_dataset
 from skbadge.datasets._arrays_only import read_plain_pickle
 from skbadge.datasets._folders import find_original, read_original
 from skbadge.datasets._openml import check_test_part
@@ -182,3 +182,25 @@ def test_the_test_part_is_proved_by_its_class_counts(name):
     check_test_part(info, np.concatenate([pool, (test + 1) % 10]), "here")
     with pytest.raises(DataUnavailableError, match="must be its test part"):
         check_test_part(info, np.concatenate([test, pool]), "here")
+
+
+def test_features_that_a_script_wrote(tmp_path, rng):
+    name = "fashion_mnist_features"
+    with pytest.raises(DataUnavailableError, match="Got no data_dir: make it once"):
+        load_dataset(name)
+    with pytest.raises(DataUnavailableError, match="There is none in"):
+        load_dataset(name, data_dir=tmp_path)
+    assert find_original(name, tmp_path) is None
+    X, y = rng.normal(size=(2 * N, 128)).astype("f2"), np.arange(2 * N) % 10
+    path = tmp_path / DATASETS[name].file
+    np.savez(path, X=X[:N], y=y[:N], X_test=X[N:], y_test=y[N:])
+    table = datasets_table(data_dir=tmp_path)
+    assert table.loc[name, "availability"] == "files"
+    found, labels = read_original(small(name, 2 * N), find_original(name, tmp_path))
+    np.testing.assert_array_equal(found, X.astype("f4"))
+    np.testing.assert_array_equal(labels, y)
+    with pytest.raises(DataUnavailableError, match="must hold 70000 rows of 128"):
+        load_dataset(name, data_dir=tmp_path)
+    np.savez(path, X=X)
+    with pytest.raises(DataUnavailableError, match="must hold the arrays X, y, X_test"):
+        load_dataset(name, data_dir=tmp_path)

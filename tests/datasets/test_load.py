@@ -211,6 +211,7 @@ def test_table_lists_every_set_and_what_is_there(tmp_path):
     offline = table.index[table["availability"] == "offline"].tolist()
     assert offline == ["digits", "poker_hands", "random_rbf", "kropt"]
     assert table.loc["letter", "availability"] == "network"
+    assert table.loc["fashion_mnist_features", "availability"] == "script"
     X, y = np.zeros((3, 2)), np.zeros(3, dtype=np.int64)
     keep_copy(tmp_path, "letter", X, y)
     table = datasets_table(data_home=tmp_path)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from skbadge.exceptions import InvalidInputError
-from skbadge.modules import MLP, ResNet18
+from skbadge.modules import MLP, ConvNet, LinearHead, ResNet18
 
 
 def n_parameters(module):
@@ -109,3 +109,34 @@ def test_sizes_are_checked():
     )
     with pytest.raises(InvalidInputError, match=r"^width must be an int"):
         ResNet18(width=1.5)
+
+
+def test_linear_head_is_one_product():
+    module = LinearHead(6, 3)
+    X = torch.randn(4, 2, 3, generator=torch.Generator().manual_seed(0))
+    expected = X.reshape(4, 6) @ module.output.weight.T + module.output.bias
+    torch.testing.assert_close(module(X), expected)
+    assert n_parameters(module) == 7 * 3
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 8, 8)])
+def test_convnet_computes_its_layers(shape):
+    torch.manual_seed(0)
+    module = ConvNet(5, n_channels=shape[0], width=4)
+    X = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+    maps = X
+    for layer in (module.first, module.second):
+        maps = nn.functional.conv2d(
+            maps, layer.weight, layer.bias, stride=2, padding=1
+        ).clamp(0)
+    parts = nn.functional.adaptive_avg_pool2d(maps, 4).reshape(2, 8 * 16)
+    hidden = (parts @ module.hidden.weight.T + module.hidden.bias).clamp(0)
+    expected = hidden @ module.output.weight.T + module.output.bias
+    torch.testing.assert_close(module(X), expected)
+    assert module.output.in_features == 32
+
+
+@pytest.mark.parametrize("make", [LinearHead, ConvNet])
+def test_small_networks_check_their_sizes(make):
+    with pytest.raises(InvalidInputError, match="n_classes must be an int of at least"):
+        make(n_classes=0, **({"n_features": 3} if make is LinearHead else {}))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
+from skbadge.benchmarks import STRATEGIES
 from skbadge.plotting import strategy_styles
 
 NAMES = ["badge", "badge-kdpp", "albl", "coreset", "conf", "marg", "entropy", "rand"]
@@ -103,6 +104,15 @@ def test_class_names_look_like_their_strategies():
     assert styles["MarginSampling"].label == "MarginSampling"
 
 
-def test_many_unknown_strategies_still_differ():
-    styles = strategy_styles([f"mine {i}" for i in range(18)]).values()
-    assert len({(s.color, s.marker, str(s.linestyle)) for s in styles}) == 18
+def test_many_strategies_still_differ():
+    names = [*STRATEGIES, *(f"mine {i}" for i in range(18))]
+    styles = strategy_styles(names).values()
+    assert len({(s.color, s.marker, str(s.linestyle)) for s in styles}) == len(names)
+    assert len({s.label for s in styles}) == len(names)
+
+
+def test_every_strategy_of_the_experiments_has_a_look_of_its_own():
+    together = strategy_styles(STRATEGIES)
+    for name in STRATEGIES:
+        assert strategy_styles([name])[name] == together[name]
+    assert strategy_styles(["UHerding"])["UHerding"] == together["uherding"]

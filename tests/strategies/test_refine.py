@@ -12,6 +12,7 @@ from skbadge import (
     MarginSampling,
     RandomSampling,
     Refine,
+    UHerding,
 )
 from skbadge.exceptions import InvalidInputError
 from skbadge.strategies import Needs, Outputs, QueryStrategy, Selection, Traits
@@ -98,6 +99,23 @@ def test_one_pass_over_the_pool_serves_all():
     # The labelled rows too, for CoreSet.
     assert sum(rows_seen) == alone + 20
     assert learner.last_selection_.scores.shape == (3,)
+
+
+def test_uherding_has_the_last_word_unless_told_otherwise():
+    strategy = Refine([MarginSampling()])
+    assert strategy.needs == MarginSampling().needs | UHerding().needs
+    outputs = Outputs.of(
+        features=torch.randn(60, 3, generator=torch.Generator().manual_seed(0)),
+        proba=torch.full((60, 2), 0.5),
+        labeled=Outputs.of(features=[[1.0, 0.0, 0.0]], y=[0]),
+    )
+    told = Refine([MarginSampling()], final=UHerding(), n_rounds=1, n_batches=3)
+    told.first_subset = 20
+    untold = Refine([MarginSampling()], n_rounds=1, n_batches=3, first_subset=20)
+    expected = told.select(outputs, 5, random_state=1)
+    found = untold.select(outputs, 5, random_state=1)
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_array_equal(found.scores, expected.scores)
 
 
 def test_needs_and_traits():

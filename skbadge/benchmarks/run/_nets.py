@@ -1,4 +1,4 @@
-"""The paper's nets with the paper's settings."""
+"""The paper's nets with the paper's settings, and small ones for studies."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from skbadge.exceptions import InvalidInputError
 from skbadge.modules import (
     MLP,
     ClampGradients,
+    ConvNet,
+    LinearHead,
     ResNet18,
     StopAtTrainAccuracy,
     lean_settings,
 )
 from skbadge.utils._validation import check_integer, check_option, check_real
 
-__all__ = ["make_paper_net"]
+__all__ = ["MODELS", "PICTURE_MODELS", "make_paper_net"]
 
-_MODELS = ("mlp", "resnet")
+MODELS = ("mlp", "resnet", "linear", "convnet")
+#: Those that read pictures, and no other rows.
+PICTURE_MODELS = ("resnet", "convnet")
 _LEARNING_RATES = {"image": 1e-3, "tabular": 1e-4}
 _HIDDEN_UNITS = {"image": 256, "tabular": 1024}
 
@@ -51,8 +55,10 @@ def make_paper_net(
         A name in :data:`skbadge.datasets.DATASETS`, or any object with the attributes
         ``shape`` (of a row), ``n_classes``, ``kind`` ("image" or "tabular") and
         ``batch_size`` (the mini-batch).
-    model : {"mlp", "resnet"}, default="mlp"
-        `~skbadge.modules.MLP`, or `~skbadge.modules.ResNet18` for pictures.
+    model : {"mlp", "resnet", "linear", "convnet"}, default="mlp"
+        `~skbadge.modules.MLP`, or `~skbadge.modules.ResNet18` for pictures. The other
+        two are no nets of the paper: `~skbadge.modules.LinearHead` for features of a
+        frozen encoder, and the small `~skbadge.modules.ConvNet`.
     device : str, default="cpu"
         Where torch computes.
     lr : float or None, default=None
@@ -72,7 +78,8 @@ def make_paper_net(
         Hidden units of "mlp". None for the public code's: 256 on images, 1024 on
         tables.
     width : int, default=64
-        Channels of the first stage of "resnet". 16 is the public code's.
+        Channels of the first stage of "resnet", where 16 is the public code's, and of
+        the first convolution of "convnet".
     clamp_gradients : bool, default=False
         Whether every element of a gradient is limited to [-0.1, 0.1], as in the public
         code, of which the paper says nothing.
@@ -87,7 +94,7 @@ def make_paper_net(
     Raises
     ------
     InvalidInputError
-        If a value cannot be used, or "resnet" is asked for rows that are no pictures.
+        If a value cannot be used, or a net for pictures is asked for other rows.
 
     Notes
     -----
@@ -111,7 +118,7 @@ def make_paper_net(
     (1024, 0.0001, 128)
     """
     info = get_dataset_info(dataset) if isinstance(dataset, str) else dataset
-    check_option(model, "model", _MODELS)
+    check_option(model, "model", MODELS)
     check_option(info.kind, "kind", tuple(_LEARNING_RATES))
     check_integer(max_epochs, "max_epochs", low=1)
     check_option(stop, "stop", ("exceeds", "reaches"))
@@ -149,6 +156,12 @@ def make_paper_net(
 
 def _module_settings(info, model, n_hidden, width):
     """Return the module and its arguments as skorch takes them."""
+    if model == "linear":
+        return {
+            "module": LinearHead,
+            "module__n_features": math.prod(info.shape),
+            "module__n_classes": info.n_classes,
+        }
     if model == "mlp":
         n_hidden = _HIDDEN_UNITS[info.kind] if n_hidden is None else n_hidden
         return {
@@ -159,11 +172,11 @@ def _module_settings(info, model, n_hidden, width):
         }
     if len(info.shape) != 3:
         raise InvalidInputError(
-            'model="resnet" must have rows of shape (channels, height, width). Got '
+            f'model="{model}" must have rows of shape (channels, height, width). Got '
             f'rows of shape {tuple(info.shape)} instead: use model="mlp".'
         )
     return {
-        "module": ResNet18,
+        "module": {"resnet": ResNet18, "convnet": ConvNet}[model],
         "module__n_classes": info.n_classes,
         "module__n_channels": info.shape[0],
         "module__width": check_integer(width, "width", low=1),

@@ -16,13 +16,13 @@ from skbadge.benchmarks._methods import (
     reference_to,
 )
 from skbadge.benchmarks.run._json import SCHEMA, canonical, digest
+from skbadge.benchmarks.run._nets import MODELS
 from skbadge.benchmarks.run._store import KEY
 from skbadge.exceptions import InvalidInputError
 from skbadge.utils._validation import check_integer, check_option, check_real
 
 __all__ = ["MODELS", "PUBLISHED_CODE", "Cell", "from_settings", "make_cells"]
 
-MODELS = ("mlp", "resnet")
 #: Attributes of a cell that follow the paper's public code where its text differs.
 PUBLISHED_CODE = {
     "first": "max-norm",
@@ -58,9 +58,10 @@ class Cell:
     dataset : str
         Name in ``skbadge.datasets.DATASETS``, or what a file of one's own is called.
     model : str
-        The network, "mlp" or "resnet"; or ``"mymodule:make_learner"``, a function
-        without arguments that returns a classifier (a skorch net, or a pipeline that
-        ends in one) or an `ActiveLearner`, whose strategy is replaced.
+        The network, "mlp", "resnet", "linear" or "convnet" (see `make_paper_net`); or
+        ``"mymodule:make_learner"``, a function without arguments that returns a
+        classifier (a skorch net, or a pipeline that ends in one) or an `ActiveLearner`,
+        whose strategy is replaced.
     batch_size : int
         Labels bought in each round (B).
     strategy : str

@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from skbadge.benchmarks.run._files import read_file
+from skbadge.benchmarks.run._nets import PICTURE_MODELS
 from skbadge.datasets import load_dataset
 from skbadge.datasets._standardize import standardize
 from skbadge.exceptions import InvalidInputError
@@ -18,7 +19,7 @@ __all__ = ["Task", "check_task", "load_task"]
 
 TEST_SHARE = 0.1
 # A convolution expects the pixels of a channel to be on one scale.
-_UNITS = {"resnet": "channel"}
+_UNITS = dict.fromkeys(PICTURE_MODELS, "channel")
 
 
 @dataclass(frozen=True)
@@ -150,10 +151,10 @@ def _numbers(frame, path):
 
 def check_task(cell, task):
     """Refuse a cell that cannot run on its data."""
-    if cell.model == "resnet" and len(task.shape) != 3:
+    if cell.model in PICTURE_MODELS and len(task.shape) != 3:
         raise InvalidInputError(
-            "model 'resnet' needs images of shape (n_channels, height, width). Got "
-            f"rows of shape {task.shape} in {cell.dataset!r} instead: use 'mlp'."
+            f"model {cell.model!r} needs images of shape (n_channels, height, width). "
+            f"Got rows of shape {task.shape} in {cell.dataset!r} instead: use 'mlp'."
         )
     n_pool = len(task.X)
     if cell.n_initial > n_pool:

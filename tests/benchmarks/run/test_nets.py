@@ -10,7 +10,7 @@ from sklearn.base import clone
 from skbadge.benchmarks.run._nets import make_paper_net
 from skbadge.datasets import DATASETS, load_dataset
 from skbadge.exceptions import InvalidInputError
-from skbadge.modules import MLP, InMemoryBatches, ResNet18
+from skbadge.modules import MLP, ConvNet, InMemoryBatches, LinearHead, ResNet18
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,15 @@ def test_resnet_settings(width, n_features):
     assert isinstance(net.module_, ResNet18)
     assert net.module_.output.in_features == n_features
     assert (net.lr, net.batch_size) == (1e-3, 64)
+
+
+def test_small_nets():
+    linear = make_paper_net("kropt", "linear").initialize()
+    assert isinstance(linear.module_, LinearHead)
+    assert linear.module_.output.in_features == 6
+    small = make_paper_net("svhn", "convnet", width=4).initialize()
+    assert isinstance(small.module_, ConvNet)
+    assert small.module_.first.weight.shape == (4, 3, 3, 3)
 
 
 def test_the_public_code_is_one_argument_away():
@@ -118,7 +127,8 @@ def test_learns_digits():
         ),
         (
             {"dataset": "kropt", "model": "cnn"},
-            "model must be one of 'mlp', 'resnet'. Got 'cnn' instead.",
+            "model must be one of 'mlp', 'resnet', 'linear', 'convnet'. Got 'cnn' "
+            "instead.",
         ),
         (
             {"dataset": "kropt", "lr": 0},
