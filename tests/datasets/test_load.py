@@ -74,7 +74,8 @@ def test_unknown_names_are_refused():
         get_dataset_info("iris")
     assert str(caught.value) == (
         "name must be one of 'digits', 'letter', 'pokerhand', 'poker_hands', "
-        "'random_rbf', 'kropt', 'mnist', 'fashion_mnist', 'svhn', 'cifar10'. Got "
+        "'random_rbf', 'kropt', 'mnist', 'fashion_mnist', "
+        "'fashion_mnist_features', 'svhn', 'cifar10'. Got "
         "'iris' instead."
     )
 
