@@ -738,3 +738,33 @@ def bait_direct(vectors, labeled, n, *, regularization, oversample):
         M = M - size[picks[int(np.argmin(loss))]] / total
         picks.pop(int(np.argmin(loss)))
     return picks
+
+
+def log_det_loop(X, n, priority=None, *, tie=2.0**-38):
+    """Return picks, their squared distances to the span, and the rank.
+
+    Each time the row farthest from the span of those chosen, from an orthonormal basis
+    made anew; where all are in the span, the choice starts over among the others.
+    """
+    X = np.asarray(X, dtype=np.float64)
+    priority = np.arange(len(X)) if priority is None else np.asarray(priority)
+    length_sq = (X**2).sum(axis=1)
+    picks, scores, start, rank = [], [], 0, n
+    while len(picks) < n:
+        basis = np.linalg.qr(X[picks[start:]].T)[0]
+        rest = X - (X @ basis) @ basis.T
+        rest -= (rest @ basis) @ basis.T
+        distance_sq = (rest**2).sum(axis=1)
+        distance_sq[distance_sq <= tie * length_sq] = 0.0
+        distance_sq[picks] = -1.0
+        top = int(distance_sq.argmax())
+        if distance_sq[top] == 0.0:
+            rank = min(rank, len(picks))
+            if start < len(picks):
+                start = len(picks)
+                continue
+        lowest = distance_sq[top] - tie * length_sq[top]
+        best = min(np.flatnonzero(distance_sq >= lowest), key=lambda i: priority[i])
+        picks.append(int(best))
+        scores.append(distance_sq[best])
+    return picks, scores, rank

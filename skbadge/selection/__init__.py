@@ -10,6 +10,7 @@ from skbadge.selection._k_center import k_center_greedy
 from skbadge.selection._k_dpp import k_dpp_sample
 from skbadge.selection._kmeans import Clusters, weighted_kmeans
 from skbadge.selection._kmeans_plusplus import kmeans_plusplus
+from skbadge.selection._log_det import log_det_greedy
 from skbadge.selection._top_k import top_k
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "k_center_greedy",
     "k_dpp_sample",
     "kmeans_plusplus",
+    "log_det_greedy",
     "top_k",
     "weighted_kmeans",
 ]

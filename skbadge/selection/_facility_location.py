@@ -14,6 +14,7 @@ from skbadge.embeddings._tensors import (
     measure_rows,
 )
 from skbadge.exceptions import InvalidInputError
+from skbadge.selection._bounds import first_by_bound
 from skbadge.utils._random import as_generator
 from skbadge.utils._validation import check_n, check_real
 
@@ -179,7 +180,7 @@ def _facility_location_greedy(
             break
         size = _SMALLEST_BLOCK
         while True:
-            top = _first(bound, priority, size)
+            top = first_by_bound(bound, priority, size)
             stale = top[fresh[top] < len(indices)]
             if fresh[top[0]] == len(indices):
                 break
@@ -192,13 +193,6 @@ def _facility_location_greedy(
         bound[best] = -np.inf
         coverage.cover(coverage.features[best : best + 1])
     return np.array(indices, dtype=np.intp), np.array(gains)
-
-
-def _first(bound: np.ndarray, priority: np.ndarray, size: int) -> np.ndarray:
-    """Return the first rows by (bound, priority)."""
-    place = max(len(bound) - size, 0)
-    top = np.flatnonzero(bound >= np.partition(bound, place)[place])
-    return top[np.lexsort((priority[top], -bound[top]))][:size]
 
 
 class Coverage:

@@ -12,11 +12,11 @@ from skbadge.exceptions import RankError
 from skbadge.utils._random import as_generator
 from skbadge.utils._validation import check_integer, check_n
 
-__all__ = ["k_dpp_sample"]
+__all__ = ["SPANNED", "k_dpp_sample"]
 
 # Squared sine of the angle up to which a row counts as spanned by others: 16 times the
 # rounding of a float32, which is more than the updates of an inverse lose.
-_SPANNED = 2.0**-38
+SPANNED = 2.0**-38
 # Accepted below this, a row is judged again by an inverse free of earlier rounding.
 _DOUBTFUL = 2.0**-13
 # Steps whose candidates are gathered, and their products formed, at a time.
@@ -239,7 +239,7 @@ class SwapChain:
         projected = self.inverse @ column - without * (self.inverse[slot] @ column)
         projected[slot] = 0.0  # the products with u itself play no part
         left_over = 1.0 - column @ projected
-        if left_over <= _SPANNED:
+        if left_over <= SPANNED:
             return False
         if level * self.weight[u] / pivot >= self.weight[v] * left_over:
             return False
@@ -267,8 +267,8 @@ class SwapChain:
 
 def _independent(gram: np.ndarray) -> np.ndarray:
     """Return the pivots, in order, of a Cholesky factorisation up to the rank."""
-    _, pivots, rank, _ = lapack.dpstrf(gram, tol=_SPANNED)
+    _, pivots, rank, _ = lapack.dpstrf(gram, tol=SPANNED)
     # It takes the first pivot whatever its size.
-    if np.diagonal(gram).max() <= _SPANNED:
+    if np.diagonal(gram).max() <= SPANNED:
         return np.empty(0, dtype=np.intp)
     return pivots[:rank].astype(np.intp) - 1

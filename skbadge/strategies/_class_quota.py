@@ -13,7 +13,26 @@ from skbadge.exceptions import InvalidInputError
 from skbadge.strategies._base import QueryStrategy
 from skbadge.utils._validation import check_integer, check_real
 
-__all__ = ["ClassQuota"]
+__all__ = ["ClassQuota", "check_quota"]
+
+
+def check_quota(quota: Any, name: str) -> None:
+    """Refuse what is neither "balanced" nor a mapping of columns to shares."""
+    if isinstance(quota, str) and quota == "balanced":
+        return
+    if not isinstance(quota, Mapping):
+        raise InvalidInputError(
+            f'{name} must be "balanced" or a mapping of columns to shares of the '
+            f"batch. Got {quota!r} instead."
+        )
+    for column, share in quota.items():
+        check_integer(column, f"Columns in {name}", low=0)
+        check_real(share, f"{name} of column {column}", low=0, high=1)
+    if sum(quota.values()) > 1 + 1e-9:
+        raise InvalidInputError(
+            f"{name} must hold shares of a batch that sum to at most 1. Got "
+            f"{sum(quota.values()):g} instead."
+        )
 
 
 class ClassQuota(QueryStrategy):
@@ -88,22 +107,7 @@ class ClassQuota(QueryStrategy):
                 f"example BADGE(). Got {self.strategy!r} instead."
             )
         self.strategy.check_parameters()
-        quota: Any = self.quota
-        if isinstance(quota, str) and quota == "balanced":
-            return
-        if not isinstance(quota, Mapping):
-            raise InvalidInputError(
-                'quota must be "balanced" or a mapping of columns to shares of the '
-                f"batch. Got {quota!r} instead."
-            )
-        for column, share in quota.items():
-            check_integer(column, "Columns in quota", low=0)
-            check_real(share, f"quota of column {column}", low=0, high=1)
-        if sum(quota.values()) > 1 + 1e-9:
-            raise InvalidInputError(
-                "quota must hold shares of a batch that sum to at most 1. Got "
-                f"{sum(quota.values()):g} instead."
-            )
+        check_quota(self.quota, "quota")
 
     def _select(
         self, outputs: Outputs, n: int, generator: np.random.Generator
@@ -124,15 +128,12 @@ class ClassQuota(QueryStrategy):
             if wanted and there:
                 rows = np.flatnonzero(guess == column)
                 parts.append(self._chosen(outputs, rows, min(wanted, there), generator))
-        turn = np.concatenate([np.zeros(0), *(np.arange(len(r)) for r, _ in parts)])
-        order = np.argsort(turn, kind="stable")
-        indices, scores = _joined(parts)
-        indices, scores = indices[order], None if scores is None else scores[order]
-        if len(indices) < n:
-            rest = np.delete(np.arange(outputs.n_pool), indices)
-            more = self._chosen(outputs, rest, n - len(indices), generator)
-            indices, scores = _joined([(indices, scores), more])
-        return Selection(indices, scores=scores, notes=tuple(notes))
+        chosen = _in_turn(parts)
+        if len(chosen.indices) < n:
+            rest = np.delete(np.arange(outputs.n_pool), chosen.indices)
+            more = self._chosen(outputs, rest, n - len(chosen.indices), generator)
+            chosen = _joined([chosen, more])
+        return replace(chosen, notes=(*notes, *chosen.notes))
 
     def _shares(self, n_classes: int) -> np.ndarray:
         if isinstance(self.quota, str):
@@ -153,23 +154,32 @@ class ClassQuota(QueryStrategy):
         rows: np.ndarray,
         n: int,
         generator: np.random.Generator,
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    ) -> Selection:
         (stream,) = generator.spawn(1)
         found = self.strategy.select(outputs.take(rows), n, stream)
-        return rows[found.indices].astype(np.intp), found.scores
+        indices = rows[found.indices].astype(np.intp)
+        return Selection(indices, scores=found.scores, notes=found.notes)
 
 
-def _joined(
-    parts: list[tuple[np.ndarray, np.ndarray | None]],
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return indices and scores of all parts; no scores where one has none."""
-    indices = [np.zeros(0, dtype=np.intp), *(rows for rows, _ in parts)]
-    scores = [np.zeros(0)]
-    for rows, found in parts:
-        if found is None and len(rows):
-            return np.concatenate(indices), None
-        scores.append(np.zeros(0) if found is None else found)
-    return np.concatenate(indices), np.concatenate(scores)
+def _in_turn(parts: list[Selection]) -> Selection:
+    """Return all parts as one, of which each in turn gives a row."""
+    joined = _joined(parts)
+    turns = [np.zeros(0), *(np.arange(len(part.indices)) for part in parts)]
+    order = np.argsort(np.concatenate(turns), kind="stable")
+    scores = None if joined.scores is None else joined.scores[order]
+    return replace(joined, indices=joined.indices[order], scores=scores)
+
+
+def _joined(parts: list[Selection]) -> Selection:
+    """Return all parts as one; without scores where one has none, each note once."""
+    scores: list[Any] = [part.scores for part in parts if len(part.indices)]
+    known = all(found is not None for found in scores)
+    notes = dict.fromkeys(note for part in parts for note in part.notes)
+    return Selection(
+        np.concatenate([np.zeros(0, dtype=np.intp), *(part.indices for part in parts)]),
+        scores=np.concatenate([np.zeros(0), *scores]) if known else None,
+        notes=tuple(notes),
+    )
 
 
 def _rows_by_share(shares: np.ndarray, n: int, counts: np.ndarray) -> np.ndarray:

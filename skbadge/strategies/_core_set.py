@@ -7,6 +7,7 @@ import numpy as np
 from skbadge._contracts import Needs, Outputs, Selection, Traits
 from skbadge.selection._k_center import _k_center_greedy
 from skbadge.strategies._base import QueryStrategy
+from skbadge.utils._validation import check_option
 
 __all__ = ["CoreSet"]
 
@@ -17,12 +18,20 @@ class CoreSet(QueryStrategy):
     The pool should have no row far from a labelled one, measured by the features that
     the net itself has learned. Pure diversity: the labels it asks for need not be hard.
 
+    Parameters
+    ----------
+    space : {"features", "proba"}, default="features"
+        What is compared: the input of the classification layer, or the class
+        probabilities, for nets known by nothing else, and features that are too many or
+        mean too little. Rows of which the net is sure are then alike within a class.
+
     Notes
     -----
     Greedy k-center in the input of the classification layer, with the labelled rows as
     first centers: :math:`\arg\max_i \min_{c} \lVert h_i - h_c \rVert_2`, n times. The
     first step of [2]_; its mixed-integer refinement is left out, as in the BADGE paper
-    ("CORESET", section 4 [1]_). Scores: the Euclidean distance at the time of choice,
+    ("CORESET", section 4 [1]_). With ``space="proba"``, which neither paper has, p
+    stands for h. Scores: the Euclidean distance at the time of choice,
     never increasing. Ties are broken by the seed. Cost: O(n_pool n_labeled d) for the
     labelled rows, then far below O(n_pool n d); see
     :func:`skbadge.selection.k_center_greedy`.
@@ -43,16 +52,28 @@ class CoreSet(QueryStrategy):
     array([3, 1])
     """
 
-    needs = Needs(features=True, labeled=Needs(features=True))
     traits = Traits(needs_labels=True, on_cluster=True)
+
+    def __init__(self, *, space: str = "features") -> None:
+        self.space = space
+
+    @property
+    def needs(self) -> Needs:
+        """The table that is compared, of the pool and of the labelled rows."""
+        table = {"proba" if self.space == "proba" else "features": True}
+        return Needs(**table, labeled=Needs(**table))
+
+    def check_parameters(self) -> None:
+        """Refuse a space that does not exist."""
+        check_option(self.space, "space", ("features", "proba"))
 
     def _select(
         self, outputs: Outputs, n: int, generator: np.random.Generator
     ) -> Selection:
         indices, distances = _k_center_greedy(
-            outputs.features,
+            getattr(outputs, self.space),
             n,
-            labeled_features=outputs.labeled.features,
+            labeled_features=getattr(outputs.labeled, self.space),
             priority=generator.permutation(outputs.n_pool),
         )
         return Selection(indices, scores=distances)

@@ -6,7 +6,7 @@ import numpy as np
 
 from skbadge._contracts import Needs, Outputs, Selection
 from skbadge.strategies._base import QueryStrategy
-from skbadge.strategies._margin import MarginSampling
+from skbadge.strategies._scores import margin_uncertainty
 from skbadge.utils._validation import check_real
 
 __all__ = ["FALCUN"]
@@ -69,7 +69,7 @@ class FALCUN(QueryStrategy):
         self, outputs: Outputs, n: int, generator: np.random.Generator
     ) -> Selection:
         proba = outputs.proba.double().cpu().numpy().copy()
-        unsure = MarginSampling().ranked(outputs, generator)
+        unsure = outputs.by_rows(lambda part: margin_uncertainty(part.proba))
         distance, rows = unsure.copy(), np.arange(len(proba))
         indices, scores, probability = [], [], []
         for n_left in range(len(rows), len(rows) - n, -1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from skbadge._contracts import Needs, Outputs
-from skbadge.strategies._scores import ScoreSampling, sum_of_others
+from skbadge.strategies._scores import ScoreSampling, margin_uncertainty
 
 __all__ = ["MarginSampling"]
 
@@ -36,6 +36,4 @@ class MarginSampling(ScoreSampling):
     _offset = -1.0
 
     def _score(self, outputs: Outputs) -> torch.Tensor:
-        proba = outputs.proba
-        second = proba.topk(min(2, proba.shape[1]), dim=1).values[:, 1:].sum(dim=1)
-        return second + sum_of_others(proba)
+        return margin_uncertainty(outputs.proba)

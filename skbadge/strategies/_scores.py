@@ -12,7 +12,7 @@ from skbadge.selection._top_k import _top_k
 from skbadge.strategies._base import QueryStrategy
 from skbadge.utils._random import Seed, as_generator
 
-__all__ = ["DrawnScores", "ScoreSampling", "sum_of_others"]
+__all__ = ["DrawnScores", "ScoreSampling", "margin_uncertainty", "sum_of_others"]
 
 
 class DrawnScores(QueryStrategy):
@@ -127,3 +127,9 @@ def sum_of_others(proba: torch.Tensor) -> torch.Tensor:
     """Return 1 - max, float64, by a sum: in float32 the difference is 0 where sure."""
     top = proba.argmax(dim=1, keepdim=True)
     return proba.scatter(1, top, 0.0).to(torch.float64).sum(dim=1)
+
+
+def margin_uncertainty(proba: torch.Tensor) -> torch.Tensor:
+    """Return 1 minus the margin of the two largest, float64, exact where sure."""
+    second = proba.topk(min(2, proba.shape[1]), dim=1).values[:, 1:].sum(dim=1)
+    return second + sum_of_others(proba)

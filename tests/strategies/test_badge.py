@@ -5,9 +5,12 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skbadge import BADGE, CoreSet
+from skbadge import BADGE, ClassQuota, CoreSet
+from skbadge.exceptions import InvalidInputError
 from skbadge.selection import k_center_greedy, kmeans_plusplus
 from skbadge.strategies import Needs, Outputs
+from skbadge.strategies.checks import make_outputs
+from tests._oracles import log_det_loop
 
 NEEDS = Needs(residual=True, features=True)
 
@@ -119,3 +122,103 @@ def test_core_set_by_hand():
     assert_allclose(selection.scores, [3.5, 3.0, 1.0, 0.5])
     expected = k_center_greedy(features, 4, labeled_features=known)
     assert_array_equal(selection.indices, expected)
+
+
+def test_core_set_among_probabilities():
+    proba = [[1.0, 0.0], [0.5, 0.5], [0.9, 0.1], [0.2, 0.8]]
+    known = Outputs.of(proba=[[1.0, 0.0]], y=[0])
+    selection = CoreSet(space="proba").select(Outputs.of(proba=proba, labeled=known), 3)
+    assert_array_equal(selection.indices, [3, 1, 2])
+    assert_allclose(selection.scores, np.sqrt(2) * np.array([0.8, 0.3, 0.1]), 1e-6)
+    with pytest.raises(InvalidInputError, match="space must be one of"):
+        CoreSet(space="logits").check_parameters()
+
+
+def test_log_det_takes_what_the_others_do_not_span():
+    selection = BADGE(sampler="log-det").select(HAND, 2, random_state=0)
+    # The longest; then all of row 1 or 2 is orthogonal to it, as nothing else is left.
+    assert selection.indices[0] == 0 and selection.indices[1] in (1, 2)
+    assert_allclose(selection.scores, [18.0, 8.0])
+    assert selection.notes == ()
+    seconds = {BADGE(sampler="log-det").select(HAND, 2, s).indices[1] for s in range(9)}
+    assert seconds == {1, 2}
+
+
+def test_log_det_says_where_it_has_started_over():
+    selection = BADGE(sampler="log-det").select(HAND, 4, random_state=0)
+    assert set(selection.indices[1:3]) == {1, 2} and selection.indices[3] == 3
+    assert_allclose(selection.scores, [18.0, 8.0, 8.0, 0.0])
+    (note,) = selection.notes
+    assert note.startswith("The gradients have rank 2: no more rows than that point")
+    assert "4 were asked for. After 2 rows BADGE has started over" in note
+    none = outputs([[0.0, 0.0]] * 5, [[1.0, 2.0]] * 5)
+    (note,) = BADGE(sampler="log-det").select(none, 3, random_state=0).notes
+    assert "BADGE has drawn uniformly" in note
+
+
+def test_log_det_of_the_gradients():
+    generator = torch.Generator().manual_seed(0)
+    residual = torch.randn(60, 3, generator=generator, dtype=torch.float64)
+    features = torch.randn(60, 4, generator=generator, dtype=torch.float64)
+    pool = Outputs(60, NEEDS, {"residual": residual, "features": features})
+    dense = torch.einsum("ni,nj->nij", residual, features).reshape(60, 12)
+    chosen = BADGE(sampler="log-det").select(pool, 20, random_state=0).indices
+    assert_array_equal(chosen, log_det_loop(dense, 20)[0])
+
+
+def test_uncertainty_weights_the_features():
+    proba = torch.tensor([[0.6, 0.4, 0.0], [0.4, 0.35, 0.25], [0.98, 0.01, 0.01]])
+    features = torch.tensor([[1.0, 2.0], [3.0, 0.0], [0.0, 9.0]])
+    pool = Outputs.of(proba=proba, features=features)
+    assert BADGE(embedding="uncertainty").needs == pool.needs
+    dense = torch.tensor([[0.8], [0.95], [0.03]]) * features
+    for seed in range(6):
+        found = BADGE(embedding="uncertainty", first="norm").select(pool, 3, seed)
+        expected = kmeans_plusplus(dense, 3, first="norm", random_state=seed)
+        assert_array_equal(found.indices, expected)
+    first = BADGE(embedding="uncertainty", first="max-norm").select(pool, 1)
+    assert_allclose(first.scores, (0.95 * 3.0) ** 2, rtol=1e-6)
+
+
+def test_weights_of_rows_the_net_is_sure_of_are_not_lost():
+    proba = torch.tensor([[30.0, 0.0], [40.0, 0.0], [20.0, 0.0]]).softmax(dim=1)
+    assert (proba[:, 0] == 1.0).all()
+    pool = Outputs.of(proba=proba, features=torch.ones(3, 2))
+    strategy = BADGE(embedding="uncertainty", sampler="log-det")
+    assert strategy.select(pool, 1).indices[0] == 2
+
+
+def test_quotas_are_those_of_class_quota():
+    pool = make_outputs(Needs(proba=True, residual=True, features=True), 200)
+    for quota in ("balanced", {1: 0.5, 2: 0.25}):
+        strategy = BADGE(first="norm", per_class=quota)
+        around = ClassQuota(BADGE(first="norm"), quota=quota)
+        found, expected = (
+            s.select(pool, 8, random_state=0) for s in (strategy, around)
+        )
+        assert_array_equal(found.indices, expected.indices)
+        assert_array_equal(found.scores, expected.scores)
+        assert (strategy.needs, strategy.traits) == (around.needs, around.traits)
+    guess = pool.proba.argmax(dim=1).numpy()
+    chosen = BADGE(per_class="balanced").select(pool, 8, random_state=0).indices
+    assert_array_equal(np.bincount(guess[chosen]), [2, 2, 2, 2])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sampler": "greedy"}, "sampler must be one of"),
+        ({"embedding": "margin"}, "embedding must be one of"),
+        (
+            {"per_class": "equal"},
+            'per_class must be "balanced" or a mapping of columns',
+        ),
+        ({"per_class": {0: 1.5}}, "per_class of column 0 must be"),
+        ({"per_class": {0: 0.6, 1: 0.6}}, "per_class must hold shares of a batch that"),
+        ({"per_class": {"a": 0.6}}, "Columns in per_class must be"),
+    ],
+)
+def test_options_that_do_not_exist(options, message):
+    pool = make_outputs(Needs(proba=True, residual=True, features=True))
+    with pytest.raises(InvalidInputError, match=message):
+        BADGE(**options).select(pool, 2)

@@ -109,3 +109,13 @@ def test_a_column_that_does_not_exist():
         InvalidInputError, match="below the number of classes, 3. Got 7"
     ):
         ClassQuota(MarginSampling(), quota={7: 0.5}).select(outputs, 1)
+
+
+def test_notes_of_the_strategy_inside_are_passed_on():
+    guesses = np.array([0] * 9 + [1] * 9 + [2])
+    outputs = Outputs.of(
+        proba=proba_of(guesses), residual=np.zeros((19, 3)), features=np.ones((19, 2))
+    )
+    notes = ClassQuota(BADGE()).select(outputs, 9, random_state=0).notes
+    assert [note.split()[0] for note in notes] == ["Column", "The"]
+    assert "BADGE has drawn uniformly" in notes[1]
