@@ -1,3 +1,4 @@
+import argparse
 import os
 import re
 import runpy
@@ -9,7 +10,7 @@ import pytest
 from sklearn.datasets import make_blobs
 
 from skbadge import __version__
-from skbadge._cli import main
+from skbadge._cli import _parser, main
 from skbadge.strategies import MarginSampling
 
 SMALL = ["--rounds", "1", "--n-initial", "10", "--batch-size", "5", "--repeats", "2"]
@@ -359,6 +360,32 @@ def test_help(capsys, command):
     if command == ["benchmark"]:
         for word in ("badge-kdpp", "--fresh", "FILE.npz", "smoke", "quick", "paper"):
             assert word in text
+
+
+def parsers(parser):
+    """Yield a parser and all parsers of its commands."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from parsers(command)
+
+
+def test_every_help_text_says_what_is_written():
+    # argparse formats help texts with %: "99% and" is taken for "%(name)a".
+    found = list(parsers(_parser()))
+    assert len(found) > 10
+    for parser in found:
+        text = parser.format_help()
+        for action in parser._actions:
+            if action.help in (None, argparse.SUPPRESS):
+                continue
+            bare = re.sub(r"%%|%\(\w+\)s", "", action.help)
+            assert "%" not in bare, (parser.prog, action.help)
+            words = re.sub(r"%\(\w+\)s", "\0", action.help).replace("%%", "%")
+            shown = "".join(text.split())
+            for part in words.split("\0"):
+                assert "".join(part.split()) in shown, (parser.prog, part)
 
 
 def test_as_a_module(monkeypatch, capsys):

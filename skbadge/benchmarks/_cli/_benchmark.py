@@ -196,7 +196,7 @@ def _add_training(group):
         action="store_true",
         help="follow the paper's public code where it differs from the text: longest "
         "gradient first, ALBL's chosen arm, learning rate 1e-4, gradients clamped to "
-        "[-0.1, 0.1], a resnet of width 16, training to 99% and not beyond; the report "
+        "[-0.1, 0.1], a resnet of width 16, training to 99%% and not beyond; the report "
         "takes its budgets and t test",
     )
     group.add_argument(
