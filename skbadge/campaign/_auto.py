@@ -11,12 +11,11 @@ from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from skorch import NeuralNetClassifier
 
 from skbadge.campaign._pool import ImageFiles
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._learner import ActiveLearner
-from skbadge.modules import MLP, ResNet18, lean_settings
+from skbadge.modules import MLP, LeanClassifier, ResNet18, lean_settings
 
 __all__ = ["auto_learner"]
 
@@ -83,7 +82,7 @@ def auto_learner(pool, classes, *, random_state=None):
 
 
 def _net(module, **settings):
-    return NeuralNetClassifier(
+    return LeanClassifier(
         module,
         criterion=torch.nn.CrossEntropyLoss,
         optimizer=torch.optim.Adam,

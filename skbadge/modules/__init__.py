@@ -2,6 +2,7 @@
 
 from skbadge.modules._batches import InMemoryBatches
 from skbadge.modules._callbacks import ClampGradients, LeanHistory, StopAtTrainAccuracy
+from skbadge.modules._classifier import LeanClassifier
 from skbadge.modules._networks import MLP, ResNet18
 from skbadge.modules._settings import lean_settings
 from skbadge.modules._small import ConvNet, LinearHead
@@ -11,6 +12,7 @@ __all__ = [
     "ClampGradients",
     "ConvNet",
     "InMemoryBatches",
+    "LeanClassifier",
     "LeanHistory",
     "LinearHead",
     "ResNet18",

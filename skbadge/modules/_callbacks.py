@@ -244,7 +244,8 @@ class LeanHistory(Callback):
     copy of the list of epochs, so that training slows down as it goes. With this
     callback only the epoch under way keeps its batches, and a record takes the same
     time in the last epoch as in the first. What is recorded for epochs (losses,
-    accuracies, times) is left as it is.
+    accuracies, times) is left as it is; where skorch's own callback ``train_loss`` is
+    switched off, the mean training loss of an epoch is recorded here.
 
     Notes
     -----
@@ -273,6 +274,21 @@ class LeanHistory(Callback):
         """Exchange the net's history for one that forgets batches."""
         if not isinstance(net.history, _EpochHistory):
             net.history = _EpochHistory(net.history)
+        self.lowest_ = math.inf
+
+    def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+        """Record the mean training loss, if nobody else has."""
+        epoch = net.history[-1]
+        if "train_loss" in epoch:
+            return
+        batches = [batch for batch in epoch["batches"] if "train_loss" in batch]
+        n_rows = sum(batch["train_batch_size"] for batch in batches)
+        if not n_rows:
+            return
+        loss = sum(b["train_loss"] * b["train_batch_size"] for b in batches) / n_rows
+        epoch["train_loss"] = loss
+        epoch["train_loss_best"] = loss < self.lowest_
+        self.lowest_ = min(loss, self.lowest_)
 
 
 class _EpochHistory(History):

@@ -20,7 +20,7 @@ def lean_settings(*, callbacks=()):
     Parameters
     ----------
     callbacks : sequence of Callback or (str, Callback), default=()
-        Callbacks of your own; a `LeanHistory` is added after them.
+        Callbacks of your own; a `LeanHistory` is put before them.
 
     Returns
     -------
@@ -45,8 +45,10 @@ def lean_settings(*, callbacks=()):
         "iterator_train": InMemoryBatches,
         "iterator_train__shuffle": True,
         "iterator_valid": InMemoryBatches,
-        "callbacks": [*callbacks, ("lean_history", LeanHistory())],
+        # First: others may end the training, or look at the loss.
+        "callbacks": [("lean_history", LeanHistory()), *callbacks],
         "callbacks__epoch_timer": None,
+        "callbacks__train_loss": None,
         "callbacks__valid_loss": None,
         "callbacks__valid_acc": None,
         "callbacks__print_log": None,

@@ -7,6 +7,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
+from skorch.callbacks import EarlyStopping, PassthroughScoring
 
 from skbadge.exceptions import InvalidInputError, ModuleOutputError
 from skbadge.modules import (
@@ -237,20 +238,40 @@ def test_clone_parameters_and_pickle(data):
 
 def test_lean_history_keeps_epochs_and_drops_batches(data):
     settings = {"max_epochs": 4, "batch_size": 25, "iterator_train": InMemoryBatches}
-    plain, lean = {}, {}
-    for callbacks, result in (([], plain), ([LeanHistory()], lean)):
+    plain, lean, both = {}, {}, {}
+    skorchs = PassthroughScoring("train_loss", on_train=True)
+    for callbacks, train_loss, result in (
+        ([], skorchs, plain),
+        ([LeanHistory()], None, lean),
+        ([LeanHistory()], skorchs, both),
+    ):
         torch.manual_seed(0)
-        net = make_net(**settings)
-        net.set_params(callbacks=callbacks, iterator_train__shuffle=False)
+        net = make_net(
+            **settings,
+            callbacks=callbacks,
+            callbacks__train_loss=train_loss,
+            iterator_train__shuffle=False,
+        )
         net.fit(*data).partial_fit(*data)
         result["loss"] = net.history[:, "train_loss"]
+        result["best"] = net.history[:, "train_loss_best"]
         result["epochs"] = net.history[:, "epoch"]
         result["batches"] = [len(batches) for batches in net.history[:, "batches"]]
         result["last"] = net.history[-1, "batches", :, "train_batch_size"]
     assert plain["batches"] == [2] * 8
-    assert lean["batches"] == [0] * 7 + [2]
-    for key in ("loss", "epochs", "last"):
+    assert lean["batches"] == both["batches"] == [0] * 7 + [2]
+    for key in ("epochs", "best", "last"):
         assert lean[key] == plain[key]
+    assert both["loss"] == plain["loss"]
+    assert lean["loss"] == pytest.approx(plain["loss"], rel=1e-12)
+
+
+def test_the_last_epoch_has_its_loss_whatever_ends_the_training(data):
+    net = make_net(("stop", StopAtTrainAccuracy(0.5))).fit(*data)
+    assert get_stop(net).stopped_by_ == "threshold"
+    assert len(net.history[:, "train_loss"]) == len(net.history)
+    watched = EarlyStopping(monitor="train_loss", patience=2, threshold=1.0)
+    assert len(make_net(watched).fit(*data).history) < 60
 
 
 def test_lean_settings_train_on_every_row_without_printing(data, capsys):

@@ -20,6 +20,7 @@ from skbadge.benchmarks.run._presets import NOT_FOLLOWED, PRESETS, preset_cells
 from skbadge.benchmarks.run._settings import MODELS, PUBLISHED_CODE, make_cells
 from skbadge.datasets import DATASETS
 from skbadge.exceptions import InvalidInputError
+from skbadge.modules._classifier import PRECISIONS
 
 __all__ = ["add_parser"]
 
@@ -196,11 +197,18 @@ def _add_training(group):
         action="store_true",
         help="follow the paper's public code where it differs from the text: longest "
         "gradient first, ALBL's chosen arm, learning rate 1e-4, gradients clamped to "
-        "[-0.1, 0.1], a resnet of width 16, training to 99%% and not beyond; the report "
-        "takes its budgets and t test",
+        "[-0.1, 0.1], a resnet of width 16, training to 99%% and not beyond; the "
+        "report takes its budgets and t test",
     )
     group.add_argument(
         "--device", default="cpu", help="where torch computes (default: cpu)"
+    )
+    group.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="of products in training: bfloat16 is mixed precision, faster where the "
+        "device has it (default: float32)",
     )
 
 
@@ -306,6 +314,7 @@ def _experiment(options):
     settings = {
         "seed": options.seed,
         "device": _check_device(options.device),
+        "precision": options.precision,
         "metrics": tuple(options.metric),
     }
     if options.data_dir is not None and not Path(options.data_dir).is_dir():

@@ -205,6 +205,7 @@ def _make_net(cell, task):
         n_hidden=cell.n_hidden,
         width=cell.width,
         clamp_gradients=cell.clamp_gradients,
+        precision=cell.precision,
     )
     # Rows of the pool and of the test set are only run forward, many at once.
     return net.set_params(iterator_valid__batch_size=_FORWARD_ROWS[cell.model])

@@ -105,6 +105,7 @@ def estimate(cells, *, data_dir=None):
 def _hours(cell, info, labels, n_pool, speeds):
     """Return the hours of one cell, and the epochs assumed."""
     key = (cell.model, info.shape, info.n_classes, cell.n_hidden, cell.width)
+    key += (cell.precision,)
     if key not in speeds:
         speeds[key] = _calibrate(cell, info)
     update, forward = speeds[key]
@@ -132,6 +133,7 @@ def _calibrate(cell, info):
         device=cell.device,
         n_hidden=cell.n_hidden,
         width=cell.width,
+        precision=cell.precision,
     ).initialize()
     X = torch.randn(info.batch_size, *info.shape)
     y = torch.randint(info.n_classes, (info.batch_size,))

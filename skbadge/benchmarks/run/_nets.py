@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import torch
-from skorch import NeuralNetClassifier
 
 from skbadge.datasets import get_dataset_info
 from skbadge.exceptions import InvalidInputError
@@ -13,11 +12,13 @@ from skbadge.modules import (
     MLP,
     ClampGradients,
     ConvNet,
+    LeanClassifier,
     LinearHead,
     ResNet18,
     StopAtTrainAccuracy,
     lean_settings,
 )
+from skbadge.modules._classifier import PRECISIONS
 from skbadge.utils._validation import check_integer, check_option, check_real
 
 __all__ = ["MODELS", "PICTURE_MODELS", "make_paper_net"]
@@ -43,6 +44,7 @@ def make_paper_net(
     width=64,
     clamp_gradients=False,
     threshold=0.99,
+    precision="float32",
 ):
     """Make an unfitted net with the settings of the paper's experiments.
 
@@ -85,10 +87,12 @@ def make_paper_net(
         code, of which the paper says nothing.
     threshold : float in (0, 1], default=0.99
         Training accuracy at which training stops.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Of the products in training, see `~skbadge.modules.LeanClassifier`.
 
     Returns
     -------
-    skorch.NeuralNetClassifier
+    skbadge.modules.LeanClassifier
         Its callbacks are named "stop", "lean_history" and, if asked for, "clamp".
 
     Raises
@@ -130,6 +134,7 @@ def make_paper_net(
         raise InvalidInputError(
             f"clamp_gradients must be True or False. Got {clamp_gradients!r} instead."
         )
+    check_option(precision, "precision", PRECISIONS)
     rule = StopAtTrainAccuracy(
         threshold, strict=stop == "exceeds", max_updates=max_updates
     )
@@ -140,7 +145,7 @@ def make_paper_net(
     if torch.device(device).type != "cpu":
         # The labelled rows are few: they stay there, and no batch is copied to it.
         settings["iterator_train__device"] = device
-    return NeuralNetClassifier(
+    return LeanClassifier(
         **_module_settings(info, model, n_hidden, width),
         classes=list(range(info.n_classes)),
         criterion=torch.nn.CrossEntropyLoss,
@@ -150,6 +155,7 @@ def make_paper_net(
         batch_size=batch_size,
         max_epochs=max_epochs,
         device=device,
+        precision=precision,
         **settings,
     )
 

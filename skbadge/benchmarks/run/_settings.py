@@ -19,6 +19,7 @@ from skbadge.benchmarks.run._json import SCHEMA, canonical, digest
 from skbadge.benchmarks.run._nets import MODELS
 from skbadge.benchmarks.run._store import KEY
 from skbadge.exceptions import InvalidInputError
+from skbadge.modules._classifier import PRECISIONS
 from skbadge.utils._validation import check_integer, check_option, check_real
 
 __all__ = ["MODELS", "PUBLISHED_CODE", "Cell", "from_settings", "make_cells"]
@@ -42,6 +43,7 @@ _BEFORE = {
     "first": "uniform",
     "albl_update": "all",
     "metrics": (),
+    "precision": "float32",
     "target": "",
 }
 
@@ -104,6 +106,8 @@ class Cell:
     metrics : tuple of str, default=()
         Scores on the test set beside the accuracy: names of scikit-learn's scorers, or
         ``"mymodule:scorer"``, a callable of estimator, X and y.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Of the products in training; "bfloat16" is mixed precision.
     device : str, default="cpu"
         Where torch computes. No part of the identity.
     path : str, default=""
@@ -137,6 +141,7 @@ class Cell:
     first: str = "uniform"
     albl_update: str = "all"
     metrics: tuple = ()
+    precision: str = "float32"
     device: str = "cpu"
     path: str = ""
     target: str = ""
@@ -149,6 +154,7 @@ class Cell:
         check_name(self.model, "model", MODELS, form="mymodule:make_learner")
         check_name(self.strategy, "strategy", STRATEGIES)
         check_option(self.stop, "stop", ("exceeds", "reaches"))
+        check_option(self.precision, "precision", PRECISIONS)
         for name, low in (("repeat", 0), ("seed", 0)):
             check_integer(getattr(self, name), name, low=low)
         for name in ("batch_size", "n_initial", "max_pool", "max_epochs", "width"):

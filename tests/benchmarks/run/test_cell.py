@@ -212,6 +212,7 @@ def test_less_than_a_batch_is_left_alone():
         ({"n_rounds": -1}, "n_rounds must be an int of at least 0. Got -1 instead."),
         ({"seed": 1.5}, "seed must be an int of at least 0. Got 1.5 of type float"),
         ({"learning_rate": 0}, "learning_rate must be a number in (0, 1]. Got 0"),
+        ({"precision": "float16"}, "precision must be one of 'float32', 'bfloat16'"),
     ],
 )
 def test_wrong_settings(settings, message):
@@ -244,6 +245,7 @@ def test_fingerprint_depends_on_every_setting_but_the_place_of_a_file():
         {"first": "max-norm"},
         {"albl_update": "chosen"},
         {"metrics": ("balanced_accuracy",)},
+        {"precision": "bfloat16"},
         {"target": "kind"},
         {"sha256": "0"},
     ]
