@@ -768,3 +768,74 @@ def log_det_loop(X, n, priority=None, *, tie=2.0**-38):
         picks.append(int(best))
         scores.append(distance_sq[best])
     return picks, scores, rank
+
+
+# --- ranks by part of a campaign and shares of wins, in exact fractions ---------------
+
+
+def complete_curves(records):
+    """Yield (setting, {strategy: {repeat: curve}}) of what all strategies share.
+
+    A curve lists accuracies at the label counts that all cells have, without the first.
+    """
+    for setting, tree in exact_accuracies(records).items():
+        tree = {name: cells for name, cells in tree.items() if name != "badge-kdpp"}
+        repeats = set.intersection(*(set(cells) for cells in tree.values()))
+        if not repeats:
+            continue
+        counts = set.intersection(
+            *(set(cells[r]) for cells in tree.values() for r in repeats)
+        )
+        counts = sorted(counts)[1:]
+        if counts:
+            yield (
+                setting,
+                {
+                    name: {r: [cells[r][n] for n in counts] for r in sorted(repeats)}
+                    for name, cells in tree.items()
+                },
+                counts,
+            )
+
+
+def exact_ranks(records, n_parts):
+    """Return {(setting, part, strategy): (rank, gain, first, last)}, all exact."""
+    found = {}
+    for setting, tree, counts in complete_curves(records):
+        if len(counts) < n_parts:
+            continue
+        sizes = [
+            len(counts) // n_parts + (i < len(counts) % n_parts) for i in range(n_parts)
+        ]
+        start = 0
+        for part, size in enumerate(sizes, start=1):
+            mean = {
+                name: {r: sum(c[start : start + size]) / size for r, c in cells.items()}
+                for name, cells in tree.items()
+            }
+            for name, cells in mean.items():
+                ranks, gains = [], []
+                for r, score in cells.items():
+                    better = sum(other[r] > score for other in mean.values())
+                    equal = sum(other[r] == score for other in mean.values())
+                    ranks.append(better + Fraction(equal + 1, 2))
+                    gains.append(score - mean["rand"][r] if "rand" in mean else None)
+                gain = None if None in gains else sum(gains) / len(gains)
+                ends = counts[start], counts[start + size - 1]
+                found[setting, part, name] = (sum(ranks) / len(ranks), gain, *ends)
+            start += size
+    return found
+
+
+def exact_win_share(records, first, second):
+    """Return the share of comparisons in which ``first`` is ahead, or None."""
+    shares = []
+    for _, tree, _ in complete_curves(records):
+        if first in tree and second in tree:
+            points = [
+                Fraction(1, 2) if a == b else Fraction(int(a > b))
+                for r, curve in tree[first].items()
+                for a, b in zip(curve, tree[second][r], strict=True)
+            ]
+            shares.append(sum(points) / len(points))
+    return sum(shares) / len(shares) if shares else None

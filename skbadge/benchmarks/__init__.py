@@ -14,6 +14,7 @@ from skbadge.benchmarks.analysis._curves import (
     learning_curves,
     running_times,
 )
+from skbadge.benchmarks.analysis._ranks import ranks_by_part, win_shares
 from skbadge.benchmarks.report._report import write_report
 from skbadge.benchmarks.run._cell import run_cell
 from skbadge.benchmarks.run._files import describe_file
@@ -47,8 +48,10 @@ __all__ = [
     "normalized_error_cdf",
     "penalty_matrix",
     "preset_cells",
+    "ranks_by_part",
     "run_cell",
     "run_grid",
     "running_times",
+    "win_shares",
     "write_report",
 ]

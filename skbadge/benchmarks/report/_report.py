@@ -24,6 +24,7 @@ from skbadge.benchmarks.analysis._curves import (
     learning_curves,
     running_times,
 )
+from skbadge.benchmarks.analysis._ranks import ranks_by_part, win_shares
 from skbadge.benchmarks.report import _figures as figures
 from skbadge.benchmarks.report import _tables as lists
 from skbadge.benchmarks.report._page import page
@@ -88,7 +89,8 @@ def write_report(
         The page, ``report.html``. Beside it are ``learning_curves.csv``,
         ``label_budgets.csv``, ``penalty_matrix.csv``, ``chance_matrix.csv``,
         ``penalty_comparisons.csv``, ``normalized_error_cdf.csv``,
-        ``normalized_errors.csv``, ``area_under_budget_curve.csv`` and, with costs,
+        ``normalized_errors.csv``, ``area_under_budget_curve.csv``,
+        ``ranks_by_part.csv``, ``win_shares.csv`` and, with costs,
         ``running_times.csv`` and ``running_times_total.csv``.
 
     Raises
@@ -122,6 +124,7 @@ def _sections(tables, settings, missing, failures, scale):
         "Errors relative to random sampling": figures.errors(tables),
         "Learning curves": figures.curves(tables, scale),
         "Area under the budget curve": lists.areas(tables),
+        "Ranks by part of the campaign": lists.ranks(tables),
         "k-means++ against the k-DPP": figures.kdpp(tables, scale),
         "Running times": lists.times(tables),
         "Label budgets": lists.budgets(tables),
@@ -152,6 +155,8 @@ class ReportTables:
         self.budgets = label_budgets(results, rule=rule, metric=metric)
         self.incomplete = lists.incomplete(results)
         self.areas = area_under_budget_curve(results, metric=metric)
+        self.ranks = ranks_by_part(results, metric=metric)
+        self.wins = win_shares(results, metric=metric)
         self.times = self.totals = None
         if costs is not None:
             costs = _with_labels(check_costs(costs), results)
@@ -211,6 +216,8 @@ class ReportTables:
             "normalized_error_cdf.csv": _stacked(cdfs),
             "normalized_errors.csv": self.errors[None].points,
             "area_under_budget_curve.csv": self.areas,
+            "ranks_by_part.csv": self.ranks,
+            "win_shares.csv": self.wins.rename_axis("strategy").reset_index(),
         }
         if self.times is not None:
             files["running_times.csv"] = self.times

@@ -117,6 +117,43 @@ def areas(tables):
     ]
 
 
+def ranks(tables):
+    """Show mean ranks and gains by thirds, for each group of comparable settings."""
+    if tables.ranks.empty:
+        return []
+    blocks, alike = [], {}
+    keys = tables.ranks[SETTING].apply(tuple, axis=1)
+    for setting, group in tables.ranks.groupby(SETTING):
+        alike.setdefault(tuple(sorted(set(group["strategy"]))), []).append(setting)
+    for names, settings in alike.items():
+        here = tables.ranks[keys.isin(settings)]
+        means = here.groupby(["strategy", "part"])[["rank", "gain"]].mean()
+        best = means["rank"].unstack("part").min()
+        parts, rows, bold = list(best.index), [], set()
+        for name in sorted(names, key=lambda name: means.loc[name, "rank"].mean()):
+            row = labels_of([name])
+            for part in parts:
+                found = means.loc[name, part]
+                if found["rank"] == best[part]:
+                    bold.add((len(rows), len(row)))
+                gain = found["gain"] * (100 if tables.metric == "accuracy" else 1)
+                above = "" if np.isnan(gain) else f" / {gain:+.2f}"
+                row.append(f"{found['rank']:.1f}{above}")
+            rows.append(row)
+        header = ["strategy", *(f"part {part} of {len(parts)}" for part in parts)]
+        of = "; ".join(name_of(setting) for setting in settings)
+        blocks += [heading(f"Mean over {of}"), table(header, rows, bold=bold)]
+    unit = "points of accuracy" if tables.metric == "accuracy" else tables.metric
+    return [
+        paragraph(
+            f"Mean rank (1 is best) / mean gain over random sampling in {unit}, in the "
+            "first, the middle and the last rounds, without the initial set. Ranks are "
+            "taken in each repeat, among the strategies named, and averaged."
+        ),
+        *blocks,
+    ]
+
+
 def unit_of(metric):
     """Return a score with its unit."""
     return "accuracy in percent" if metric == "accuracy" else metric

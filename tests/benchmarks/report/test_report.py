@@ -19,6 +19,8 @@ from tests.benchmarks._tables import STRATEGIES, costs_of, curves, random_result
 
 RESULT_FILES = {
     "area_under_budget_curve.csv",
+    "ranks_by_part.csv",
+    "win_shares.csv",
     "chance_matrix.csv",
     "label_budgets.csv",
     "learning_curves.csv",
@@ -113,6 +115,7 @@ def test_files_and_sections(whole):
         "Errors relative to random sampling",
         "Learning curves",
         "Area under the budget curve",
+        "Ranks by part of the campaign",
         "k-means++ against the k-DPP",
         "Running times",
         "Label budgets",

@@ -13,6 +13,7 @@ import pytest
 from joblib import parallel_config
 
 from skbadge.benchmarks import (
+    STRATEGIES,
     load_grid,
     load_task,
     make_cells,
@@ -23,6 +24,7 @@ from skbadge.benchmarks.run import _grid as grid_module
 from skbadge.benchmarks.run import _pool as pool_module
 from skbadge.benchmarks.run._backends import parallel_backend
 from skbadge.benchmarks.run._store import CellStore
+from skbadge.datasets import get_dataset_info
 from skbadge.exceptions import DataUnavailableError, InvalidInputError, SkbadgeError
 from skbadge.strategies import RandomSampling
 from tests.benchmarks._cells import tiny_cell, tiny_cells
@@ -596,6 +598,29 @@ def test_preset_quick():
     assert {c.repeat for c in large} == {0}
     assert {c.repeat for c in cells} == set(range(5))
     assert len({c.key.values() for c in cells}) == len(cells)
+
+
+def test_preset_field():
+    cells = preset_cells("field")
+    names = {cell.strategy for cell in cells}
+    assert names == set(STRATEGIES) - {"badge-kdpp", "probcover", "refine"}
+    for cell in cells:
+        n_classes = get_dataset_info(cell.dataset).n_classes
+        assert cell.n_initial == 10 * n_classes
+        assert cell.batch_size in (n_classes, 10 * n_classes)
+        assert cell.standardize == (cell.model != "linear")
+    assert {cell.model for cell in cells} == {"linear", "mlp", "convnet"}
+    small = [cell for cell in cells if cell.model == "convnet"]
+    assert {cell.batch_size for cell in small} == {100}
+    assert {cell.width for cell in small} == {16}
+
+
+def test_preset_images():
+    cells = preset_cells("images")
+    assert {cell.dataset for cell in cells} == {"fashion_mnist"}
+    assert {cell.strategy for cell in cells} == set(STRATEGIES[:7])
+    assert [cell.model for cell in cells] == ["mlp"] * 63 + ["resnet"] * 63
+    assert {cell.batch_size for cell in cells} == {100, 1_000, 10_000}
 
 
 def test_unknown_preset():
