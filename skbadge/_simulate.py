@@ -272,8 +272,9 @@ class Simulation:
     def state(self):
         """Return what `resume` needs, as plain lists and numbers (fit for JSON)."""
         state = self.learner.state()
-        # The next query is not open yet, and the last is answered whole.
-        del state["asked"], state["pending"]
+        # The next query is not open yet, and the last is answered whole; what the
+        # history has is in the table.
+        del state["asked"], state["pending"], state["history"]
         return {"rounds": [chosen.tolist() for chosen in self.rounds], **state}
 
     def resume(self, state):

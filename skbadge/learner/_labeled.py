@@ -1,12 +1,11 @@
-"""The labelled set and the batch that was asked for: values that change as a whole.
+"""The labelled set: a value that changes as a whole.
 
-Both are replaced, never edited: an exception or a Ctrl-C between two lines finds either
+It is replaced, never edited: an exception or a Ctrl-C between two lines finds either
 the old set or the new one, and no label is lost.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,13 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from skbadge._contracts import Feedback, Selection
 from skbadge.exceptions import InvalidInputError
-from skbadge.learner._classes import listed
 from skbadge.utils._rows import RowList, is_lazy, join, take
 from skbadge.utils._tree import mapped
 
-__all__ = ["AskedBatch", "LabeledSet", "Pending", "split_fit_params"]
+__all__ = ["LabeledSet", "split_fit_params"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,137 +201,3 @@ def _length(value):
         return shape[0] if len(shape) else None
     counts = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
     return len(value) if counts else None
-
-
-@dataclass(frozen=True, eq=False)
-class AskedBatch:
-    """The answer of the last query, and which of its rows still have no label.
-
-    Parameters
-    ----------
-    selection : Selection
-        As the strategy returned it: positions among the candidates.
-    indices : ndarray of shape (n,)
-        The same rows as positions in the pool.
-    n_pool : int
-        Number of rows of the pool.
-    n_candidates : int
-        Number of rows that could have been chosen.
-    open : ndarray of shape (n,), dtype bool
-        Rows that were not taught yet.
-    own : bool, default=True
-        Whether the present strategy chose them, and is to be told of the answers.
-    """
-
-    selection: Selection
-    indices: np.ndarray
-    n_pool: int
-    n_candidates: int
-    open: np.ndarray
-    own: bool = True
-
-    @property
-    def shown(self):
-        """The selection as a user sees it: positions in the pool."""
-        return replace(self.selection, indices=self.indices.copy())
-
-    @property
-    def still_open(self):
-        """Positions in the pool of the rows without an answer, in the order asked."""
-        return self.indices[self.open]
-
-    def warn_of_strangers(self, indices):
-        """Warn of answers that were given before, and of positions never asked for."""
-        closed = np.intersect1d(indices, self.indices[~self.open])
-        if len(closed):
-            warnings.warn(
-                f"The rows at {listed(closed)} of the pool were asked for and taught "
-                "before, and are now labelled a second time. To correct a label, call "
-                "relabel(positions, y) with positions in X_; to take a row out again, "
-                "forget(positions).",
-                UserWarning,
-                stacklevel=5,
-            )
-        elif len(indices) and not np.isin(indices, self.indices).any():
-            warnings.warn(
-                f"None of the rows at {listed(indices)} of the pool was asked for: "
-                "they count as labels of your own choice. If they answer an earlier "
-                "query, or stand in another pool, leave indices away; to take them out "
-                "again, call forget(positions) with positions in X_.",
-                UserWarning,
-                stacklevel=5,
-            )
-
-    def answered(self, indices, n_new):
-        """Take in that some rows came back with a label.
-
-        Parameters
-        ----------
-        indices : ndarray of shape (n_new,) or None
-            Positions in the pool of the rows that came; None if the user said nothing.
-        n_new : int
-            Their number.
-
-        Returns
-        -------
-        asked : AskedBatch
-            With fewer open rows.
-        probability : ndarray of shape (n_new,)
-            With which each had been chosen; NaN where it was not, or none is known.
-        pending : tuple of Pending
-            What the strategy is to be told after the next training.
-        """
-        taught, new_rows = self._matched(indices, n_new)
-        probability = np.full(n_new, np.nan)
-        if self.selection.inclusion_probability is not None:
-            probability[new_rows] = self.selection.inclusion_probability[taught]
-        if not len(taught):
-            return self, probability, ()
-        still_open = self.open.copy()
-        still_open[taught] = False
-        asked = replace(self, open=still_open)
-        if not self.own:
-            return asked, probability, ()
-        n_unlabeled = self.n_candidates - int((~still_open).sum())
-        return asked, probability, (Pending(self.selection, taught, n_unlabeled),)
-
-    def _matched(self, indices, n_new):
-        """Return positions in the batch, and in the answer, of rows that came back."""
-        if indices is None:
-            whole = n_new == len(self.indices) and self.open.all()
-            every = np.arange(n_new if whole else 0)
-            return every, every
-        _, new_rows, taught = np.intersect1d(indices, self.indices, return_indices=True)
-        is_open = self.open[taught]
-        return taught[is_open], new_rows[is_open]
-
-
-@dataclass(frozen=True, eq=False)
-class Pending:
-    """Feedback that waits for the next successful training."""
-
-    selection: Selection
-    taught: np.ndarray
-    n_unlabeled: int
-
-    def feedback(self, labeled, correct):
-        """Tell how the batch turned out.
-
-        Parameters
-        ----------
-        labeled : LabeledSet
-            All labelled rows.
-        correct : ndarray of bool of shape (n_labeled,)
-            Whether the net predicts the label of each.
-        """
-        probability = labeled.probability
-        known = np.isfinite(probability)
-        return Feedback(
-            selection=self.selection,
-            taught=self.taught,
-            correct=correct[known],
-            inclusion_probability=probability[known],
-            n_labeled=len(labeled),
-            n_unlabeled=self.n_unlabeled,
-            others_correct=correct[~known],
-        )

@@ -8,8 +8,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 
 from skbadge.learner import _saved
 from skbadge.learner._classes import check_labels
+from skbadge.learner._history import check_test_set
 from skbadge.learner._inputs import check_indices, check_rows, rows_for
 from skbadge.learner._known import Known
+from skbadge.learner._query import asker, queried
 from skbadge.learner._state import State, bookkeeping, labels_kept
 from skbadge.learner._training import first_input_tags, fit_router
 from skbadge.nets._estimators import check_estimator_kind
@@ -49,6 +51,9 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         ``"shrink-perturb"`` from 0.6 times the weights plus noise from N(0, 0.01^2),
         with a new optimizer [1]_. Both go on with ``estimator_``: parameters of
         ``estimator`` that were changed in between are an error.
+    test_set : pair (X_test, y_test) or None, default=None
+        Rows and labels, never trained on, that give each training its
+        ``test_accuracy`` in ``history_``.
     random_state : int, RandomState, Generator or None, default=None
         Fixes initialization, shuffling, dropout and selection. None draws once, in
         `fit`.
@@ -74,6 +79,12 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         The last answer of `query`, with scores.
     open_ : ndarray of int
         Positions in the pool of its rows that were not taught yet.
+    history_ : list of dict
+        One row a training, for ``pandas.DataFrame(learner.history_)``: ``round`` (from
+        1), ``n_labeled``, ``n_new`` (labels no training had before), ``time`` (UTC, ISO
+        8601), ``fit_seconds``; ``embed_seconds``, ``select_seconds`` and ``score_min``,
+        ``score_mean``, ``score_max`` of the query before it; ``test_accuracy``. NaN for
+        what there is not.
     traffic_ : Traffic
         Round trips and bytes of the last query of a pool on a cluster.
     timings_ : dict of str to float
@@ -136,6 +147,7 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     traffic_ = Known("traffic", "What was sent.", after="a query on a cluster")
     timings_ = Known("timings", "Seconds of the last training, pass and choice.")
     last_selection_ = Known("asked.shown", "The last answer.", after="query(X_pool)")
+    history_ = Known("shown_history", "What was noted of each training.")
     open_ = Known("asked.still_open", "Its open rows.", after="query(X_pool)")
 
     # What `state` writes down, `restore` brings back.
@@ -149,6 +161,7 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         layer=None,
         classes=None,
         warm_start=False,
+        test_set=None,
         random_state=None,
         verbose=0,
     ):
@@ -157,6 +170,7 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.layer = layer
         self.classes = classes
         self.warm_start = warm_start
+        self.test_set = test_set
         self.random_state = random_state
         self.verbose = verbose
 
@@ -210,8 +224,9 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             Their labels.
         indices : array-like of int of shape (n_new,) or None, default=None
             Positions of the rows in the pool of the last query, for answers that are
-            fewer, or in another order than asked. None counts the rows as the last
-            query's where their number is its ``n``.
+            fewer than asked for; rows other than those are refused. None counts the
+            rows as the last query's where their number is its ``n`` and they are its
+            rows, in any order.
         **fit_params : dict
             The row-aligned ones of `fit`, for the new rows. Others replace earlier
             ones, and hold once a training with them has succeeded.
@@ -223,8 +238,8 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         InvalidInputError
-            If a label is unknown, or an argument or parameter does not fit; nothing was
-            stored.
+            If a label is unknown, ``indices`` name other rows of the pool, or an
+            argument or parameter does not fit; nothing was stored.
         RefitError
             If the training failed. The labels are kept, the previous model predicts,
             and `refit` tries again. Its cause is the original error.
@@ -234,8 +249,10 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         check_estimator_kind(self.estimator)
         if self._state.labeled is None:
             labels = check_labels(y, rows_for(self.estimator, X))
-            check_indices(indices, len(labels), self._state.asked)
+            before = self._state
+            indices = check_indices(indices, len(labels), before.asked)
             begun, constants = self._begun(X, y, fit_params)
+            begun._state = begun._state.begun_by(before, indices)
             self._become(begun)
             n_new = self.n_labeled_
         else:
@@ -347,13 +364,13 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             If the net does not answer as a classifier should; the message says more.
         """
         state = self._change(lambda state: state.renewed(self))
-        state.asker(self)
+        asker(state, self)
         if state.labeled is None:
             X_pool = rows_for(self.estimator, X_pool)
         else:
             reader = state.model.estimator
             X_pool = check_rows(self, X_pool, finite=False, estimator=reader)
-        found = state.queried(self, X_pool, n, candidates, subsample)
+        found = queried(state, self, X_pool, n, candidates, subsample)
         kept = {k: getattr(found, k) for k in ("asked", "timings", "traffic")}
         self._change(lambda state: replace(state, **kept))
         return found.asked.indices.copy()
@@ -417,6 +434,7 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         X = check_rows(begun, X, reset=True)
         y = check_labels(y, X)
         begun._state, constants = State.begun(self, X, y, fit_params)
+        check_test_set(begun, begun._state.model)
         return begun, constants
 
     def _become(self, other):

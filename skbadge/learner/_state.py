@@ -6,7 +6,6 @@ Ctrl-C or another thread finds either all of the old or all of the new.
 
 from __future__ import annotations
 
-import copy
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter
@@ -15,25 +14,23 @@ from typing import Any
 import numpy as np
 
 from skbadge._version import __version__
-from skbadge.cluster._engine import as_pool, count_rows
 from skbadge.exceptions import InvalidInputError, LearnerNotFittedError, RefitError
+from skbadge.learner._asked import AskedBatch
 from skbadge.learner._classes import check_labels, encode, listed
+from skbadge.learner._history import check_test_set, history_row
 from skbadge.learner._inputs import (
-    check_candidates,
     check_indices,
     check_strategy,
-    drawn_share,
 )
-from skbadge.learner._labeled import AskedBatch, LabeledSet, split_fit_params
-from skbadge.learner._model import Model, untrained_outputs
+from skbadge.learner._labeled import LabeledSet, split_fit_params
+from skbadge.learner._model import Model
 from skbadge.learner._training import routed, told_strategy
 from skbadge.learner._warm_start import check_warm_start
-from skbadge.nets._estimators import check_estimator_kind, is_frozen
+from skbadge.nets._estimators import is_frozen
 from skbadge.utils._locks import process_lock
 from skbadge.utils._params import changed_names, flat_params
-from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
+from skbadge.utils._random import draw_entropy
 from skbadge.utils._torch import one_at_a_time
-from skbadge.utils._validation import check_n
 
 __all__ = ["State", "bookkeeping", "labels_kept"]
 
@@ -69,6 +66,8 @@ class State:
         Number of labelled rows, the last ones, that no training has had.
     traffic : Traffic or None
         What the last query of a pool on a cluster sent.
+    history : tuple of dict
+        One row a training, see `history_row`.
     """
 
     labeled: LabeledSet | None = None
@@ -80,6 +79,7 @@ class State:
     timings: dict | None = None
     n_new: int = 0
     traffic: Any = None
+    history: tuple = ()
 
     def __getstate__(self):
         return {**vars(self), "written_by": __version__}
@@ -96,13 +96,10 @@ class State:
             )
         vars(self).update(found)
 
-    def generator(self, purpose, random_state):
-        """Return the NumPy generator of a purpose, before and after `fit`."""
-        if self.model is not None:
-            return self.model.generator(purpose)
-        # A copy of the seed: a query must not change what `fit` will draw from it.
-        entropy = draw_entropy(copy.deepcopy(random_state))
-        return spawn_generator(entropy, purpose, 0)
+    @property
+    def shown_history(self):
+        """The rows of the trainings, as a user may change them; None without any."""
+        return [dict(row) for row in self.history] or None
 
     @property
     def trained_model(self):
@@ -141,6 +138,15 @@ class State:
             strategy_params=flat_params(learner.strategy, "strategy"),
         )
         return state, constants
+
+    def begun_by(self, before, indices):
+        """Take in that the first labels may answer a query made before."""
+        if before.asked is None:
+            return self
+        labeled, asked = self.labeled, replace(before.asked, own=False)
+        asked, probability, _ = asked.answered(indices, labeled.X, labeled.n)
+        labeled = replace(labeled, probability=probability)
+        return replace(self, labeled=labeled, asked=asked, timings=before.timings)
 
     def needed_model(self, learner, method):
         """Return the trained model, or say what must come before.
@@ -183,6 +189,7 @@ class State:
         """
         state = self.renewed(learner)
         warm_start = check_warm_start(learner.warm_start)
+        check_test_set(learner, self.model)
         goes_on = self.trained_model is not None and warm_start
         if not goes_on or is_frozen(learner.estimator):
             return state
@@ -260,10 +267,8 @@ class State:
         aligned, constants = split_fit_params(fit_params, len(y), known)
         routed(learner, {**aligned, **constants})
         asked, probability, pending = self.asked, np.full(len(y), np.nan), ()
-        if indices is not None:
-            asked.warn_of_strangers(indices)
         if asked is not None:
-            asked, probability, pending = asked.answered(indices, len(y))
+            asked, probability, pending = asked.answered(indices, X, len(y))
         state = replace(
             self,
             labeled=self.labeled.joined(X, y, probability, aligned),
@@ -311,10 +316,12 @@ class State:
             fit_params=routed(learner, {**constants, **labeled.fit_params}),
         )
         seconds = perf_counter() - started
+        tested = check_test_set(learner, model)
         return replace(
             self,
             labeled=labeled,
             model=model,
+            history=(*self.history, history_row(self, model, tested, seconds)),
             strategy=told_strategy(self.strategy, self.pending, labeled, model),
             pending=(),
             n_new=0,
@@ -344,7 +351,8 @@ class State:
             )
         with one_at_a_time():
             trained = begun.trained(learner, constants)
-        return replace(trained, pending=self.pending)
+        # What was noted of it then is known.
+        return replace(trained, pending=self.pending, history=self.history)
 
     def after_training(self, before, trained):
         """Take over a training that began with another state, and its model.
@@ -360,6 +368,7 @@ class State:
             self,
             labeled=replace(self.labeled, constants=constants),
             model=trained.model,
+            history=trained.history,
             n_new=max(0, self.n_new - before.n_new),
             timings={**(self.timings or {}), "fit": trained.timings["fit"]},
         )
@@ -367,78 +376,6 @@ class State:
             rest = self.pending[len(before.pending) :]
             state = replace(state, strategy=trained.strategy, pending=rest)
         return state
-
-    def asker(self, learner):
-        """Return the strategy that answers a query.
-
-        Raises
-        ------
-        LearnerNotFittedError
-            If it needs a trained net and there is none.
-        """
-        strategy = self.strategy
-        if strategy is None:
-            check_estimator_kind(learner.estimator)
-            strategy = check_strategy(learner.strategy)
-        if strategy.needs.trained and not self._may_ask_frozen(learner, strategy):
-            self.needed_model(learner, "query")
-        return strategy
-
-    def _may_ask_frozen(self, learner, strategy):
-        """Say whether a fitted net can answer a strategy that reads no label."""
-        reads_labels = (
-            strategy.traits.needs_labels or strategy.needs.labeled is not None
-        )
-        return is_frozen(learner.estimator) and not reads_labels
-
-    def queried(self, learner, X_pool, n, candidates, subsample):
-        """Choose among the candidates of a checked pool."""
-        strategy, model = self.asker(learner), self.trained_model
-        X_pool = as_pool(X_pool)
-        n_pool, seed = count_rows(X_pool), learner.random_state
-        if model is None and strategy.needs.trained:
-            entropy = draw_entropy(copy.deepcopy(seed))
-            model = Model.frozen(learner.estimator, entropy=entropy)
-        rows = check_candidates(candidates, n_pool)
-        if subsample is not None:
-            generator = self.generator(Purpose.SUBSAMPLE, seed)
-            rows = drawn_share(rows, n_pool, subsample, generator)
-        n_candidates = n_pool if rows is None else len(rows)
-        n = check_n(n, n_candidates, subsample)
-        started = perf_counter()
-        if model is None:
-            outputs = untrained_outputs(
-                learner.estimator,
-                X_pool,
-                rows,
-                strategy.needs,
-                generator=self.generator(Purpose.POOL_PASS, seed),
-                verbose=learner.verbose,
-            )
-        else:
-            outputs = model.outputs(
-                X_pool,
-                rows,
-                strategy.needs,
-                self.labeled,
-                layer=learner.layer,
-                verbose=learner.verbose,
-            )
-        embedded = perf_counter()
-        found = strategy.select(outputs, n, self.generator(Purpose.QUERY, seed))
-        seconds = {
-            "embed": embedded - started,
-            "select": perf_counter() - embedded,
-        }
-        indices = np.asarray(found.indices, dtype=np.intp)
-        indices = indices if rows is None else rows[indices].astype(np.intp)
-        is_open = np.ones(n, dtype=bool)
-        return replace(
-            self,
-            asked=AskedBatch(found, indices, n_pool, n_candidates, open=is_open),
-            timings={**(self.timings or {}), **seconds},
-            traffic=getattr(outputs, "traffic", None),
-        )
 
 
 @contextmanager

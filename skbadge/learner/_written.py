@@ -8,7 +8,8 @@ import numpy as np
 
 from skbadge._contracts import Selection
 from skbadge.exceptions import InvalidInputError
-from skbadge.learner._labeled import AskedBatch, Pending
+from skbadge.learner._asked import AskedBatch, Pending
+from skbadge.learner._history import read_history, written_history
 from skbadge.utils._validation import check_integer
 
 __all__ = ["restored", "written"]
@@ -16,7 +17,9 @@ __all__ = ["restored", "written"]
 _KEYS = {
     "asked",
     "entropy",
+    "history",
     "inclusion_probability",
+    "n_new",
     "n_trainings",
     "parameters",
     "pending",
@@ -56,6 +59,8 @@ def written(state):
         "strategy": learned,
         "asked": None if asked is None else _written_batch(asked),
         "pending": [_written_pending(batch) for batch in state.pending],
+        "history": written_history(state.history),
+        "n_new": state.n_new,
     }
 
 
@@ -95,6 +100,8 @@ def restored(state, found):
         ),
         asked=None if asked is None else _read_batch(asked),
         pending=tuple(_read_pending(batch) for batch in found.get("pending", ())),
+        history=read_history(found.get("history", ())),
+        n_new=check_integer(found.get("n_new", 0), "n_new", low=0, high=len(labeled)),
     )
 
 
@@ -106,6 +113,8 @@ def _written_batch(asked):
         "n_candidates": asked.n_candidates,
         "open": asked.open.tolist(),
         "own": asked.own,
+        "marks": list(asked.marks),
+        "n_trainings": asked.n_trainings,
     }
 
 
@@ -117,6 +126,8 @@ def _read_batch(written):
         written["n_candidates"],
         np.array(written["open"], dtype=bool),
         written["own"],
+        tuple(written.get("marks", ())),
+        written.get("n_trainings", 0),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from torch.utils.data import ConcatDataset, Subset
 
-__all__ = ["PickedRows", "as_torch", "joined", "picked"]
+__all__ = ["PickedRows", "as_torch", "joined", "origins", "picked"]
 
 # Sources with the positions of their rows, or None for all of them.
 _Pieces: TypeAlias = list[tuple[Any, Any]]
@@ -82,6 +82,24 @@ def picked(X: Any, rows: Any, build: Callable[[Any], Any]) -> Any:
 def joined(first: Any, second: Any, build: Callable[[Any], Any]) -> Any:
     """Put the rows of two sources one below the other, without nesting."""
     return build(_merged([*_pieces(first), *_pieces(second)]))
+
+
+def origins(X: Any) -> list[tuple[int, int] | None]:
+    """Return where each row was taken from: length of a source, position in it.
+
+    None for the rows of a source that was not picked from.
+    """
+    if hasattr(X, "indices_") and hasattr(X, "dataset"):  # a SliceDataset of skorch
+        if X.indices is None:
+            return [None] * len(X)
+        return [(len(X.dataset), int(i)) for i in X.indices_]
+    found: list[tuple[int, int] | None] = []
+    for source, positions in _pieces(X):
+        if positions is None:
+            found += [None] * len(source)
+        else:
+            found += [(len(source), int(i)) for i in positions]
+    return found
 
 
 def as_torch(pieces: _Pieces) -> Any:

@@ -1,0 +1,122 @@
+"""What a learner notes of each training: how many labels, what it took, how it went."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+import numpy as np
+
+from skbadge.exceptions import InvalidInputError
+from skbadge.learner._classes import check_labels, encode, may_be_columns
+from skbadge.learner._inputs import check_rows
+
+__all__ = ["check_test_set", "history_row", "read_history", "written_history"]
+
+_SECONDS = ("embed", "select")
+
+
+def check_test_set(learner, model):
+    """Return the rows and labels on which trainings are scored, checked; or None.
+
+    Parameters
+    ----------
+    learner : ActiveLearner
+        With the number of features of `fit`.
+    model : Model
+        Knows the classes, trained or not.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no pair, the rows are of another kind, or a label is unknown.
+    """
+    if learner.test_set is None:
+        return None
+    if not isinstance(learner.test_set, (tuple, list)) or len(learner.test_set) != 2:
+        raise InvalidInputError(
+            "test_set must be a pair (X_test, y_test) of rows and their labels. Got "
+            f"{type(learner.test_set).__name__} instead."
+        )
+    X, y = learner.test_set
+    try:
+        X = check_rows(learner, X)
+        y = check_labels(y, X)
+        # Before the first training, more columns may turn out to be classes.
+        if model.certain or not may_be_columns(model.columns):
+            encode(y, model.columns)
+    except ValueError as error:
+        raise InvalidInputError(
+            f"test_set must hold rows and labels as fit gets them. {error}"
+        ) from error
+    return X, y
+
+
+def history_row(state, model, tested, seconds):
+    """Return the row of a training that has just ended.
+
+    Parameters
+    ----------
+    state : State
+        Before the training.
+    model : Model
+        Its result.
+    tested : pair or None
+        Answer of `check_test_set`.
+    seconds : float
+        What it took.
+
+    Returns
+    -------
+    dict of str to int, float or str
+        NaN for what there is not.
+    """
+    asked, timings = state.asked, state.timings or {}
+    # A batch of an earlier model belongs to an earlier row.
+    new = asked is not None and asked.n_trainings == state.model.n_trainings
+    return {
+        "round": model.n_trainings,
+        "n_labeled": state.labeled.n,
+        "n_new": state.n_new if state.trained_model else state.labeled.n,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "fit_seconds": seconds,
+        **{
+            f"{k}_seconds": timings.get(k, math.nan) if new else math.nan
+            for k in _SECONDS
+        },
+        **_spread(asked.selection.scores if new else None),
+        "test_accuracy": math.nan if tested is None else _accuracy(model, *tested),
+    }
+
+
+def _spread(scores):
+    """Return the smallest, mean and largest score of a batch."""
+    scores = np.asarray([] if scores is None else scores, dtype=np.float64)
+    scores = scores[np.isfinite(scores)]
+    parts = {"min": np.min, "mean": np.mean, "max": np.max}
+    return {
+        f"score_{name}": float(part(scores)) if len(scores) else math.nan
+        for name, part in parts.items()
+    }
+
+
+def _accuracy(model, X, y):
+    return float(np.mean(model.predict(X) == y))
+
+
+def written_history(history):
+    """Return rows for JSON, which has no NaN."""
+    return [
+        {
+            k: None if isinstance(v, float) and math.isnan(v) else v
+            for k, v in row.items()
+        }
+        for row in history
+    ]
+
+
+def read_history(rows):
+    """Return what `written_history` has written."""
+    return tuple(
+        {k: math.nan if v is None else v for k, v in row.items()} for row in rows
+    )

@@ -1,0 +1,115 @@
+"""A query: what a state says of a pool. Nothing that was learned is changed by it."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from time import perf_counter
+
+import numpy as np
+
+from skbadge.cluster._engine import as_pool, count_rows, is_sharded
+from skbadge.learner._asked import AskedBatch
+from skbadge.learner._identity import row_marks
+from skbadge.learner._inputs import check_candidates, check_strategy, drawn_share
+from skbadge.learner._model import Model, untrained_outputs
+from skbadge.nets._estimators import check_estimator_kind, is_frozen
+from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
+from skbadge.utils._rows import take
+from skbadge.utils._validation import check_n
+
+__all__ = ["asker", "queried"]
+
+
+def asker(state, learner):
+    """Return the strategy that answers a query.
+
+    Raises
+    ------
+    LearnerNotFittedError
+        If it needs a trained net and there is none.
+    """
+    strategy = state.strategy
+    if strategy is None:
+        check_estimator_kind(learner.estimator)
+        strategy = check_strategy(learner.strategy)
+    if strategy.needs.trained and not _may_ask_frozen(learner, strategy):
+        state.needed_model(learner, "query")
+    return strategy
+
+
+def _may_ask_frozen(learner, strategy):
+    """Say whether a fitted net can answer a strategy that reads no label."""
+    reads_labels = strategy.traits.needs_labels or strategy.needs.labeled is not None
+    return is_frozen(learner.estimator) and not reads_labels
+
+
+def queried(state, learner, X_pool, n, candidates, subsample):
+    """Choose among the candidates of a checked pool.
+
+    Returns
+    -------
+    State
+        The same, with the batch that was asked.
+    """
+    strategy, model = asker(state, learner), state.trained_model
+    X_pool = as_pool(X_pool)
+    n_pool, seed = count_rows(X_pool), learner.random_state
+    if model is None and strategy.needs.trained:
+        entropy = draw_entropy(copy.deepcopy(seed))
+        model = Model.frozen(learner.estimator, entropy=entropy)
+    rows = check_candidates(candidates, n_pool)
+    if subsample is not None:
+        generator = _generator(state, Purpose.SUBSAMPLE, seed)
+        rows = drawn_share(rows, n_pool, subsample, generator)
+    n_candidates = n_pool if rows is None else len(rows)
+    n = check_n(n, n_candidates, subsample)
+    started = perf_counter()
+    if model is None:
+        outputs = untrained_outputs(
+            learner.estimator,
+            X_pool,
+            rows,
+            strategy.needs,
+            generator=_generator(state, Purpose.POOL_PASS, seed),
+            verbose=learner.verbose,
+        )
+    else:
+        outputs = model.outputs(
+            X_pool,
+            rows,
+            strategy.needs,
+            state.labeled,
+            layer=learner.layer,
+            verbose=learner.verbose,
+        )
+    embedded = perf_counter()
+    found = strategy.select(outputs, n, _generator(state, Purpose.QUERY, seed))
+    seconds = {"embed": embedded - started, "select": perf_counter() - embedded}
+    indices = np.asarray(found.indices, dtype=np.intp)
+    indices = indices if rows is None else rows[indices].astype(np.intp)
+    asked = AskedBatch(
+        found,
+        indices,
+        n_pool,
+        n_candidates,
+        open=np.ones(n, dtype=bool),
+        # Rows on a cluster would have to be computed once more.
+        marks=() if is_sharded(X_pool) else row_marks(take(X_pool, indices)),
+        n_trainings=0 if state.model is None else state.model.n_trainings,
+    )
+    return replace(
+        state,
+        asked=asked,
+        timings={**(state.timings or {}), **seconds},
+        traffic=getattr(outputs, "traffic", None),
+    )
+
+
+def _generator(state, purpose, random_state):
+    """Return the NumPy generator of a purpose, before and after `fit`."""
+    if state.model is not None:
+        return state.model.generator(purpose)
+    # A copy of the seed: a query must not change what `fit` will draw from it.
+    entropy = draw_entropy(copy.deepcopy(random_state))
+    return spawn_generator(entropy, purpose, 0)
