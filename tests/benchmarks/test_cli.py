@@ -118,18 +118,19 @@ def test_a_file_with_its_own_test_set_and_several_batch_sizes(run, tmp_path, arr
     np.testing.assert_allclose(counts, counts.round())
 
 
-def test_images_for_the_resnet(run, tmp_path):
+@pytest.mark.parametrize("model", ["resnet", "vgg"])
+def test_images_for_the_nets_of_pictures(run, tmp_path, model):
     rng = np.random.default_rng(0)
     y = rng.integers(2, size=30)
     X = (rng.random((30, 1, 8, 8)) * 99 + 150 * y[:, None, None, None]).astype("uint8")
     np.savez(tmp_path / "dots.npz", X=X, y=y.astype(bool))
     status, out, _ = run(
-        "benchmark", "--dataset", "dots.npz", "--model", "resnet", "--public-code",
+        "benchmark", "--dataset", "dots.npz", "--model", model, "--public-code",
         "--n-initial", 8, "--batch-size", 2, "--rounds", 1, "--repeats", 1, "--jobs", 1,
         "--strategies", "badge",
     )  # fmt: skip
     assert status == 0
-    assert out.startswith("dots.npz, resnet, B = 2:")
+    assert out.startswith(f"dots.npz, {model}, B = 2:")
     settings = (tmp_path / "results" / "settings.json").read_text()
     assert '"width": 16' in settings and '"clamp_gradients": true' in settings
 

@@ -183,7 +183,9 @@ class TestTheReadyLearner:
 
     def test_what_it_does_not_know(self):
         rows = as_pool({"a": np.eye(2), "b": np.eye(2)}, range(2))
-        with pytest.raises(InvalidInputError, match="knows tables, texts and folders"):
+        with pytest.raises(
+            InvalidInputError, match="auto cannot be made. X must be a table"
+        ):
             auto_learner(rows, ["a", "b"])
-        with pytest.raises(InvalidInputError, match="a column that a learner can read"):
+        with pytest.raises(InvalidInputError, match="a column with a value"):
             auto_learner(as_pool(pd.DataFrame(index=[1, 2])), ["a", "b"])

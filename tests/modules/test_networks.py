@@ -1,13 +1,25 @@
 """The networks have the paper's layers, widths and outputs."""
 
 import copy
+from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from skbadge._contracts import Needs
 from skbadge.exceptions import InvalidInputError
-from skbadge.modules import MLP, ConvNet, LinearHead, ResNet18
+from skbadge.extraction._pass import collect_outputs
+from skbadge.modules import (
+    MLP,
+    VGG16,
+    ConvNet,
+    LeanClassifier,
+    LinearHead,
+    ResNet18,
+    lean_settings,
+)
 
 
 def n_parameters(module):
@@ -101,7 +113,100 @@ def test_a_block_adds_its_input():
     torch.testing.assert_close(block(X), X)
 
 
+@pytest.mark.parametrize("n_features", [6, 64])
+def test_the_width_may_come_with_the_rows(n_features):
+    X = torch.randn(4, n_features, generator=torch.Generator().manual_seed(0))
+    module = MLP(n_classes=3, n_hidden=5)
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.1)
+    torch.manual_seed(0)
+    first = module(X)
+    torch.manual_seed(0)
+    hidden = nn.Linear(n_features, 5)
+    assert type(module.hidden) is nn.Linear
+    assert torch.equal(module.hidden.weight, hidden.weight)
+    assert torch.equal(module.hidden.bias, hidden.bias)
+    known = MLP(n_features, 3, n_hidden=5)
+    assert module.hidden.weight.stride() == known.hidden.weight.stride()
+    known.load_state_dict(module.state_dict())
+    torch.testing.assert_close(known(X), first)
+    # An optimizer made before has the weights that are there now.
+    first.sum().backward()
+    optimizer.step()
+    assert not torch.allclose(module.hidden.weight, known.hidden.weight)
+    # And weights of a known width can be loaded before any row.
+    late = MLP(n_classes=3, n_hidden=5)
+    late.load_state_dict(known.state_dict())
+    torch.testing.assert_close(late(X), first)
+
+
+def test_vgg_has_its_known_number_of_parameters():
+    # 9 n_in n_out for each convolution and 2 n_out for each normalization.
+    channels = [3, 64, 64, 128, 128, *[256] * 3, *[512] * 6]
+    expected = sum(9 * a * b + 2 * b for a, b in pairwise(channels))
+    assert n_parameters(VGG16()) == expected + 513 * 10 == 14_724_042
+
+
+@pytest.mark.parametrize(
+    "side, sides", [(32, [16, 8, 4, 2, 1]), (28, [14, 7, 4, 2, 1])]
+)
+def test_vgg_halves_the_picture_five_times(side, sides):
+    module, shapes = VGG16(7, n_channels=1, width=2), []
+    for part in module.stages:
+        if isinstance(part, nn.MaxPool2d):
+            part.register_forward_hook(
+                lambda _, inputs, output: shapes.append(tuple(output.shape[1:]))
+            )
+    assert module(torch.zeros(2, 1, side, side)).shape == (2, 7)
+    assert shapes == [
+        (2 * k, s, s) for k, s in zip((1, 2, 4, 8, 8), sides, strict=True)
+    ]
+
+
+def test_vgg_computes_its_layers():
+    torch.manual_seed(0)
+    module = VGG16(3, width=2)
+    X = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    maps, parts = X, iter(list(module.stages))
+    for depth in (2, 2, 3, 3, 3):
+        for _ in range(depth):
+            convolution, norm = next(parts)
+            next(parts)
+            maps = nn.functional.conv2d(maps, convolution.weight, padding=1)
+            mean, var = maps.mean((0, 2, 3)), maps.var((0, 2, 3), correction=0)
+            scaled = (maps - mean[:, None, None]) / (var + norm.eps)[
+                :, None, None
+            ].sqrt()
+            maps = scaled.clamp(0)
+        next(parts)
+        maps = maps.unfold(2, 2, 2).unfold(3, 2, 2).amax((-1, -2))
+    expected = maps[:, :, 0, 0] @ module.output.weight.T + module.output.bias
+    torch.testing.assert_close(module(X), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_the_gradient_of_a_row_is_that_of_the_last_layer_of_the_vgg():
+    torch.manual_seed(0)
+    X = np.random.default_rng(0).normal(size=(12, 3, 8, 8)).astype(np.float32)
+    net = LeanClassifier(
+        VGG16, module__n_classes=3, module__width=2, criterion=nn.CrossEntropyLoss,
+        max_epochs=1, **lean_settings(),
+    ).fit(X, np.arange(12) % 3)  # fmt: skip
+    needs = Needs(residual=True, features=True)
+    outputs = collect_outputs(net, X, needs, n_classes=3)
+    module = net.module_.eval()
+    for i, row in enumerate(torch.from_numpy(X)):
+        module.zero_grad()
+        logits = module(row[None])
+        nn.functional.cross_entropy(logits, logits.argmax(1)).backward()
+        found = outputs.residual[i][:, None] * outputs.features[i]
+        torch.testing.assert_close(
+            torch.as_tensor(found), module.output.weight.grad, rtol=1e-4, atol=1e-6
+        )
+
+
 def test_sizes_are_checked():
+    with pytest.raises(InvalidInputError, match=r"^n_classes must be an int"):
+        MLP(4)
+
     with pytest.raises(InvalidInputError) as caught:
         MLP(0, 2)
     assert str(caught.value) == (

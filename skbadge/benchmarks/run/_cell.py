@@ -49,7 +49,13 @@ _LIBRARIES = (
     "skorch",
     "torch",
 )
-_FORWARD_ROWS = {"mlp": 8_192, "linear": 8_192, "resnet": 512, "convnet": 1_024}
+_FORWARD_ROWS = {
+    "mlp": 8_192,
+    "linear": 8_192,
+    "resnet": 512,
+    "vgg": 512,
+    "convnet": 1_024,
+}
 # Cells of one process wait for each other: the number of threads, and the peak of the
 # memory, are the process's own.
 _ONE_CELL = threading.Lock()

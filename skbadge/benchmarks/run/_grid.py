@@ -401,7 +401,7 @@ def _cost(cell, n_pool):
     """Estimate what a cell costs beside others, in whole units of no meaning."""
     n_rounds = cell.count_rounds(n_pool)
     labels = [cell.n_initial + i * cell.batch_size for i in range(n_rounds + 1)]
-    training = sum(labels) * (50 if cell.model == "resnet" else 1)
+    training = sum(labels) * (50 if cell.model in ("resnet", "vgg") else 1)
     choosing = n_rounds * n_pool * cell.batch_size / 1_000
     swaps = 0.01 * n_rounds * cell.batch_size**2
     factors = {"badge": (0.2, 0), KDPP: (0.2, 1), "coreset": (0.05, 0)}

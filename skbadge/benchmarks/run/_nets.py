@@ -10,6 +10,7 @@ from skbadge.datasets import get_dataset_info
 from skbadge.exceptions import InvalidInputError
 from skbadge.modules import (
     MLP,
+    VGG16,
     ClampGradients,
     ConvNet,
     LeanClassifier,
@@ -23,9 +24,9 @@ from skbadge.utils._validation import check_integer, check_option, check_real
 
 __all__ = ["MODELS", "PICTURE_MODELS", "make_paper_net"]
 
-MODELS = ("mlp", "resnet", "linear", "convnet")
+MODELS = ("mlp", "resnet", "vgg", "linear", "convnet")
 #: Those that read pictures, and no other rows.
-PICTURE_MODELS = ("resnet", "convnet")
+PICTURE_MODELS = ("resnet", "vgg", "convnet")
 _LEARNING_RATES = {"image": 1e-3, "tabular": 1e-4}
 _HIDDEN_UNITS = {"image": 256, "tabular": 1024}
 
@@ -57,10 +58,11 @@ def make_paper_net(
         A name in :data:`skbadge.datasets.DATASETS`, or any object with the attributes
         ``shape`` (of a row), ``n_classes``, ``kind`` ("image" or "tabular") and
         ``batch_size`` (the mini-batch).
-    model : {"mlp", "resnet", "linear", "convnet"}, default="mlp"
-        `~skbadge.modules.MLP`, or `~skbadge.modules.ResNet18` for pictures. The other
-        two are no nets of the paper: `~skbadge.modules.LinearHead` for features of a
-        frozen encoder, and the small `~skbadge.modules.ConvNet`.
+    model : {"mlp", "resnet", "vgg", "linear", "convnet"}, default="mlp"
+        `~skbadge.modules.MLP`, or `~skbadge.modules.ResNet18` for pictures. The others
+        are no nets of the paper's first version: `~skbadge.modules.VGG16`,
+        `~skbadge.modules.LinearHead` for features of a frozen encoder, and the small
+        `~skbadge.modules.ConvNet`.
     device : str, default="cpu"
         Where torch computes.
     lr : float or None, default=None
@@ -81,7 +83,7 @@ def make_paper_net(
         tables.
     width : int, default=64
         Channels of the first stage of "resnet", where 16 is the public code's, and of
-        the first convolution of "convnet".
+        "vgg", and of the first convolution of "convnet".
     clamp_gradients : bool, default=False
         Whether every element of a gradient is limited to [-0.1, 0.1], as in the public
         code, of which the paper says nothing.
@@ -182,7 +184,7 @@ def _module_settings(info, model, n_hidden, width):
             f'rows of shape {tuple(info.shape)} instead: use model="mlp".'
         )
     return {
-        "module": {"resnet": ResNet18, "convnet": ConvNet}[model],
+        "module": {"resnet": ResNet18, "vgg": VGG16, "convnet": ConvNet}[model],
         "module__n_classes": info.n_classes,
         "module__n_channels": info.shape[0],
         "module__width": check_integer(width, "width", low=1),

@@ -60,7 +60,8 @@ class Cell:
     dataset : str
         Name in ``skbadge.datasets.DATASETS``, or what a file of one's own is called.
     model : str
-        The network, "mlp", "resnet", "linear" or "convnet" (see `make_paper_net`); or
+        The network, "mlp", "resnet", "vgg", "linear" or "convnet" (see
+        `make_paper_net`); or
         ``"mymodule:make_learner"``, a function without arguments that returns a
         classifier (a skorch net, or a pipeline that ends in one) or an `ActiveLearner`,
         whose strategy is replaced.
@@ -89,7 +90,8 @@ class Cell:
     n_hidden : int or None, default=None
         Hidden units of "mlp"; None for the paper's: 256 on images, 1024 on tables.
     width : int, default=64
-        Channels of the first stage of "resnet"; 16 in the public code.
+        Channels of the first stage of "resnet" (16 in the public code) or "vgg", or of
+        the first convolution of "convnet".
     clamp_gradients : bool, default=False
         Limit each element of a gradient to [-0.1, 0.1], as only the public code does.
     max_epochs : int, default=20000

@@ -206,7 +206,7 @@ def test_less_than_a_batch_is_left_alone():
         ({"strategy": "best"}, "strategy must be one of 'badge', 'albl'"),
         (
             {"model": "cnn"},
-            "model must be one of 'mlp', 'resnet', 'linear', 'convnet', or",
+            "model must be one of 'mlp', 'resnet', 'vgg', 'linear', 'convnet', or",
         ),
         ({"batch_size": 0}, "batch_size must be an int of at least 1. Got 0 instead."),
         ({"n_rounds": -1}, "n_rounds must be an int of at least 0. Got -1 instead."),

@@ -127,8 +127,8 @@ def test_learns_digits():
         ),
         (
             {"dataset": "kropt", "model": "cnn"},
-            "model must be one of 'mlp', 'resnet', 'linear', 'convnet'. Got 'cnn' "
-            "instead.",
+            "model must be one of 'mlp', 'resnet', 'vgg', 'linear', 'convnet'. Got "
+            "'cnn' instead.",
         ),
         (
             {"dataset": "kropt", "lr": 0},
