@@ -8,6 +8,7 @@ __all__ = [
     "DivergedTrainingError",
     "InvalidInputError",
     "LayerError",
+    "LearnerFileError",
     "LearnerNotFittedError",
     "ModuleOutputError",
     "PoolPassError",
@@ -30,6 +31,10 @@ class InvalidInputError(SkbadgeError, ValueError):
 
 class SparseInputError(InvalidInputError, TypeError):
     """Rows are sparse, and nothing before the net makes them dense."""
+
+
+class LearnerFileError(SkbadgeError, OSError):
+    """A saved learner cannot be read as one, or not be written."""
 
 
 class LearnerNotFittedError(SkbadgeError, NotFittedError):

@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from skbadge.campaign._files import write_atomically
+from skbadge.utils._files import write_atomically
 
 __all__ = ["Cache"]
 

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from skbadge.campaign._cache import Cache
-from skbadge.campaign._files import write_file
 from skbadge.campaign._label_studio import (
     ID,
     is_export,
@@ -29,6 +28,7 @@ from skbadge.campaign._rounds import Rounds
 from skbadge.campaign._spreadsheet import read_labels, write_csv
 from skbadge.exceptions import CampaignError, InvalidInputError
 from skbadge.stopping import StoppingCriterion
+from skbadge.utils._files import write_file
 from skbadge.utils._validation import check_integer
 
 __all__ = ["Campaign"]

@@ -7,8 +7,8 @@ import io
 from pathlib import Path
 
 from skbadge.campaign._answers import Given
-from skbadge.campaign._files import write_file
 from skbadge.exceptions import InvalidInputError
+from skbadge.utils._files import write_file
 
 __all__ = ["read_labels", "write_csv"]
 

@@ -150,8 +150,9 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     history_ = Known("shown_history", "What was noted of each training.")
     open_ = Known("asked.still_open", "Its open rows.", after="query(X_pool)")
 
-    # What `state` writes down, `restore` brings back.
+    # What `state` writes down, `restore` brings back; and so do `save` and `load`.
     state, restore = _saved.state, _saved.restore
+    save, load = _saved.save, classmethod(_saved.load)
 
     def __init__(
         self,

@@ -90,9 +90,8 @@ class State:
             raise InvalidInputError(
                 f"This learner was pickled by skbadge {version}, and is read by "
                 f"{__version__}: pickles do not outlive a version. Read it with that "
-                "version, write learner.state(parameters=True), learner.X_ and "
-                "learner.y_ to files, and restore them here with learner.restore(X, y, "
-                "state)."
+                "version and call learner.save(path), then ActiveLearner.load(path, "
+                "learner) here."
             )
         vars(self).update(found)
 
@@ -342,7 +341,8 @@ class State:
         )
         if parameters is not None:
             model = begun.model.loaded(learner.estimator, self.labeled, parameters)
-            return replace(self, model=model)
+            labeled = replace(self.labeled, constants=constants)
+            return replace(self, labeled=labeled, model=model)
         if learner.warm_start and begun.model.n_trainings:
             raise InvalidInputError(
                 f"With warm_start={learner.warm_start!r} the weights hang on every "

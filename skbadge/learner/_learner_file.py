@@ -1,0 +1,83 @@
+"""The file of a saved learner: tensors, and a header with all else.
+
+It is one safetensors file. The tensors are rows, labels and parameters; the entry
+``skbadge`` of its metadata is a JSON text. So it can be read without this library, and
+nothing in it is ever executed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from skbadge._version import __version__
+from skbadge.exceptions import LearnerFileError
+from skbadge.utils._files import write_atomically
+
+__all__ = ["read_learner_file", "write_learner_file"]
+
+# What cannot be read as now gets another number.
+FORMAT = 1
+_HEADER = "skbadge"
+
+
+def write_learner_file(
+    path: str | Path, header: dict, tensors: dict[str, torch.Tensor]
+) -> None:
+    """Write a file in one step.
+
+    Raises
+    ------
+    LearnerFileError
+        If it cannot be written; what was there before is still there.
+    """
+    header = {"format": FORMAT, "written_by": __version__, **header}
+    metadata = {_HEADER: json.dumps(header, allow_nan=False)}
+    try:
+        write_atomically(path, lambda partial: save_file(tensors, partial, metadata))
+    except (SafetensorError, OSError) as error:
+        raise LearnerFileError(
+            f"The learner could not be written to {str(path)!r}: {error}. What was "
+            "there before is still there."
+        ) from error
+
+
+def read_learner_file(path: str | Path) -> tuple[dict, dict[str, torch.Tensor]]:
+    """Return header and tensors of a file.
+
+    Raises
+    ------
+    LearnerFileError
+        If it is none of ours, or not whole.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(_HEADER)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise LearnerFileError(
+            f"The file {str(path)!r} is no saved learner, or is not whole: {error}."
+        ) from error
+    if text is None:
+        raise LearnerFileError(
+            f"The file {str(path)!r} holds tensors, but no learner: learner.save(path) "
+            "did not write it."
+        )
+    try:
+        header = json.loads(text)
+        version, author = header["format"], header["written_by"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise LearnerFileError(
+            f"The header of {str(path)!r} cannot be read: {error}."
+        ) from error
+    if version != FORMAT:
+        raise LearnerFileError(
+            f"The file {str(path)!r} has format {version}, written by skbadge "
+            f"{author}; skbadge {__version__} reads format {FORMAT}. Read it with that "
+            "version."
+        )
+    return header, tensors
