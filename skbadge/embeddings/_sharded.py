@@ -21,6 +21,7 @@ __all__ = [
     "Shards",
     "from_numpy",
     "over",
+    "place_rows",
     "to_numpy",
 ]
 
@@ -110,6 +111,25 @@ class ShardedTable:
     def __len__(self) -> int:
         return self.shape[0]
 
+    def fetch(self, indices: np.ndarray) -> torch.Tensor:
+        """Fetch some rows, in the order of their positions: one round trip.
+
+        Parameters
+        ----------
+        indices : ndarray of int
+            Positions in the pool.
+
+        Returns
+        -------
+        torch.Tensor of shape (len(indices), width)
+        """
+        if not len(indices):
+            return torch.empty((0, *self.shape[1:]), dtype=self.dtype)
+        placed, back = place_rows(indices, self.shards.lengths)
+        calls = {part: (self.name, positions) for part, positions in placed.items()}
+        found = self.shards.run(_table_rows, calls)
+        return torch.cat([from_numpy(found[part]) for part in placed])[back]
+
     def __getattr__(self, attribute: str) -> NoReturn:
         # Python asks every object for these when it copies or prints it.
         if attribute.startswith("__"):
@@ -198,17 +218,12 @@ class ShardedEmbedding:
         positions = np.asarray(indices, dtype=np.intp)
         if not len(positions):
             return self._no_rows()
-        part_of = np.searchsorted(self._starts, positions, side="right") - 1
-        touched = np.unique(part_of).tolist()
-        places = {part: np.flatnonzero(part_of == part) for part in touched}
+        placed, back = place_rows(positions, self.shards.lengths)
         calls = {
-            part: (*self._factors(part), positions[where] - self._starts[part])
-            for part, where in places.items()
+            part: (*self._factors(part), places) for part, places in placed.items()
         }
         found = self.shards.run(_fetched, calls)
-        order = np.concatenate(list(places.values()))
-        back = torch.from_numpy(np.argsort(order, kind="stable"))
-        blocks = [found[part] for part in touched]
+        blocks = [found[part] for part in placed]
         tables: list[Any] = [
             None if parts[0] is None else torch.from_numpy(np.concatenate(parts))[back]
             for parts in list(zip(*blocks, strict=True))[:4]
@@ -295,6 +310,35 @@ class ShardedEmbedding:
         return (left_unit, right_unit), torch.from_numpy(np.concatenate(norms)), kept
 
 
+def place_rows(
+    indices: np.ndarray, lengths: Sequence[int]
+) -> tuple[dict[int, np.ndarray], torch.Tensor]:
+    """Return where rows lie, and how to put what the parts answer in their order.
+
+    Parameters
+    ----------
+    indices : ndarray of int
+        Positions in the pool.
+    lengths : sequence of int
+        Number of rows of each part.
+
+    Returns
+    -------
+    placed : dict of int to ndarray
+        For each part that holds some, their positions there.
+    back : torch.Tensor of int
+        For each index, its place among the answers of those parts, one after another.
+    """
+    starts = np.cumsum([0, *lengths])
+    part_of = np.searchsorted(starts, indices, side="right") - 1
+    order = np.argsort(part_of, kind="stable")
+    placed = {
+        part: indices[part_of == part] - starts[part]
+        for part in np.unique(part_of).tolist()
+    }
+    return placed, torch.from_numpy(np.argsort(order, kind="stable"))
+
+
 # --- what runs where the rows are: pure functions of a state ------------------------
 
 
@@ -335,6 +379,10 @@ def _in_common(
     part = _factored(state, left, right, constant)
     part.measured = (of_part, tuple(map(over, squares)))
     return part.in_units(units)
+
+
+def _table_rows(state: _State, name: str, positions: np.ndarray) -> np.ndarray:
+    return state[name][positions]
 
 
 def _fetched(state: _State, *arguments: Any) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from skbadge.embeddings._tensors import (
     arithmetic_dtype,
     as_tensor,
     chunk_length,
+    directions,
     measure_rows,
 )
 from skbadge.exceptions import InvalidInputError
@@ -26,6 +28,8 @@ _SMALLEST_BLOCK, _LARGEST_BLOCK = 4, 256
 _BLOCK_NUMBERS = 1 << 21
 # Lengths above this overflow when they are squared in float32.
 _LONGEST = 1e15
+# Lengths from this to its reciprocal can be squared in float32.
+_SHORTEST = 1e-15
 # Squared distances below this part of the squared lengths need double digits.
 _FINE = 1e-3
 
@@ -213,6 +217,8 @@ class Coverage:
 
     Attributes
     ----------
+    covered : torch.Tensor
+        For each target that has a weight, the share that is covered.
     n_measured : int
         How many gains were measured so far.
     """
@@ -241,7 +247,7 @@ class Coverage:
         if length_scale**2 < _FINE * largest:
             self._dtype = torch.float64
             self._unit, self._target_sq = self._measure(self._targets)
-        self._covered = torch.zeros(
+        self.covered = torch.zeros(
             len(counted), dtype=self._dtype, device=targets.device
         )
         self.n_measured = 0
@@ -286,17 +292,41 @@ class Coverage:
         ndarray of shape (m,), dtype float64
         """
         self.n_measured += len(indices)
-        found = []
-        for rows in torch.from_numpy(indices).split(_LARGEST_BLOCK):
-            block = self.features[rows]
-            gain = torch.zeros(len(rows), dtype=torch.float64, device=block.device)
-            for part in self._parts(len(rows)):
-                added = self._similar(block, part)
-                added -= self._covered[part]
-                added.clamp_min_(0.0)
-                gain += (added @ self._weight[part].to(added.dtype)).double()
-            found.append(gain)
+        found = [
+            self.gains_after(self.features[rows], [])[0]
+            for rows in torch.from_numpy(indices).split(_LARGEST_BLOCK)
+        ]
         return torch.cat(found).cpu().numpy() if found else np.empty(0)
+
+    def gains_after(self, block: torch.Tensor, sequence: Sequence[int]) -> torch.Tensor:
+        """Return how much each row of a block would add, now and as others are chosen.
+
+        Parameters
+        ----------
+        block : torch.Tensor of shape (m, n_features)
+            A block of rows.
+        sequence : sequence of int
+            Positions in the block, as they are chosen one after another; nothing is
+            covered by that.
+
+        Returns
+        -------
+        torch.Tensor of shape (len(sequence) + 1, m), dtype float64
+            Row ``j`` is what the rows add once the first ``j`` of the sequence are
+            chosen.
+        """
+        gains = torch.zeros(
+            len(sequence) + 1, len(block), dtype=torch.float64, device=block.device
+        )
+        for part in self._parts(len(block)):
+            similar = self._similar(block, part)
+            weight = self._weight[part].to(similar.dtype)
+            covered = self.covered[part]
+            for j, gain in enumerate(gains):
+                if j:
+                    covered = torch.maximum(covered, similar[sequence[j - 1]])
+                gain += ((similar - covered).clamp_min_(0.0) @ weight).double()
+        return gains
 
     def cover(self, rows: torch.Tensor) -> None:
         """Count what some rows cover as covered.
@@ -308,5 +338,30 @@ class Coverage:
         for block in rows.split(_LARGEST_BLOCK) if len(rows) else ():
             for part in self._parts(len(block)):
                 reached = self._similar(block, part).amax(dim=0)
-                covered = self._covered[part]
+                covered = self.covered[part]
                 torch.maximum(covered, reached, out=covered)
+
+
+def lengths_of(features: torch.Tensor) -> tuple[float, float]:
+    """Return the smallest length above 0 of rows and the largest; (inf, 0) for none."""
+    unit, length_sq = measure_rows(features, "features", arithmetic_dtype(features))
+    some = length_sq[length_sq > 0.0].sqrt() * unit
+    return (float(some.min()), float(some.max())) if len(some) else (np.inf, 0.0)
+
+
+def fit_to_square(
+    features: torch.Tensor, lengths: tuple[float, float] | None = None
+) -> torch.Tensor:
+    """Return rows of the same directions whose squares are safe: mostly themselves.
+
+    Parameters
+    ----------
+    features : torch.Tensor of shape (n, n_features)
+        The rows.
+    lengths : tuple of float or None, default=None
+        `lengths_of` all rows that are compared with these; None for their own.
+    """
+    shortest, longest = lengths_of(features) if lengths is None else lengths
+    if shortest > longest or (_SHORTEST < shortest and longest < 1 / _SHORTEST):
+        return features
+    return directions(features.double()).to(arithmetic_dtype(features))

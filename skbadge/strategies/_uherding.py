@@ -7,24 +7,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from skbadge._contracts import Needs, Outputs, Selection
+from skbadge._contracts import Needs, Outputs, Selection, Traits
 from skbadge.embeddings import DenseEmbedding
 from skbadge.embeddings._distances import distances_sq
-from skbadge.embeddings._tensors import (
-    arithmetic_dtype,
-    chunk_length,
-    directions,
-    measure_rows,
+from skbadge.embeddings._tensors import chunk_length, directions
+from skbadge.selection._coverage_shards import herd_on_shards
+from skbadge.selection._facility_location import (
+    Coverage,
+    _facility_location_greedy,
+    fit_to_square,
 )
-from skbadge.selection._facility_location import Coverage, _facility_location_greedy
 from skbadge.strategies._base import QueryStrategy
 from skbadge.strategies._temperature import cross_fitted_temperature
 from skbadge.utils._validation import check_integer, check_option, check_real
 
 __all__ = ["MaxHerding", "UHerding"]
-
-# Lengths from this to its reciprocal can be squared in float32.
-_SHORTEST = 1e-15
 
 
 class MaxHerding(QueryStrategy):
@@ -57,6 +54,10 @@ class MaxHerding(QueryStrategy):
     For one seed, the first rows of a larger batch are the smaller batch. Cost:
     O(n_pool n_targets d) time once, then a few rows' share of it a pick.
 
+    On a cluster the targets are gathered in groups of about fifty thousand on the
+    workers: a round trip for each group at first, then one for several picks. All
+    rows are compared with all targets: set ``n_targets``, and it is one group.
+
     References
     ----------
     .. [1] Bae, Noh and Sutherland, "Generalized Coverage for More Robust Low-Budget
@@ -76,6 +77,7 @@ class MaxHerding(QueryStrategy):
     """
 
     needs = Needs(features=True, labeled=Needs(features=True))
+    traits = Traits(on_cluster=True)
 
     def __init__(
         self, *, length_scale: float = 1.0, n_targets: int | None = None
@@ -169,6 +171,7 @@ class UHerding(QueryStrategy):
     """
 
     needs = Needs(proba=True, features=True, labeled=Needs(features=True))
+    traits = Traits(on_cluster=True)
 
     def __init__(
         self,
@@ -205,7 +208,7 @@ class UHerding(QueryStrategy):
         known = outputs.labeled
         temperature = self.temperature
         if temperature == "cross-fitted":
-            seen = _fit_to_square(known.features)
+            seen = fit_to_square(known.features)
             temperature = cross_fitted_temperature(seen, known.y, generator)
         measure = _UNCERTAINTIES[self.uncertainty]
         weight = outputs.by_rows(
@@ -246,28 +249,35 @@ def _herd(
     generator: np.random.Generator,
 ) -> Selection:
     """Choose by coverage of features scaled to length 1; scores are mean gains."""
-    features = _fit_to_square(outputs.features)
-    priority = generator.permutation(len(features))
-    targets = features
-    if n_targets is not None and n_targets < len(features):
-        drawn = np.sort(generator.choice(len(features), n_targets, replace=False))
-        targets, weight = features[torch.from_numpy(drawn)], weight[drawn]
-    coverage = Coverage(
-        features, targets, weight, length_scale=length_scale, normalize=True
+    priority = generator.permutation(outputs.n_pool)
+    known = fit_to_square(outputs.labeled.features)
+    features: Any = outputs.features  # or what stands for them on several machines
+    drawn = None
+    if n_targets is not None and n_targets < outputs.n_pool:
+        drawn = np.sort(generator.choice(outputs.n_pool, n_targets, replace=False))
+    if outputs.on_cluster:
+        indices, gains = herd_on_shards(
+            features,
+            n,
+            weight,
+            drawn,
+            labeled=known,
+            length_scale=length_scale,
+            priority=priority,
+        )
+    else:
+        features = fit_to_square(features)
+        targets = features
+        if drawn is not None:
+            targets, weight = features[torch.from_numpy(drawn)], weight[drawn]
+        coverage = Coverage(
+            features, targets, weight, length_scale=length_scale, normalize=True
+        )
+        coverage.cover(known)
+        indices, gains = _facility_location_greedy(coverage, n, priority=priority)
+    return Selection(
+        indices, scores=gains / (outputs.n_pool if drawn is None else len(drawn))
     )
-    coverage.cover(_fit_to_square(outputs.labeled.features))
-    indices, gains = _facility_location_greedy(coverage, n, priority=priority)
-    return Selection(indices, scores=gains / len(targets))
-
-
-def _fit_to_square(features: torch.Tensor) -> torch.Tensor:
-    """Return rows of the same directions whose squares are safe: mostly themselves."""
-    dtype = arithmetic_dtype(features)
-    unit, length_sq = measure_rows(features, "features", dtype)
-    some = length_sq[length_sq > 0.0].sqrt() * unit
-    if not len(some) or (_SHORTEST < some.min() and some.max() < 1 / _SHORTEST):
-        return features
-    return directions(features.double()).to(dtype)
 
 
 def _smallest_distance(features: torch.Tensor) -> float:

@@ -25,9 +25,11 @@ from skbadge import (
     CoreSet,
     EntropySampling,
     MarginSampling,
+    MaxHerding,
     PenultimateFeatures,
     RandomSampling,
     StochasticTopK,
+    UHerding,
 )
 from skbadge.cluster._engine import ClusterPool
 from skbadge.exceptions import InvalidInputError, PoolPassError
@@ -45,7 +47,12 @@ STRATEGIES = [
     ALBL(),
 ]
 # Their sums over all rows are added up in another order, part by part.
-SUMMED = [BAIT(), BAIT("top", oversample=1.0)]
+SUMMED = [
+    BAIT(),
+    BAIT("top", oversample=1.0),
+    MaxHerding(length_scale=0.5),
+    UHerding(n_targets=400),
+]
 X, Y = make_rows()
 KNOWN = 60
 
