@@ -17,13 +17,11 @@ import numpy as np
 import torch
 
 from skbadge.embeddings._sharded import ShardedTable, from_numpy, to_numpy
+from skbadge.selection._bounds import first_by_bound
 from skbadge.selection._facility_location import (
     Coverage,
     fit_to_square,
     lengths_of,
-)
-from skbadge.selection._facility_location import (
-    _first as first_by_bound,
 )
 
 __all__ = ["herd_on_shards"]

@@ -39,6 +39,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 STRATEGIES = [
     BADGE(),
     BADGE(first="max-norm"),
+    BADGE(sampler="log-det"),
     CoreSet(),
     MarginSampling(),
     EntropySampling(),

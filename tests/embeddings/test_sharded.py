@@ -9,7 +9,7 @@ from skbadge.embeddings import DenseEmbedding, Embedding, GradientEmbedding
 from skbadge.embeddings._sharded import ShardedEmbedding, from_numpy, to_numpy
 from skbadge.exceptions import InvalidInputError
 from skbadge.extraction._residual import closed_form
-from skbadge.selection import kmeans_plusplus
+from skbadge.selection import kmeans_plusplus, log_det_greedy
 from tests.embeddings._shards import sharded
 
 LENGTHS = (7, 0, 1, 12)
@@ -143,6 +143,16 @@ def test_a_batch_takes_few_round_trips(n, most):
     assert parts.shards.rounds <= most
     whole = GradientEmbedding(residual, features)
     np.testing.assert_array_equal(found, kmeans_plusplus(whole, n, random_state=0))
+
+
+def test_log_determinants_over_shards():
+    residual, features = softmax_factors(4_000)
+    tables = sharded({"residual": residual, "features": features}, (1_000,) * 4)
+    parts = ShardedEmbedding(*tables.values())
+    found = log_det_greedy(parts, 100)
+    assert parts.shards.rounds <= 15
+    whole = GradientEmbedding(residual, features)
+    np.testing.assert_array_equal(found, log_det_greedy(whole, 100))
 
 
 def test_the_law_over_shards():
