@@ -24,7 +24,7 @@ _N_PROBED = 64
 _TOLERANCE = 0.01
 
 
-def state(learner, *, parameters=False):
+def state(self, *, parameters=False):
     """Write down what `restore` needs beside the labelled rows.
 
     Parameters
@@ -48,15 +48,15 @@ def state(learner, *, parameters=False):
     InvalidInputError
         If the strategy has learned what cannot be written down.
     """
-    learner._state.needed_labels("state")
-    found = written(learner._state)
+    self._state.needed_labels("state")
+    found = written(self._state)
     if parameters:
-        model = learner._state.needed_model(learner, "state(parameters=True)")
+        model = self._state.needed_model(self, "state(parameters=True)")
         found["parameters"] = model.parameters()
     return found
 
 
-def restore(learner, X, y, state, **fit_params):
+def restore(self, X, y, state, **fit_params):
     """Come back to a state that was written down: same model, same queries.
 
     The last training is done again, under the seed it had and on all rows given,
@@ -86,15 +86,15 @@ def restore(learner, X, y, state, **fit_params):
     ``parameters`` hold weights and buffers, not the optimizer: a warm start goes on
     with a new one. Steps of a pipeline are fitted again on the rows given.
     """
-    begun, constants = learner._begun(X, y, fit_params)
+    begun, constants = self._begun(X, y, fit_params)
     begun._state = restored(begun._state, state).repeated(
-        learner, constants, state.get("parameters")
+        self, constants, state.get("parameters")
     )
-    learner._become(begun)
-    return learner
+    self._become(begun)
+    return self
 
 
-def save(learner, path):
+def save(self, path):
     """Write labels, parameters and all that was learned to a file, without pickle.
 
     Parameters
@@ -124,7 +124,7 @@ def save(learner, path):
     given them. Net, strategy and settings are code, which belongs to no file. The state
     of the optimizer is not kept: a warm start goes on with a new one.
     """
-    known = learner._state
+    known = self._state
     labeled, model = known.needed_labels("save"), known.trained_model
     tensors = {"labels": torch.from_numpy(encode(labeled.y, known.model.columns))}
     rows = stored_rows(labeled.X, "rows", tensors)
@@ -149,7 +149,7 @@ def save(learner, path):
         if probed is not None:
             tensors["probed"] = probed
     write_learner_file(path, header, tensors)
-    return learner
+    return self
 
 
 def load(cls, path, learner, X=None):
