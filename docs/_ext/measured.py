@@ -46,7 +46,13 @@ ITEMS = {
     "cluster-machine": Item(speed.cluster_machine, "cluster.json", script("cluster")),
     "cluster-seeding": Item(speed.seeding, "cluster.json", script("cluster")),
     "speed-query": Item(speed.records, "query.json", script("query")),
-    "speed-training": Item(speed.records, "training.json", script("training")),
+    "training-loop": Item(speed.training("loop"), "training.json", script("training")),
+    "training-stacked": Item(
+        speed.training("stacked"), "training.json", script("training")
+    ),
+    "training-compiled": Item(
+        speed.training("compiled"), "training.json", script("training")
+    ),
     "speed-grid": Item(speed.grid, "grid.json", script("grid")),
     "geometry-embedding": Item(geometry.draw_embedding),
     "geometry-picks": Item(geometry.draw_picks),

@@ -78,6 +78,34 @@ def rival(name, record):
     return f"{name}, timed for {written(timed)} centers"
 
 
+def training(part):
+    """Return what shows one part of the timings of trainings, a row a setting."""
+
+    def show(path):
+        found = json.loads(path.read_text(encoding="utf-8")).get(part, [])
+        rows = [training_row(record) for record in found]
+        return pd.DataFrame(rows).fillna("") if rows else "Not measured."
+
+    return show
+
+
+def training_row(record):
+    row = {"setting": record["setting"]}
+    for name, value in record.items():
+        if name.endswith("_milliseconds_per_epoch"):
+            side = name.removesuffix("_milliseconds_per_epoch").replace("_", " ")
+            row[f"{side} (ms an epoch)"] = written(value)
+    faster = record.get("times_faster")
+    for side, value in (faster or record).items():
+        if isinstance(value, dict) and "of_medians" in value:
+            how = "relative to it" if faster is None else "times as fast"
+            row[f"{side.replace('_', ' ')}, {how}"] = written(value["of_medians"])
+    for name in ("first_training_seconds", "failed"):
+        if name in record:
+            row[name.replace("_", " ")] = written(record[name])
+    return row
+
+
 def grid(path):
     """Show what a grid takes beside its cells, with one job and with two."""
     document = json.loads(path.read_text(encoding="utf-8"))

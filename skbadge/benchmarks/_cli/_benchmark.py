@@ -15,6 +15,7 @@ from skbadge.benchmarks._methods import SEVEN, STRATEGIES, is_reference
 from skbadge.benchmarks.run._backends import BACKENDS, parallel_backend
 from skbadge.benchmarks.run._estimate import estimate
 from skbadge.benchmarks.run._files import describe_file
+from skbadge.benchmarks.run._gpus import count_gpus
 from skbadge.benchmarks.run._grid import run_grid
 from skbadge.benchmarks.run._presets import NOT_FOLLOWED, PRESETS, preset_cells
 from skbadge.benchmarks.run._settings import MODELS, PUBLISHED_CODE, make_cells
@@ -71,7 +72,7 @@ examples:
   python -m skbadge benchmark --preset quick --out quick
   python -m skbadge benchmark --preset paper --dry-run
   python -m skbadge benchmark --preset paper --dataset kropt --batch-size 1000
-  python -m skbadge benchmark --preset paper --model resnet --device cuda --jobs 1
+  python -m skbadge benchmark --preset paper --model resnet --device cuda
   python -m skbadge benchmark --backend dask --scheduler tcp://192.0.2.1:8786
 """
 # What is run where no preset is asked for; also what --dataset FILE is run with.
@@ -236,9 +237,9 @@ def _add_execution(group):
     group.add_argument(
         "--jobs",
         type=int,
-        default=-1,
         metavar="N",
-        help="cells at a time, one core each (default: -1, all cores)",
+        help="cells at a time, one core each, or with --device cuda one GPU each "
+        "(default: -1, all cores; with --device cuda all GPUs)",
     )
     group.add_argument(
         "--backend",
@@ -267,8 +268,11 @@ def _run(options):
     if options.dry_run:
         print(plan_text(estimate(cells, data_dir=options.data_dir)))  # noqa: T201
         return 0
+    n_jobs = options.jobs
+    if n_jobs is None:
+        n_jobs = max(1, count_gpus()) if options.device == "cuda" else -1
     with parallel_backend(
-        options.backend, options.jobs, scheduler=options.scheduler
+        options.backend, n_jobs, scheduler=options.scheduler
     ) as n_jobs:
         grid = run_grid(
             cells,

@@ -19,7 +19,8 @@ from skbadge.benchmarks._methods import (
 from skbadge.benchmarks.run._cell import environment, made_of
 from skbadge.benchmarks.run._csv import read_csv
 from skbadge.benchmarks.run._json import write_atomically
-from skbadge.benchmarks.run._pool import ProgressBar, check_processes, completed
+from skbadge.benchmarks.run._pool import check_processes, completed
+from skbadge.benchmarks.run._progress import ProgressBar
 from skbadge.benchmarks.run._settings import Cell, from_settings
 from skbadge.benchmarks.run._store import KEY, RUN_AGAIN, CellStore
 from skbadge.benchmarks.run._tasks import check_task, load_task
@@ -161,7 +162,7 @@ def run_grid(
         about = (about or {}) | {"data_that_could_not_be_had": skipped}
     earlier = _earlier(store, cells) if resume else []
     todo = _unfinished(store, cells, data) if resume else cells
-    costs = _check_data(todo, data)
+    work = _check_data(todo, data)
     if todo:
         check_processes(n_jobs)
     if not resume:
@@ -170,9 +171,10 @@ def run_grid(
     everything = [*earlier, *cells]
     _write_settings(store, everything, about)
     # Long ones first, so that no core waits for a long one at the end.
-    todo = sorted(todo, key=costs.get, reverse=True)
+    todo = sorted(todo, key=work.get, reverse=True)
     done = len(cells) - len(todo)
-    bar = ProgressBar(len(cells), done, costs, shown=progress and bool(todo))
+    shown = progress and bool(todo)
+    bar = ProgressBar(store, len(cells), done, work, shown=shown)
     try:
         with bar:
             for cell, content in completed(store, todo, n_jobs):
@@ -388,13 +390,14 @@ def _unfinished(store, cells, data):
 
 
 def _check_data(cells, data):
-    """Check all cells against their data, and estimate their costs."""
-    costs = {}
+    """Check all cells against their data; estimate costs, and count their rounds."""
+    work = {}
     for cell in cells:
         task = _task_of(cell, data)
         check_task(cell, task)
-        costs[cell] = _cost(cell, len(task.X))
-    return costs
+        n_pool = len(task.X)
+        work[cell] = _cost(cell, n_pool), cell.count_rounds(n_pool) + 1
+    return work
 
 
 def _cost(cell, n_pool):

@@ -1,20 +1,19 @@
-"""Worker processes of the grid: what they run, what becomes of them, progress."""
+"""Worker processes of the grid: what they run, where, and what becomes of them."""
 
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from functools import cache
 from time import sleep
 
 from joblib import Parallel, delayed, effective_n_jobs
-from tqdm import tqdm
 
 from skbadge.benchmarks.run._cell import attempt_cell, describe_failure
+from skbadge.benchmarks.run._gpus import use_one_of, visible_gpus
 from skbadge.exceptions import InvalidInputError, SkbadgeError
 
-__all__ = ["ProgressBar", "check_processes", "completed"]
+__all__ = ["check_processes", "completed"]
 
 _DIED = (
     "Worker processes die again and again{when}. Finished cells are kept: the same "
@@ -82,9 +81,11 @@ def completed(store, todo, n_jobs):
 
 def _parallel(store, cells, n_jobs):
     """Yield (cell, content) as cells finish."""
+    gpus = visible_gpus(cells)
     jobs = (
         delayed(_as_child)(
             os.getpid(),
+            gpus,
             attempt_cell,
             cell,
             str(store.path(cell, ".partial")),
@@ -96,10 +97,12 @@ def _parallel(store, cells, n_jobs):
     return Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)(jobs)
 
 
-def _as_child(parent, function, *arguments):
+def _as_child(parent, gpus, function, *arguments):
     """Call a function in a process that must not outlive the one it works for."""
     if parent == os.getppid():
         _end_with(parent)
+    if parent != os.getpid():
+        use_one_of(gpus)
     return function(*arguments)
 
 
@@ -113,50 +116,3 @@ def _end_with(parent):
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-class ProgressBar:
-    """Count cells, and the time left by what cells cost.
-
-    Parameters
-    ----------
-    n_cells, n_done : int
-        Cells in all, and those that are there already.
-    costs : dict
-        What each cell left costs beside others.
-    shown : bool
-        Whether to show anything, on the standard error.
-    """
-
-    def __init__(self, n_cells, n_done, costs, *, shown):
-        self._n_cells, self._n_done, self._n_failed = n_cells, n_done, 0
-        self._costs = costs
-        terminal = sys.stderr.isatty()
-        self._bar = tqdm(
-            total=sum(costs.values()),
-            desc=self._count(),
-            bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed} gone, "
-            "{remaining} left",
-            ncols=None if terminal else 80,
-            mininterval=0.1 if terminal else 10,
-            smoothing=0,
-            file=sys.stderr,
-            disable=not shown,
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self._bar.close()
-
-    def advance(self, cell, failed):
-        """Count one more cell."""
-        self._n_done += 1
-        self._n_failed += failed
-        self._bar.set_description_str(self._count(), refresh=False)
-        self._bar.update(self._costs[cell])
-
-    def _count(self):
-        failed = f", {self._n_failed} failed" if self._n_failed else ""
-        return f"{self._n_done} of {self._n_cells} cells{failed}"

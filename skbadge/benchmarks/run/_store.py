@@ -167,6 +167,17 @@ class CellStore:
             return None
         return content
 
+    def count_rounds(self, cell):
+        """Return how many rounds the checkpoint of a cell holds; 0 without a whole one.
+
+        Another process may be about to replace it or to take it away.
+        """
+        try:
+            content = read_json(self.path(cell, ".partial"))
+            return len(content["records"])
+        except (OSError, InvalidInputError, KeyError, TypeError):
+            return 0
+
     def write(self, cell, content):
         """Store a finished cell, and drop its checkpoint and its failure."""
         write_json(self.path(cell), content)

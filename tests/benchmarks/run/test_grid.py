@@ -394,7 +394,9 @@ def work(out):
     open(f"{out}/{os.getpid()}", "w").close()
     time.sleep(60)
 
-Parallel(n_jobs=2)(delayed(_as_child)(os.getpid(), work, sys.argv[1]) for _ in range(2))
+Parallel(n_jobs=2)(
+    delayed(_as_child)(os.getpid(), (), work, sys.argv[1]) for _ in range(2)
+)
 """
 
 
