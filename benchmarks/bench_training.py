@@ -27,6 +27,7 @@ import argparse
 import json
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,11 @@ def train_net(kind, setting, X, y, seed):
     return net.history[-1, "train_acc"]
 
 
+def train_in_turn(setting, data, seed):
+    """Train one net a repeat, one after another."""
+    return [train_bare(setting, X, y, seed) for X, y in data]
+
+
 def train_by_func(setting, data, seed):
     """Train one net a repeat together, vectorized by torch.func."""
     _, n_epochs, *_, batch_size = setting
@@ -225,13 +231,9 @@ def compare_loops(n_runs):
     for name, setting in LOOPS.items():
         X, y = make_data(setting)
         sides = {
-            "bare": lambda seed, s=setting, X=X, y=y: train_bare(s, X, y, seed),
-            "skorch": lambda seed, s=setting, X=X, y=y: train_net(
-                NeuralNetClassifier, s, X, y, seed
-            ),
-            "skbadge": lambda seed, s=setting, X=X, y=y: train_net(
-                LeanClassifier, s, X, y, seed
-            ),
+            "bare": partial(train_bare, setting, X, y),
+            "skorch": partial(train_net, NeuralNetClassifier, setting, X, y),
+            "skbadge": partial(train_net, LeanClassifier, setting, X, y),
         }
         times, answers = take_turns(sides, n_runs)
         result = {
@@ -255,13 +257,9 @@ def compare_stacks(n_runs):
     for name, setting in STACKS.items():
         data = [make_data(setting, seed) for seed in range(N_REPEATS)]
         sides = {
-            "in_turn": lambda seed, s=setting, d=data: [
-                train_bare(s, X, y, seed) for X, y in d
-            ],
-            "torch_func": lambda seed, s=setting, d=data: train_by_func(s, d, seed),
-            "batched_products": lambda seed, s=setting, d=data: train_by_products(
-                s, d, seed
-            ),
+            "in_turn": partial(train_in_turn, setting, data),
+            "torch_func": partial(train_by_func, setting, data),
+            "batched_products": partial(train_by_products, setting, data),
         }
         times, answers = take_turns(sides, n_runs)
         result = {
@@ -299,10 +297,8 @@ def compare_compiled(n_runs):
             continue
         first = time.process_time() - start
         sides = {
-            "bare": lambda seed, s=setting, X=X, y=y: train_bare(s, X, y, seed),
-            "compiled": lambda seed, s=setting, X=X, y=y: train_bare(
-                s, X, y, seed, compiled=True
-            ),
+            "bare": partial(train_bare, setting, X, y),
+            "compiled": partial(train_bare, setting, X, y, compiled=True),
         }
         times, _ = take_turns(sides, n_runs)
         results.append(
@@ -347,8 +343,14 @@ def main():
         "torch": torch.__version__,
         "threads": 1,
         "times": "CPU seconds of one thread, in turn",
-        **{part: PARTS[part](arguments.runs) for part in arguments.parts},
     }
+    if arguments.out.exists():
+        # Parts that are not measured now stay, if they were measured in the same way.
+        before = json.loads(arguments.out.read_text(encoding="utf-8"))
+        if all(before.get(name) == value for name, value in document.items()):
+            document = before
+    for part in arguments.parts:
+        document[part] = PARTS[part](arguments.runs)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 

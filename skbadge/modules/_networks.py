@@ -15,6 +15,11 @@ __all__ = ["MLP", "VGG16", "ResNet18"]
 _FEW_FEATURES = 16
 
 
+def checked_sizes(**sizes):
+    """Return sizes of a network that are ints of at least 1, in their order."""
+    return [check_integer(value, name, low=1) for name, value in sizes.items()]
+
+
 class MLP(nn.Module):
     """Classify flattened rows with one hidden layer of rectified units.
 
@@ -49,12 +54,11 @@ class MLP(nn.Module):
 
     def __init__(self, n_features=None, n_classes=None, *, n_hidden=256):
         super().__init__()
-        n_classes = check_integer(n_classes, "n_classes", low=1)
-        n_hidden = check_integer(n_hidden, "n_hidden", low=1)
+        n_classes, n_hidden = checked_sizes(n_classes=n_classes, n_hidden=n_hidden)
         if n_features is None:
             self.hidden = _LazyLinear(n_hidden)
         else:
-            n_features = check_integer(n_features, "n_features", low=1)
+            (n_features,) = checked_sizes(n_features=n_features)
             self.hidden = nn.Linear(n_features, n_hidden)
             _lay_out(self.hidden)
         self.output = nn.Linear(n_hidden, n_classes)
@@ -118,9 +122,9 @@ class ResNet18(nn.Module):
 
     def __init__(self, n_classes=10, *, n_channels=3, width=64):
         super().__init__()
-        n_classes = check_integer(n_classes, "n_classes", low=1)
-        n_channels = check_integer(n_channels, "n_channels", low=1)
-        width = check_integer(width, "width", low=1)
+        n_classes, n_channels, width = checked_sizes(
+            n_classes=n_classes, n_channels=n_channels, width=width
+        )
         self.stem = _normalized_convolution(n_channels, width, kernel_size=3)
         self.activation = nn.ReLU()
         blocks = []
@@ -183,9 +187,9 @@ class VGG16(nn.Module):
 
     def __init__(self, n_classes=10, *, n_channels=3, width=64):
         super().__init__()
-        n_classes = check_integer(n_classes, "n_classes", low=1)
-        n_channels = check_integer(n_channels, "n_channels", low=1)
-        width = check_integer(width, "width", low=1)
+        n_classes, n_channels, width = checked_sizes(
+            n_classes=n_classes, n_channels=n_channels, width=width
+        )
         layers, n_in = [], n_channels
         for factor, depth in ((1, 2), (2, 2), (4, 3), (8, 3), (8, 3)):
             for _ in range(depth):

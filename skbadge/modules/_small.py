@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from skbadge.utils._validation import check_integer
+from skbadge.modules._networks import checked_sizes
 
 __all__ = ["ConvNet", "LinearHead"]
 
@@ -41,8 +41,7 @@ class LinearHead(nn.Module):
     def __init__(self, n_features, n_classes):
         super().__init__()
         self.output = nn.Linear(
-            check_integer(n_features, "n_features", low=1),
-            check_integer(n_classes, "n_classes", low=1),
+            *checked_sizes(n_features=n_features, n_classes=n_classes)
         )
 
     def forward(self, X):
@@ -81,9 +80,9 @@ class ConvNet(nn.Module):
 
     def __init__(self, n_classes=10, *, n_channels=1, width=16):
         super().__init__()
-        n_classes = check_integer(n_classes, "n_classes", low=1)
-        n_channels = check_integer(n_channels, "n_channels", low=1)
-        width = check_integer(width, "width", low=1)
+        n_classes, n_channels, width = checked_sizes(
+            n_classes=n_classes, n_channels=n_channels, width=width
+        )
         self.first = nn.Conv2d(n_channels, width, 3, stride=2, padding=1)
         self.second = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
         self.pool = nn.AdaptiveAvgPool2d(_CELLS)

@@ -27,7 +27,7 @@ from skbadge.benchmarks._methods import (
 )
 from skbadge.benchmarks.run._json import write_json
 from skbadge.benchmarks.run._memory import peak_memory_mb, reset_peak_memory
-from skbadge.benchmarks.run._nets import make_paper_net
+from skbadge.benchmarks.run._nets import make_cell_net
 from skbadge.benchmarks.run._tasks import load_task
 from skbadge.learner._learner import ActiveLearner
 from skbadge.nets._estimators import find_net
@@ -200,19 +200,7 @@ def _prepare(cell):
 
 
 def _make_net(cell, task):
-    net = make_paper_net(
-        task,
-        cell.model,
-        device=cell.device,
-        lr=cell.learning_rate,
-        max_epochs=cell.max_epochs,
-        max_updates=cell.max_updates,
-        stop=cell.stop,
-        n_hidden=cell.n_hidden,
-        width=cell.width,
-        clamp_gradients=cell.clamp_gradients,
-        precision=cell.precision,
-    )
+    net = make_cell_net(cell, task)
     # Rows of the pool and of the test set are only run forward, many at once.
     return net.set_params(iterator_valid__batch_size=_FORWARD_ROWS[cell.model])
 

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from skbadge.benchmarks._methods import is_reference
-from skbadge.benchmarks.run._nets import make_paper_net
+from skbadge.benchmarks.run._nets import make_cell_net
 from skbadge.datasets import DATASETS, datasets_table
 from skbadge.datasets._load import pool_size
 
@@ -127,14 +127,7 @@ def _hours(cell, info, labels, n_pool, speeds):
 
 def _calibrate(cell, info):
     """Return the seconds of one update, and of one row run forward."""
-    net = make_paper_net(
-        info,
-        cell.model,
-        device=cell.device,
-        n_hidden=cell.n_hidden,
-        width=cell.width,
-        precision=cell.precision,
-    ).initialize()
+    net = make_cell_net(cell, info).initialize()
     X = torch.randn(info.batch_size, *info.shape)
     y = torch.randint(info.n_classes, (info.batch_size,))
     before = torch.get_num_threads()

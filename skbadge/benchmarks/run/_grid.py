@@ -11,7 +11,6 @@ import pandas as pd
 from sklearn.metrics import get_scorer_names
 
 from skbadge.benchmarks._methods import (
-    KDPP,
     is_reference,
     load_object,
     make_strategy,
@@ -23,8 +22,8 @@ from skbadge.benchmarks.run._pool import check_processes, completed
 from skbadge.benchmarks.run._progress import ProgressBar
 from skbadge.benchmarks.run._settings import Cell, from_settings
 from skbadge.benchmarks.run._store import KEY, RUN_AGAIN, CellStore
-from skbadge.benchmarks.run._tasks import check_task, load_task
-from skbadge.exceptions import DataUnavailableError, InvalidInputError
+from skbadge.benchmarks.run._work import load_all, task_of, weigh, without_missing
+from skbadge.exceptions import InvalidInputError
 from skbadge.utils._validation import check_option
 
 __all__ = ["GridResults", "load_grid", "run_grid"]
@@ -156,13 +155,13 @@ def run_grid(
     cells = _check_cells(cells)
     _check_own(cells)
     store = CellStore(out)
-    data = _load_all(cells, must=skip_missing is False)
+    data = load_all(cells, must=skip_missing is False)
     if skip_missing:
-        cells, skipped = _without(cells, data)
+        cells, skipped = without_missing(cells, data)
         about = (about or {}) | {"data_that_could_not_be_had": skipped}
     earlier = _earlier(store, cells) if resume else []
     todo = _unfinished(store, cells, data) if resume else cells
-    work = _check_data(todo, data)
+    work = weigh(todo, data)
     if todo:
         check_processes(n_jobs)
     if not resume:
@@ -309,45 +308,6 @@ def _tell_aside(aside):
         )
 
 
-def _load_all(cells, *, must):
-    """Load each data set once; return tasks, or why one cannot be had.
-
-    A download happens here, once, and not in every worker.
-    """
-    found = {}
-    for cell in cells:
-        place = (cell.dataset, cell.path, cell.has_own_learner)
-        if place in found:
-            continue
-        try:
-            found[place] = load_task(cell)
-        except DataUnavailableError as error:
-            if must:
-                raise
-            found[place] = error
-    return found
-
-
-def _without(cells, data):
-    """Return the cells whose data are there, and the names of the other sets."""
-    gone = {
-        place[0]: str(task)
-        for place, task in data.items()
-        if isinstance(task, DataUnavailableError)
-    }
-    kept = [cell for cell in cells if cell.dataset not in gone]
-    if not kept:
-        raise DataUnavailableError(
-            f"At least one data set must be had. Got none of {', '.join(gone)}: "
-            f"{next(iter(gone.values()))}"
-        )
-    return kept, sorted(gone)
-
-
-def _task_of(cell, data):
-    return data[cell.dataset, cell.path, cell.has_own_learner]
-
-
 def _unfinished(store, cells, data):
     """Return the cells without a usable file; warn of those made of something else."""
     now, others, changed, todo = environment(), set(), Counter(), []
@@ -357,7 +317,7 @@ def _unfinished(store, cells, data):
             todo.append(cell)
             continue
         made = content.get("made_of") or {}
-        wanted = made_of(cell, _task_of(cell, data).sha256)
+        wanted = made_of(cell, task_of(cell, data).sha256)
         new = [name for name, value in wanted.items() if made.get(name) != value]
         if new:
             store.set_cell_aside(cell)
@@ -387,29 +347,6 @@ def _unfinished(store, cells, data):
             stacklevel=3,
         )
     return todo
-
-
-def _check_data(cells, data):
-    """Check all cells against their data; estimate costs, and count their rounds."""
-    work = {}
-    for cell in cells:
-        task = _task_of(cell, data)
-        check_task(cell, task)
-        n_pool = len(task.X)
-        work[cell] = _cost(cell, n_pool), cell.count_rounds(n_pool) + 1
-    return work
-
-
-def _cost(cell, n_pool):
-    """Estimate what a cell costs beside others, in whole units of no meaning."""
-    n_rounds = cell.count_rounds(n_pool)
-    labels = [cell.n_initial + i * cell.batch_size for i in range(n_rounds + 1)]
-    training = sum(labels) * (50 if cell.model in ("resnet", "vgg") else 1)
-    choosing = n_rounds * n_pool * cell.batch_size / 1_000
-    swaps = 0.01 * n_rounds * cell.batch_size**2
-    factors = {"badge": (0.2, 0), KDPP: (0.2, 1), "coreset": (0.05, 0)}
-    by_pool, by_swap = factors.get(cell.strategy, (0.0, 0))
-    return int(training + by_pool * choosing + by_swap * swaps) + 1
 
 
 def _collect(store, cells, about, *, damaged=RUN_AGAIN):

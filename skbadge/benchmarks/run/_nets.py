@@ -22,7 +22,7 @@ from skbadge.modules import (
 from skbadge.modules._classifier import PRECISIONS
 from skbadge.utils._validation import check_integer, check_option, check_real
 
-__all__ = ["MODELS", "PICTURE_MODELS", "make_paper_net"]
+__all__ = ["MODELS", "PICTURE_MODELS", "make_cell_net", "make_paper_net"]
 
 MODELS = ("mlp", "resnet", "vgg", "linear", "convnet")
 #: Those that read pictures, and no other rows.
@@ -159,6 +159,23 @@ def make_paper_net(
         device=device,
         precision=precision,
         **settings,
+    )
+
+
+def make_cell_net(cell, data):
+    """Make the net of a cell for its data; arguments as for `make_paper_net`."""
+    return make_paper_net(
+        data,
+        cell.model,
+        device=cell.device,
+        lr=cell.learning_rate,
+        max_epochs=cell.max_epochs,
+        max_updates=cell.max_updates,
+        stop=cell.stop,
+        n_hidden=cell.n_hidden,
+        width=cell.width,
+        clamp_gradients=cell.clamp_gradients,
+        precision=cell.precision,
     )
 
 

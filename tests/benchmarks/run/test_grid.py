@@ -22,6 +22,7 @@ from skbadge.benchmarks import (
 )
 from skbadge.benchmarks.run import _grid as grid_module
 from skbadge.benchmarks.run import _pool as pool_module
+from skbadge.benchmarks.run import _work as work_module
 from skbadge.benchmarks.run._backends import parallel_backend
 from skbadge.benchmarks.run._store import CellStore
 from skbadge.datasets import get_dataset_info
@@ -353,7 +354,7 @@ def test_data_that_cannot_be_had(tmp_path, monkeypatch):
             raise DataUnavailableError("no network")
         return load_task(cell)
 
-    monkeypatch.setattr(grid_module, "load_task", load)
+    monkeypatch.setattr(work_module, "load_task", load)
     cells = tiny_cells(datasets=["digits", "letter"], repeats=1)
     with pytest.raises(DataUnavailableError, match="no network"):
         run_grid(cells, tmp_path)
