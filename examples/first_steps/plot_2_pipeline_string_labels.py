@@ -68,7 +68,7 @@ net = NeuralNetClassifier(
     lr=5e-3,
     max_epochs=60,
     batch_size=32,
-    **lean_settings(),
+    **lean_settings(),  # skorch: all labels, from memory, nothing printed
 )
 pipeline = make_pipeline(columns, net)
 

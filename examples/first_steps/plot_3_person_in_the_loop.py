@@ -31,7 +31,7 @@ net = NeuralNetClassifier(
     max_epochs=40,
     batch_size=32,
     lr=2e-3,
-    **lean_settings(),
+    **lean_settings(),  # skorch: all labels, from memory, nothing printed
 )
 learner = ActiveLearner(
     make_pipeline(StandardScaler(), net), strategy=BADGE(), random_state=0

@@ -37,7 +37,7 @@ net = NeuralNetClassifier(
     max_epochs=40,
     batch_size=16,
     lr=1e-3,
-    **lean_settings(),
+    **lean_settings(),  # skorch: all labels, from memory, nothing printed
 )
 
 

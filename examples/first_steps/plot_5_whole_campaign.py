@@ -36,7 +36,7 @@ net = NeuralNetClassifier(
     max_epochs=30,
     batch_size=32,
     lr=2e-3,
-    **lean_settings(),
+    **lean_settings(),  # skorch: all labels, from memory, nothing printed
 )
 place = tempfile.TemporaryDirectory()
 folder = Path(place.name) / "digits"

@@ -75,7 +75,7 @@ net = NeuralNetClassifier(
     lr=1e-2,
     max_epochs=20,
     batch_size=32,
-    **lean_settings(),
+    **lean_settings(),  # skorch: all labels, from memory, nothing printed
 )
 
 # %%

@@ -32,7 +32,7 @@ net = NeuralNetClassifier(
     optimizer=torch.optim.Adam,
     max_epochs=30,
     batch_size=16,
-    **lean_settings(),
+    **lean_settings(),  # skorch: all labels, from memory, nothing printed
 )
 learner = ActiveLearner(net, strategy=BADGE(), random_state=0)
 

@@ -34,7 +34,7 @@ net = NeuralNetClassifier(
     lr=3e-3,
     max_epochs=20,
     batch_size=32,
-    **lean_settings(),
+    **lean_settings(),  # skorch: all labels, from memory, nothing printed
 )
 torch.manual_seed(0)
 net.fit(X[:200], y[:200])

@@ -37,7 +37,7 @@ net = NeuralNetClassifier(
     lr=3e-3,
     max_epochs=40,
     batch_size=32,
-    **lean_settings(),
+    **lean_settings(),  # skorch: all labels, from memory, nothing printed
 )
 
 # %%
