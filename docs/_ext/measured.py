@@ -53,6 +53,7 @@ ITEMS = {
     "training-compiled": Item(
         speed.training("compiled"), "training.json", script("training")
     ),
+    "warm-start": Item(speed.warm_start, "warm_start.json", script("warm_start")),
     "speed-grid": Item(speed.grid, "grid.json", script("grid")),
     "geometry-embedding": Item(geometry.draw_embedding),
     "geometry-picks": Item(geometry.draw_picks),

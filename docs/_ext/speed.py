@@ -128,6 +128,34 @@ def grid(path):
     return pd.DataFrame(rows)
 
 
+def warm_start(path):
+    """Show what ten trainings cost and reached, by where they began."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    frame = pd.DataFrame(document["results"])
+    scratch = frame[frame["warm_start"].isin([False])].set_index(["dataset", "seed"])
+    rows = []
+    for name, beginning in frame[["dataset", "warm_start"]].drop_duplicates().values:
+        chosen = frame[(frame["dataset"] == name) & frame["warm_start"].eq(beginning)]
+        chosen, base = chosen.set_index("seed"), scratch.loc[name]
+        change = 100 * (chosen["accuracy"] - base["accuracy"])
+        share = chosen["cpu_seconds"].sum() / base["cpu_seconds"].sum()
+        compared = beginning is not False
+        rows.append(
+            {
+                "data": name,
+                "warm_start": f"``{beginning!r}``",
+                "epochs": written(round(chosen["epochs"].mean())),
+                "processor time (s)": written(chosen["cpu_seconds"].mean()),
+                "of that from scratch": f"{share:.0%}" if compared else "",
+                "accuracy": f"{chosen['accuracy'].mean():.1%}",
+                "change (points)": f"{change.mean():+.1f} ± {change.sem():.1f}"
+                if compared
+                else "",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def memory(path):
     """Show the records that say how much memory a selection took."""
     document = json.loads(path.read_text(encoding="utf-8"))
