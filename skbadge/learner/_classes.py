@@ -27,6 +27,7 @@ __all__ = [
 
 # Where classes may be given, for messages. Not every wrapper of a net takes them.
 GIVEN = "classes=[...] of the ActiveLearner or of the net"
+_FIRST_INEXACT = 2.0**53
 
 
 def check_labels(y, X, rows="X"):
@@ -92,7 +93,17 @@ def check_labels(y, X, rows="X"):
             "y must hold class labels. Got numbers with fractions instead. Unknown "
             "label type: continuous: bin them, or give class names."
         )
+    _check_exact(y, "y")
     return y
+
+
+def _check_exact(labels, name):
+    """Refuse whole numbers that a float cannot tell from their neighbors."""
+    if labels.dtype.kind == "f" and (np.abs(labels) >= _FIRST_INEXACT).any():
+        raise InvalidInputError(
+            f"{name} must not hold numbers of 2**53 and above as floats, which cannot "
+            "tell them from their neighbors. Give integers, or texts."
+        )
 
 
 def _to_array(y):
@@ -229,6 +240,7 @@ def _check_classes(source, name):
             f"{name} must not hold missing values (NaN or None). Got "
             f"{listed(classes)} instead."
         )
+    _check_exact(classes, name)
     repeated = classes[pd.Index(classes).duplicated()]
     if len(repeated):
         raise InvalidInputError(

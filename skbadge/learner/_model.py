@@ -40,7 +40,7 @@ from skbadge.nets._estimators import (
     split_estimator,
 )
 from skbadge.nets._predict import predicted
-from skbadge.nets._probabilities import check_distribution, explained_bfloat16
+from skbadge.nets._probabilities import check_distribution, explained_answers
 from skbadge.utils._params import changed_names, flat_params
 from skbadge.utils._random import Purpose, seed_for, spawn_generator
 from skbadge.utils._rows import take
@@ -387,7 +387,7 @@ class Model:
         return scores
 
     def _answer(self, method, X):
-        with seeded_generators(self.seed(Purpose.PREDICTION)), explained_bfloat16():
+        with seeded_generators(self.seed(Purpose.PREDICTION)), explained_answers():
             return predicted(self.estimator, method, X)
 
 

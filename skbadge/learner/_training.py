@@ -28,7 +28,8 @@ from skbadge.learner._classes import (
     too_narrow,
     unclear_columns,
 )
-from skbadge.learner._warm_start import shrink_perturb
+from skbadge.learner._explained import explanation
+from skbadge.learner._warm_start import shrink_perturb, unspent_rate
 from skbadge.learner._watched import RowsSeen, translate
 from skbadge.nets._batches import first_batch
 from skbadge.nets._estimators import (
@@ -43,7 +44,7 @@ from skbadge.nets._estimators import (
     overrides,
     split_estimator,
 )
-from skbadge.nets._probabilities import explained_bfloat16
+from skbadge.nets._probabilities import explained_answers
 from skbadge.utils._interrupt import lasting_interrupts
 from skbadge.utils._params import flat_params
 from skbadge.utils._rows import n_rows, take
@@ -374,10 +375,10 @@ def _train(fit, fitted, X, y, n_new, fit_params):
     seen = RowsSeen(net, len(y))
     labels = y.astype(np.float32) if is_binary(net) else y.astype(np.int64)
     try:
-        with explained_bfloat16():
+        with explained_answers():
             fit(*seen.data(X, labels), **fit_params)
     except Exception as error:
-        problem = _explanation(error, fitted, X, y)
+        problem = explanation(error, net, len(y)) or _narrow(fitted, X, y)
         if problem is None:
             raise
         raise problem from error
@@ -417,7 +418,8 @@ def continue_training(estimator, X, y, *, seed, perturb_seed=None, n_new=0, fit_
             X, y = transformers.training_data(X, y)
             # A sampler may have put the new rows anywhere.
             n_new = n_new if len(y) == n_before else 0
-        _train(net.partial_fit, net, X, y, n_new, fit_params)
+        with unspent_rate(net):
+            _train(net.partial_fit, net, X, y, n_new, fit_params)
     return fitted
 
 
@@ -438,29 +440,8 @@ def _params_of_net(estimator, fit_params):
     return _params_of_net(last, fit_params)
 
 
-def _explanation(error, fitted, X, y):
-    """Return a clearer error for the mistakes everyone makes, or None."""
-    net = find_net(fitted)
-    text = str(error)
-    if net.train_split and ("n_splits" in text or "least populated class" in text):
-        return InvalidInputError(
-            f"The net's train_split could not split the {len(y)} labelled rows for "
-            f"validation ({text}). skorch's default takes a fifth of the labels away "
-            "and needs five rows of each class: set train_split=None on the net."
-        )
-    if "'valid_" in text and "not found in history" in text and not net.train_split:
-        return InvalidInputError(
-            f"A callback looks for what is measured on validation rows ({text}), but "
-            "with train_split=None the net has none. Let it monitor train_loss "
-            "(EarlyStopping(monitor='train_loss')), or give a validation set with "
-            "train_split=skorch.helper.predefined_split(valid_set)."
-        )
-    if "Tried to step" in text:
-        return InvalidInputError(
-            "The learning-rate schedule of the net's callbacks has fewer steps than "
-            f"this training ({text}). It was made for a fixed number of rows, or has "
-            "run out in a warm start: choose one by epochs, or warm_start=False."
-        )
+def _narrow(fitted, X, y):
+    """Return the error of a net with fewer columns than there are classes, or None."""
     width = _width_or_none(fitted, X)
     n_classes = int(y.max()) + 1
     narrow = width is not None and n_classes > width

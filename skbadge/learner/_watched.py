@@ -19,6 +19,7 @@ from sklearn.metrics import check_scoring
 from skorch.callbacks import BatchScoring, EpochScoring
 from skorch.callbacks.scoring import convert_sklearn_metric_function
 from skorch.dataset import Dataset, ValidSplit
+from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Subset
 
 from skbadge.exceptions import InvalidInputError
@@ -168,10 +169,13 @@ class RowsSeen:
         dataset = self._dataset
         if is_dataset(X):
             return _WatchedItems(X, y, self.rows), y
-        is_ours = getattr(dataset, "func", None) is ModuleDataset
-        if is_ours and not overrides(self.net, "get_dataset"):
+        if overrides(self.net, "get_dataset"):
+            return X, y
+        if getattr(dataset, "func", None) is ModuleDataset:
             watched = partial(_WatchedRows, rows=self.rows, **dataset.keywords)
             self.net.dataset = watched
+        elif callable(dataset):
+            self.net.dataset = partial(_watched, dataset, rows=self.rows)
         return X, y
 
     def check(self, n_new):
@@ -235,6 +239,42 @@ class _WatchedRows(ModuleDataset):
         if self.rows is not None:
             self.rows[:] = True
         return super().as_tensors()
+
+
+def _watched(build, X, y=None, *, rows, **settings):
+    """Make a data set of a class of the user's own that notes which rows are read."""
+    dataset = build(X, y, **settings)
+    # Of what yields another number of items, none is known to be a row.
+    if y is None or not is_dataset(dataset) or len(dataset) != len(rows):
+        return dataset
+    return _WatchedOwn(dataset, rows)
+
+
+class _WatchedOwn(TorchDataset):
+    """A user's data set, all of it, that notes when its items are read."""
+
+    def __init__(self, dataset, rows):
+        self.dataset = dataset
+        self.rows = rows
+
+    def __len__(self):
+        return len(self.dataset)
+
+    def __getitem__(self, index):
+        self.rows[index] = True
+        return self.dataset[index]
+
+    def __getattr__(self, name):
+        if name == "__getitems__":
+            # By which loaders read a batch at once, where a data set can.
+            return partial(self._read, self.dataset.__getitems__)
+        if name.startswith("__") or name in ("dataset", "rows"):
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
+    def _read(self, items, indices):
+        self.rows[indices] = True
+        return items(indices)
 
 
 class _WatchedItems(RelabeledDataset):

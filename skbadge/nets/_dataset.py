@@ -50,7 +50,8 @@ class ModuleDataset(Dataset):
         Floating type of the module.
     takes_integers : bool, default=False
         Whether integers (as int64, which embedding layers take) and booleans stay what
-        they are; otherwise they become floats.
+        they are; otherwise they become floats. Bytes in three dimensions a row are a
+        picture, and become floats in any case.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class ModuleDataset(Dataset):
         """Convert one row."""
         y = torch.zeros(1) if y is None else y
         X = _read_row(X) if self._is_lazy else X
-        return self._convert(X, _row_of_sparse), y
+        return self._convert(X, _row_of_sparse, n_before=0), y
 
     def batch(self, rows: slice) -> Any:
         """Return rows ``rows`` (a slice) at once, as copies a module may write to."""
@@ -94,19 +95,30 @@ class ModuleDataset(Dataset):
         return self._convert(self.X, _rows_of_sparse), y
 
     def _convert(
-        self, X: Any, densify: Callable[[Any], np.ndarray], copy: bool = False
+        self,
+        X: Any,
+        densify: Callable[[Any], np.ndarray],
+        copy: bool = False,
+        n_before: int = 1,
     ) -> Any:
-        return mapped(partial(self._as_tensor, densify=densify, copy=copy), X)
+        how = {"densify": densify, "copy": copy, "n_before": n_before}
+        return mapped(partial(self._as_tensor, **how), X)
 
     def _as_tensor(
-        self, X: Any, densify: Callable[[Any], np.ndarray], copy: bool
+        self,
+        X: Any,
+        densify: Callable[[Any], np.ndarray],
+        copy: bool,
+        n_before: int,
     ) -> torch.Tensor:
         if sparse.issparse(X):
             X = densify(X)
         if not isinstance(X, torch.Tensor):
             X = _array_to_tensor(np.asarray(X))
         dtype = self.dtype
-        if self.takes_integers and not X.is_floating_point():
+        # A module that looks up positions may read pictures all the same.
+        picture = X.dtype == torch.uint8 and X.ndim - n_before == 3
+        if self.takes_integers and not X.is_floating_point() and not picture:
             dtype = torch.bool if X.dtype == torch.bool else torch.int64
         return X.detach().to(dtype, copy=copy)
 
@@ -193,6 +205,13 @@ def check_bare(X: Any) -> None:
         raise InvalidInputError(
             "The rows of a list X must have the same length each. Pad them, or give a "
             "torch Dataset and a collate_fn (iterator_valid__collate_fn)."
+        )
+    if all(isinstance(row, (tuple, Mapping)) for row in X):
+        raise InvalidInputError(
+            f"Got a list of {' and '.join(kinds)}, as the items of a data set are: "
+            "scikit-learn's splitters and searches take them out one by one. Wrap a "
+            "torch Dataset as skorch.helper.SliceDataset(dataset), or split positions, "
+            "and take rows with skbadge.take(dataset, positions)."
         )
     raise InvalidInputError(
         f"The net takes numbers. Got a list whose rows are of type {kinds} instead: "

@@ -490,3 +490,29 @@ def test_numbers_in_the_place_of_names_are_explained():
         with pytest.raises(InvalidInputError) as caught:
             make_learner(classes=classes).fit(X[: len(labels)], labels)
         assert hint not in str(caught.value)
+
+
+BIG = 2**53
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, object])
+def test_integers_beyond_floats_are_told_apart(dtype):
+    classes = np.array([BIG, BIG + 1], dtype=dtype)
+    net = make_net(module__n_classes=2)
+    for labels in ([BIG + 1, BIG], np.array([BIG + 1, BIG], dtype=np.uint64)):
+        learner = make_learner(net=net, classes=classes).fit(X[:2], labels)
+        assert learner.y_.tolist() == [BIG + 1, BIG]
+        assert learner.relabel(0, BIG).y_.tolist() == [BIG, BIG]
+
+
+@pytest.mark.parametrize(
+    ("y", "classes", "name"),
+    [
+        (np.array([BIG + 1.0, 0.0]), None, "y"),
+        ([0, 1], np.array([-(2.0**60), 0.0]), "classes"),
+    ],
+)
+def test_floats_that_cannot_tell_neighbors_apart_are_refused(y, classes, name):
+    learner = make_learner(net=make_net(module__n_classes=2), classes=classes)
+    with pytest.raises(InvalidInputError, match=rf"^{name} must not .* 2\*\*53"):
+        learner.fit(X[:2], y)

@@ -185,3 +185,34 @@ def test_its_last_training_cannot_be_repeated_alone():
     learner = taught(make_net())
     with pytest.raises(InvalidInputError, match="'shrink-perturb' the weights hang"):
         taught(make_net()).restore(learner.X_, learner.y_, learner.state())
+
+
+def scheduled(step_size):
+    schedule = LRScheduler(torch.optim.lr_scheduler.StepLR, step_size=step_size)
+    return make_net(callbacks=[("lr", schedule)], lr=0.1, max_epochs=3)
+
+
+@pytest.mark.parametrize("warm_start", [True, "shrink-perturb", False])
+def test_a_rate_that_is_spent_is_told(warm_start):
+    learner = make_learner(net=scheduled(1), warm_start=warm_start).fit(X, Y)
+    if warm_start is True:
+        with pytest.warns(UserWarning, match=r"was at most 1e-05, where the net's"):
+            learner.teach(POOL[:4], POOL_Y[:4])
+        with pytest.warns(UserWarning, match="begins anew; or set the rate"):
+            learner.refit()
+        learner.estimator_.set_params(lr=0.1)
+    learner.refit()
+    names = [name for name, _ in learner.estimator_.callbacks_]
+    assert "highest_rate" not in names
+
+
+def test_a_rate_that_goes_up_again_is_no_reason_to_warn():
+    cycle = LRScheduler(
+        torch.optim.lr_scheduler.OneCycleLR,
+        max_lr=0.1,
+        total_steps=40,
+        step_every="batch",
+    )
+    net = make_net(callbacks=[("lr", cycle)], max_epochs=3)
+    make_learner(net=net, warm_start=True).fit(X, Y).teach(POOL[:4], POOL_Y[:4])
+    make_learner(net=scheduled(3), warm_start=True).fit(X, Y).refit()

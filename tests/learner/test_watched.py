@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -9,15 +10,18 @@ import torch
 from sklearn.metrics import accuracy_score, make_scorer, recall_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
+from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import SubsetRandomSampler, TensorDataset
 
-from skbadge.exceptions import InvalidInputError, RefitError
+from skbadge import MarginSampling
+from skbadge.exceptions import InvalidInputError, ModuleOutputError, RefitError
 from skbadge.modules import InMemoryBatches
-from tests._learning import make_binary_net, make_data, make_learner, make_net
+from tests._learning import Tiny, make_binary_net, make_data, make_learner, make_net
 
 X, Y = make_data()
 POOL, POOL_Y = make_data(40, seed=1)
@@ -192,3 +196,82 @@ def test_parameters_that_cannot_be_copied_are_named():
     with pytest.raises(InvalidInputError) as caught:
         make_learner(net=net).fit(X, Y)
     assert "estimator__callbacks__0__lock of type lock cannot be" in str(caught.value)
+
+
+class Halved(Dataset):
+    """A data set class of one's own that yields each row in the half of its size."""
+
+    def transform(self, X, y):
+        return super().transform((X / 2).astype("f4"), y)
+
+
+class Batched(Halved):
+    def __getitems__(self, indices):
+        return [self[i] for i in indices]
+
+
+@pytest.mark.parametrize("kind", [Halved, Batched, lambda X, y: Halved(X, y)])
+@pytest.mark.parametrize("reads", [True, False])
+def test_rows_of_a_data_set_class_of_ones_own_are_counted(kind, reads):
+    net = (make_net if reads else sampled)(dataset=kind)
+    learner = make_learner(net=net).fit(X, Y)
+    caught = nullcontext() if reads else pytest.warns(UserWarning, match="None of the")
+    with caught:
+        learner.teach(POOL, POOL_Y)
+    assert learner.estimator_.dataset is kind
+
+
+def test_data_sets_with_other_items_than_rows_are_left_alone():
+    class Twice(Halved):
+        def __len__(self):
+            return 2 * super().__len__()
+
+        def __getitem__(self, i):
+            return super().__getitem__(i // 2)
+
+    net = make_net(dataset=Twice)
+    learner = make_learner(MarginSampling(), net=net).fit(X, Y)
+    assert learner.teach(POOL, POOL_Y).n_labeled_ == 100
+
+
+class Probability(nn.Module):
+    """One probability for two classes, as BCELoss takes it."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(3, 1)
+
+    def forward(self, X):
+        return torch.sigmoid(self.head(X)).squeeze(-1)
+
+
+def test_a_loss_of_one_output_is_explained():
+    net = make_net(Probability, criterion=nn.BCELoss)
+    with pytest.raises(InvalidInputError, match="take skorch's NeuralNetBinary"):
+        make_learner(net=net).fit(X, Y % 2)
+
+
+class InADict(Tiny):
+    def forward(self, X):
+        return {"logits": super().forward(X)}
+
+
+class FromADict(NeuralNetClassifier):
+    def get_loss(self, y_pred, y_true, *args, **kwargs):
+        return super().get_loss(y_pred["logits"], y_true, *args, **kwargs)
+
+
+def test_answers_in_dicts_are_explained():
+    with pytest.raises(ModuleOutputError, match="answers a dict, which .* criterion"):
+        make_learner(net=make_net(InADict)).fit(X, Y)
+    learner = make_learner(net=make_net(InADict, kind=FromADict)).fit(X, Y)
+    assert len(learner.query(POOL, n=2)) == 2
+    for method in ("predict", "predict_proba"):
+        with pytest.raises(ModuleOutputError, match="answers a dict.*predict_nonlin"):
+            getattr(learner, method)(POOL)
+    net = make_net(
+        InADict,
+        kind=FromADict,
+        predict_nonlinearity=lambda answer: torch.softmax(answer["logits"], -1),
+    )
+    assert make_learner(net=net).fit(X, Y).predict(POOL).shape == (len(POOL),)

@@ -9,9 +9,13 @@ from scipy import sparse
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier, NeuralNetRegressor
+from skorch.helper import SliceDataset
+from torch import nn
+from torch.utils.data import TensorDataset
 
 from skbadge import (
     ALBL,
@@ -343,7 +347,10 @@ def test_wrong_strategy(strategy, got):
     ("strategy", "message"),
     [
         (BADGE(first="longest"), "first must be one of 'uniform', 'max-norm', 'norm'."),
-        (BADGE(sampler="kmeans"), "sampler must be one of 'k-means++', 'k-dpp'. Got"),
+        (
+            BADGE(sampler="kmeans"),
+            "sampler must be one of 'k-means++', 'k-dpp'",
+        ),
         (ALBL(n_rounds=0), "n_rounds must be an int of at least 1. Got 0 instead."),
         (ALBL(delta=1), "delta must be a number in (0, 1). Got 1 instead."),
         (
@@ -391,3 +398,41 @@ def test_kdpp_above_the_rank():
     with pytest.raises(RankError, match=r"rank"):
         learner.query(POOL, n=20)
     assert_unchanged(learner, before)
+
+
+def test_data_sets_that_a_splitter_took_apart():
+    pairs = TensorDataset(torch.from_numpy(X).float(), torch.from_numpy(Y))
+    with pytest.raises(InvalidInputError, match="a list of tuple, as .*SliceDataset"):
+        cross_val_score(make_learner(), pairs, Y, cv=2, error_score="raise")
+    found = cross_val_score(make_learner(), SliceDataset(pairs), Y, cv=2)
+    assert len(found) == 2
+    records = [{"x": float(row[0])} for row in X]
+    with pytest.raises(InvalidInputError, match="a list of dict, as .*take"):
+        make_learner().fit(records, Y)
+
+
+class Positions(nn.Module):
+    """Patches of a picture with positions that are looked up."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, 4, 4)
+        self.positions = nn.Embedding(4, 8)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, X):
+        tokens = self.patches(X).flatten(2).transpose(1, 2)
+        tokens = tokens + self.positions(torch.arange(tokens.shape[1]))
+        return self.head(tokens.mean(1))
+
+
+def test_pictures_of_bytes_for_a_module_with_an_embedding():
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 255, (60, 3, 8, 8)).astype(np.uint8)
+    learner = make_learner(net=make_net(Positions, lr=1e-4)).fit(pictures, Y)
+    floats = make_learner(net=make_net(Positions, lr=1e-4))
+    floats.fit(pictures.astype("f4"), Y)
+    assert_array_equal(learner.predict(pictures), floats.predict(pictures))
+    assert_array_equal(learner.query(pictures, n=3), floats.query(pictures, n=3))
+    with pytest.raises(InvalidInputError, match=r"has an nn.Embedding.*astype\('float"):
+        make_learner(net=make_net(Positions)).fit(pictures.astype(np.int64), Y)
