@@ -206,17 +206,22 @@ def check_bare(X: Any) -> None:
             "The rows of a list X must have the same length each. Pad them, or give a "
             "torch Dataset and a collate_fn (iterator_valid__collate_fn)."
         )
-    if all(isinstance(row, (tuple, Mapping)) for row in X):
-        raise InvalidInputError(
-            f"Got a list of {' and '.join(kinds)}, as the items of a data set are: "
-            "scikit-learn's splitters and searches take them out one by one. Wrap a "
-            "torch Dataset as skorch.helper.SliceDataset(dataset), or split positions, "
-            "and take rows with skbadge.take(dataset, positions)."
-        )
     raise InvalidInputError(
         f"The net takes numbers. Got a list whose rows are of type {kinds} instead: "
         "encode them in a pipeline step before the net, or give the net a data set "
-        "that reads them (dataset=...)."
+        f"that reads them (dataset=...).{_hint_of_items(X)}"
+    )
+
+
+def _hint_of_items(rows: Any) -> str:
+    """Return a hint for rows that look like items of a data set, else nothing."""
+    if not all(isinstance(row, (tuple, Mapping)) for row in rows):
+        return ""
+    return (
+        " Were they items of a data set, which scikit-learn's splitters and searches "
+        "take out one by one? Wrap a torch Dataset as "
+        "skorch.helper.SliceDataset(dataset), or split positions, and take rows with "
+        "skbadge.take(dataset, positions)."
     )
 
 

@@ -402,12 +402,12 @@ def test_kdpp_above_the_rank():
 
 def test_data_sets_that_a_splitter_took_apart():
     pairs = TensorDataset(torch.from_numpy(X).float(), torch.from_numpy(Y))
-    with pytest.raises(InvalidInputError, match="a list of tuple, as .*SliceDataset"):
+    with pytest.raises(InvalidInputError, match=r"\['tuple'\].* items of .*SliceD"):
         cross_val_score(make_learner(), pairs, Y, cv=2, error_score="raise")
     found = cross_val_score(make_learner(), SliceDataset(pairs), Y, cv=2)
     assert len(found) == 2
     records = [{"x": float(row[0])} for row in X]
-    with pytest.raises(InvalidInputError, match="a list of dict, as .*take"):
+    with pytest.raises(InvalidInputError, match=r"\['dict'\] .*dataset=.*take\("):
         make_learner().fit(records, Y)
 
 
