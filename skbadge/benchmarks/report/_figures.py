@@ -85,8 +85,7 @@ def _pair(tables, test, by, title, value=None):
     of = {}
     if by is not None:
         outcome, chance, of = outcome[value], chance[value], {by: value}
-    capped = tables.capped(**of)
-    caption = f"{_TESTS[test]}. {capped}." if capped else _TESTS[test]
+    caption = _with_capped(tables, _TESTS[test], **of)
     spread = f"Column means in 95 of 100 deals: {chance.low.min():.2f} to "
     return grid(
         [
@@ -99,6 +98,12 @@ def _pair(tables, test, by, title, value=None):
             ),
         ]
     )
+
+
+def _with_capped(tables, caption, **of):
+    """Add how many of the trainings behind a picture ended at the cap."""
+    capped = tables.capped(**of)
+    return f"{caption}. {capped}." if capped else caption
 
 
 def _figure(tables, title, number):
@@ -117,13 +122,18 @@ def errors(tables):
             "was at most x times that of random sampling with as many labels. Left of "
             "1 is better than random; the higher a curve, the better."
         ),
-        grid([_cdf(overall, _figure(tables, "Overall", 5))]),
+        grid([_cdf(tables, overall, _figure(tables, "Overall", 5))]),
     ]
     for by, figure in zip(GROUPS, (15, 16), strict=True):
         groups = tables.errors[by].items()
         if len(groups) > 1:
             parts.append(heading(_figure(tables, f"By {_BY[by]}", figure)))
-            parts.append(grid(_cdf(part, _group(by, value)) for value, part in groups))
+            parts.append(
+                grid(
+                    _cdf(tables, part, _group(by, value), **{by: value})
+                    for value, part in groups
+                )
+            )
     return parts + _left_out(overall, ["strategy"], "values")
 
 
@@ -178,7 +188,11 @@ def kdpp(tables, scale):
             scale,
             f"Learning curves of k-means++ and k-DPP, {name_of(setting)}",
             tables.metric,
-            caption=f"Test {tables.metric}",
+            caption=_with_capped(
+                tables,
+                f"Test {tables.metric}",
+                **dict(zip(SETTING, setting, strict=True)),
+            ),
         )
         parts.append(grid([accuracy, _kdpp_times(tables, setting, scale)]))
     return parts
@@ -203,12 +217,13 @@ def _why_empty(outcome):
     return "no two strategies have two repeats in common."
 
 
-def _cdf(outcome, title):
+def _cdf(tables, outcome, title, **of):
     if outcome.curves.empty:
         return paragraph(f"{title}: {_why_empty(outcome)}")
     names, columns = _columns(outcome.curves, ["normalized_error", "fraction"])
     display = NormalizedErrorDisplay(strategies=names, **columns)
     caption = f"{count(outcome.n_settings, 'setting')}, each with the same weight"
+    caption = _with_capped(tables, caption, **of)
     alt = f"Distribution of normalized errors. {title}"
     return picture(
         lambda ax: display.plot(ax, legend="below"),

@@ -101,7 +101,7 @@ def _as_child(parent, gpus, function, *arguments):
     """Call a function in a process that must not outlive the one it works for."""
     if parent == os.getppid():
         _end_with(parent)
-    if parent != os.getpid():
+        # Workers on other machines see what they were started with.
         use_one_of(gpus)
     return function(*arguments)
 

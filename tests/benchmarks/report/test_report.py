@@ -353,7 +353,9 @@ def test_the_share_of_capped_trainings_stands_beside_curves_and_matrices(tmp_pat
     results = small_results()
     results.loc[results["round"] > 3, "hit_max_epochs"] = True
     page = Page(write_report(results, None, tmp_path))
-    assert page.text.count("8 of 24 trainings ended at the cap") >= 4
+    capped = "8 of 24 trainings ended at the cap"
+    assert page.text.count(capped) >= 5
+    assert f"each with the same weight. {capped}." in page.text
 
 
 def test_a_column_of_scores_takes_the_place_of_the_accuracy(tmp_path):
