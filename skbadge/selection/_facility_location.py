@@ -119,12 +119,15 @@ def facility_location_greedy(
                 f"{name} must have as many columns as features, {table.shape[1]}. Got "
                 f"{other.shape[1]} instead."
             )
-    weights = np.ones(len(goal)) if weight is None else np.asarray(weight, float)
-    if weights.shape != (len(goal),) or not np.isfinite(weights).all():
+    weights = np.ones(len(goal)) if weight is None else np.asarray(weight)
+    numbers = weights.dtype.kind in "fiub"
+    if weights.shape != (len(goal),) or not (numbers and np.isfinite(weights).all()):
         raise InvalidInputError(
             f"weight must hold a finite number for each of {len(goal)} targets. Got "
-            f"shape {weights.shape} instead, or NaN or infinity."
+            f"shape {weights.shape} and dtype {weights.dtype} instead, or NaN or "
+            "infinity."
         )
+    weights = weights.astype(np.float64)
     if (weights < 0).any():
         raise InvalidInputError(
             f"weight must be at least 0. Got {weights.min()} instead."

@@ -23,7 +23,12 @@ from skbadge.strategies._base import QueryStrategy
 from skbadge.strategies._core_set import CoreSet
 from skbadge.strategies._least_confidence import LeastConfidence
 from skbadge.strategies._random import RandomSampling
-from skbadge.utils._validation import check_integer, check_option, check_real
+from skbadge.utils._validation import (
+    check_flag,
+    check_integer,
+    check_option,
+    check_real,
+)
 
 __all__ = ["ALBL"]
 
@@ -191,6 +196,7 @@ class ALBL(QueryStrategy):
             self.delta, "delta", low=0, high=1, include_low=False, include_high=False
         )
         check_option(self.update, "update", ("all", "hsu-lin", "chosen"))
+        check_flag(self.uniform_arm, "uniform_arm")
         given: Any = [] if self.arms is None else self.arms
         if not isinstance(given, (list, tuple)):
             given = [given]

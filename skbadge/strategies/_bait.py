@@ -111,7 +111,7 @@ class BAIT(QueryStrategy):
             labeled=(known.proba, known.features),
             fisher=self.fisher,
             n_top=self.n_top,
-            regularization=self.regularization,
+            regularization=float(self.regularization),
             oversample=self.oversample,
             priority=generator.permutation(outputs.n_pool),
         )

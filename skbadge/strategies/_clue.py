@@ -87,5 +87,5 @@ class CLUE(QueryStrategy):
         return Selection(indices, scores=sizes)
 
     def _weight(self, outputs: Outputs) -> torch.Tensor:
-        log_proba = outputs.proba.double().log() / self.temperature
+        log_proba = outputs.proba.double().log() / float(self.temperature)
         return torch.special.entr(log_proba.softmax(dim=1)).sum(dim=1)

@@ -8,6 +8,7 @@ from skbadge._contracts import Needs, Outputs, Selection, Traits
 from skbadge.selection._kmeans import _nearest_members
 from skbadge.strategies._base import QueryStrategy
 from skbadge.strategies._space import check_space, read_space, space_needs
+from skbadge.utils._validation import check_flag
 
 __all__ = ["KMeansSampling"]
 
@@ -72,8 +73,9 @@ class KMeansSampling(QueryStrategy):
         return space_needs(self.features)
 
     def check_parameters(self) -> None:
-        """Refuse a space that does not exist."""
+        """Refuse a space that does not exist, and what is neither True nor False."""
         check_space(self.features)
+        check_flag(self.normalize, "normalize")
 
     def _select(
         self, outputs: Outputs, n: int, generator: np.random.Generator

@@ -200,7 +200,8 @@ class UHerding(QueryStrategy):
                 include_low=False,
                 include_high=False,
             )
-        _check_numbers(self.length_scale, self.n_targets)
+        length_scale = 1.0 if self.length_scale is None else self.length_scale
+        _check_numbers(length_scale, self.n_targets)
 
     def _select(
         self, outputs: Outputs, n: int, generator: np.random.Generator
@@ -225,16 +226,15 @@ class UHerding(QueryStrategy):
         )
 
 
-def _check_numbers(length_scale: float | None, n_targets: int | None) -> None:
-    if length_scale is not None:
-        check_real(
-            length_scale,
-            "length_scale",
-            low=0,
-            high=np.inf,
-            include_low=False,
-            include_high=False,
-        )
+def _check_numbers(length_scale: float, n_targets: int | None) -> None:
+    check_real(
+        length_scale,
+        "length_scale",
+        low=0,
+        high=np.inf,
+        include_low=False,
+        include_high=False,
+    )
     if n_targets is not None:
         check_integer(n_targets, "n_targets", low=1)
 
@@ -304,7 +304,7 @@ def _tempered(proba: torch.Tensor, temperature: float) -> torch.Tensor:
     if temperature == 1.0:
         return proba
     smallest = torch.finfo(torch.float64).tiny
-    return (proba.clamp_min(smallest).log() / temperature).softmax(dim=1)
+    return (proba.clamp_min(smallest).log() / float(temperature)).softmax(dim=1)
 
 
 def _margin(proba: torch.Tensor) -> torch.Tensor:

@@ -6,9 +6,11 @@ from collections.abc import Collection
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 from skbadge.exceptions import InvalidInputError
 
-__all__ = ["check_integer", "check_n", "check_option", "check_real"]
+__all__ = ["check_flag", "check_integer", "check_n", "check_option", "check_real"]
 
 
 def check_integer(
@@ -62,6 +64,19 @@ def check_real(
             f"{name} must be a number in {interval}. Got {value!r} instead."
         )
     return float(value)
+
+
+def check_flag(value: Any, name: str) -> bool:
+    """Return ``value`` if it is True or False, NumPy's too.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise InvalidInputError(f"{name} must be True or False. Got {value!r} instead.")
+    return bool(value)
 
 
 def check_option(value: Any, name: str, options: Collection[str]) -> str:

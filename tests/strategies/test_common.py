@@ -178,3 +178,17 @@ def assert_distinct_or_refused(strategy, outputs):
         assert needs_more in ("k-dpp", "laplace") or hasattr(strategy, "clusters")
         return
     assert len(set(selection.indices.tolist())) == 5
+
+
+NOT_A_THING = object()
+
+
+@pytest.mark.parametrize(
+    "value", [NOT_A_THING, b"x", float("nan"), [NOT_A_THING], {"a": "b"}], ids=repr
+)
+def test_no_parameter_takes_nonsense(strategy, value):
+    """Each says what it expects, in an error of the library."""
+    for name in strategy.get_params(deep=False):
+        wrong = clone(strategy).set_params(**{name: value})
+        with pytest.raises(InvalidInputError):
+            wrong.check_parameters()
