@@ -1,0 +1,291 @@
+"""Time every strategy beside scikit-activeml's, and measure the memory of both.
+
+    python benchmarks/bench_strategies.py                      # all, for an hour
+    python benchmarks/bench_strategies.py --n-pool 20000 --batch 100
+    python benchmarks/bench_strategies.py --only BADGE CoreSet --limit 600
+    python benchmarks/bench_strategies.py --quick              # small sizes, a minute
+
+All choose from the outputs of one trained net: 10 classes, 512 features, 1,000 labelled
+rows. What no peer has is timed against a plain form of it. Each call runs in a process
+forked for it, ours and the other in turn; a call that takes more than its limit of
+seconds or of memory is stopped, and the file says so. Seconds are those that the
+processor worked, with one thread, which a busy machine changes less than the clock's;
+the median of three calls, or of one that takes more than two seconds. What a file
+holds of other sizes is kept.
+"""
+
+import argparse
+import ctypes
+import gc
+import importlib
+import json
+import math
+import multiprocessing
+import os
+import resource
+import signal
+import statistics
+import time
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from _strategies_data import make_data
+from _strategies_plain import PLAIN
+from bench_selection import AnonymousMemory, machine
+from threadpoolctl import threadpool_limits
+
+from skbadge import (
+    BADGE,
+    BAIT,
+    BALD,
+    CLUE,
+    DIRECT,
+    FALCUN,
+    AlphaMix,
+    BatchBALD,
+    ClusterMargin,
+    ContrastiveAL,
+    CoreSet,
+    DropQuery,
+    EntropySampling,
+    KMeansSampling,
+    LeastConfidence,
+    MarginSampling,
+    MaxHerding,
+    ProbCover,
+    RandomSampling,
+    StochasticTopK,
+    TypiClust,
+    UHerding,
+)
+
+RESULTS = Path(__file__).parent / "results" / "strategies.json"
+GIB = 2**30
+# A call that takes more seconds is not made again.
+LONG = 2.0
+STRATEGIES = {
+    "BADGE": BADGE,
+    "BADGE, uncertainty": lambda: BADGE(embedding="uncertainty"),
+    "BADGE, log-det": lambda: BADGE(sampler="log-det"),
+    "BAIT": BAIT,
+    "UHerding, temperature 1": lambda: UHerding(temperature=1.0),
+    "MaxHerding": MaxHerding,
+    "CoreSet": CoreSet,
+    "TypiClust": TypiClust,
+    "KMeansSampling": KMeansSampling,
+    "ProbCover": ProbCover,
+    "DropQuery": DropQuery,
+    "AlphaMix": AlphaMix,
+    "CLUE": CLUE,
+    "FALCUN": FALCUN,
+    "ClusterMargin": ClusterMargin,
+    "ContrastiveAL": ContrastiveAL,
+    "DIRECT": DIRECT,
+    "BALD": BALD,
+    "BatchBALD": BatchBALD,
+    "StochasticTopK": lambda: StochasticTopK(MarginSampling()),
+    "LeastConfidence": LeastConfidence,
+    "MarginSampling": MarginSampling,
+    "EntropySampling": EntropySampling,
+    "RandomSampling": RandomSampling,
+}
+# Made for small batches; larger ones take exponential memory or samples.
+ONLY_BATCHES = {"BatchBALD": [10]}
+
+
+def our_query(name, data, batch):
+    strategy = STRATEGIES[name]()
+    outputs = data.outputs(strategy.needs)
+    return lambda: strategy.select(outputs, batch, random_state=0)
+
+
+def rival_of(name):
+    """Return the name of the other way and what makes a call of it, or None."""
+    if name in PLAIN:
+        return "plain form", lambda _, data, batch: PLAIN[name](data, batch)
+    try:
+        version = metadata.version("scikit-activeml")
+    except metadata.PackageNotFoundError:
+        return None
+    peers = importlib.import_module("_strategies_scikit_activeml")
+    if name not in peers.PEERS:
+        return None
+    return f"scikit-activeml {version}", peers.peer_query
+
+
+# --- measuring -----------------------------------------------------------------------
+
+
+def measure(make, name, data, batch, arguments, limit):
+    """Run a call in a process of its own; return seconds, peak memory, or why not."""
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe()
+    peak = context.Value("d", 0.0)
+    child = context.Process(
+        target=_run, args=(there, peak, make, name, data, batch, arguments, limit)
+    )
+    child.start()
+    there.close()
+    try:
+        found = here.recv()
+    except EOFError:
+        child.join()
+        if child.exitcode != -signal.SIGXCPU:
+            raise SystemExit(f"{name} died, exit code {child.exitcode}.") from None
+        found = {"stopped": f"over {limit:g} s", "over_s": limit}
+    child.join()
+    return {**found, "peak_mib": round(peak.value, 1)}
+
+
+def _run(pipe, peak, make, name, data, batch, arguments, limit_s):
+    make(name, data.part(300), 5)()  # imports, first allocations
+    query = make(name, data, batch)
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    limit = _virtual_bytes() + int(arguments.memory * GIB)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    most = math.ceil(time.process_time() + limit_s)
+    resource.setrlimit(resource.RLIMIT_CPU, (most, most + 5))
+    memory, seconds, extrapolated = Watched(peak), [], False
+    try:
+        with memory:
+            while len(seconds) < 3 and sum(seconds) < LONG:
+                start = time.process_time()
+                answer = query()
+                took = time.process_time() - start
+                extrapolated = isinstance(answer, float)
+                seconds.append(answer if extrapolated else took)
+        pipe.send({"seconds": seconds, "extrapolated": extrapolated})
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "alloc" not in str(error):
+            raise
+        pipe.send({"stopped": f"over {arguments.memory:g} GiB"})
+    pipe.close()
+    os._exit(0)
+
+
+class Watched(AnonymousMemory):
+    """Peak memory that another process can read while this one still runs."""
+
+    def __init__(self, shared):
+        self._shared = shared
+
+    def _watch(self):
+        while not self._stop.wait(0.005):
+            self.peak = max(self.peak, self._read())
+            self._shared.value = self.peak - self.start
+
+
+def _virtual_bytes():
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmSize"):
+            return int(line.split()[1]) * 1024
+    raise OSError("This system does not say VmSize: memory cannot be limited.")
+
+
+def case(name, data, n_pool, batch, arguments):
+    """Return the record of one strategy at one size."""
+    ours = measure(our_query, name, data, batch, arguments, 10 * arguments.limit)
+    record = {
+        "strategy": name,
+        "sizes": {"n_pool": n_pool, "K": 10, "d": 512, "B": batch},
+        "factors_mib": round(data.factors_mib, 1),
+        "ours": ours,
+    }
+    rival = rival_of(name)
+    text = _said(ours)
+    if rival is not None:
+        record["other_name"], make = rival
+        record["other"] = other = measure(
+            make, name, data, batch, arguments, arguments.limit
+        )
+        record["ratio"], record["ratio_is_bound"] = _ratio(ours, other)
+        text += f"   {record['other_name']}: {_said(other)}"
+        if record["ratio"]:
+            text += f"   x {record['ratio']:.1f}"
+    print(f"n {n_pool:,} B {batch:,} {name:<20} {text}", flush=True)
+    return record
+
+
+def _ratio(ours, other):
+    """Return how many times as long the other takes, and whether at least that."""
+    if "seconds" not in ours:
+        return None, False
+    mine = statistics.median(ours["seconds"])
+    if "seconds" in other:
+        return statistics.median(other["seconds"]) / mine, False
+    return (other["over_s"] / mine, True) if "over_s" in other else (None, False)
+
+
+def _said(found):
+    seconds = found.get("seconds")
+    shown = f"{statistics.median(seconds):.4g} s" if seconds else found["stopped"]
+    return f"{shown}, {found['peak_mib']:.0f} MiB"
+
+
+# --- command line --------------------------------------------------------------------
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--n-pool", nargs="+", type=int, default=[20_000, 50_000])
+    parser.add_argument("--batch", nargs="+", type=int, default=[100, 1_000])
+    parser.add_argument("--only", nargs="+", choices=STRATEGIES, default=STRATEGIES)
+    parser.add_argument(
+        "--limit",
+        type=float,
+        default=60.0,
+        help="seconds of a call of the other, a tenth of ours",
+    )
+    parser.add_argument("--memory", type=float, default=6.0, help="GiB of a call")
+    parser.add_argument("--quick", action="store_true", help="small sizes")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="JSON to write")
+    return parser.parse_args()
+
+
+def key(record):
+    return record["strategy"], record["sizes"]["n_pool"], record["sizes"]["B"]
+
+
+def write(arguments, records):
+    """Write the records, and keep those of other sizes from this machine."""
+    content = {
+        "machine": machine(1),
+        "limit_s": arguments.limit,
+        "limit_gib": arguments.memory,
+    }
+    kept = []
+    if arguments.out.exists():
+        before = json.loads(arguments.out.read_text(encoding="utf-8"))
+        if {name: before.get(name) for name in content} == content:
+            measured = {key(record) for record in records}
+            kept = [x for x in before["records"] if key(x) not in measured]
+    order = list(STRATEGIES)
+    content["records"] = sorted(
+        kept + records, key=lambda x: (order.index(x["strategy"]), *key(x)[1:])
+    )
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def main():
+    arguments = parse_arguments()
+    if arguments.quick:
+        arguments.n_pool, arguments.batch = [2_000], [50]
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+    records = []
+    for n_pool in arguments.n_pool:
+        data = make_data(n_pool)
+        for name in arguments.only:
+            for batch in ONLY_BATCHES.get(name, arguments.batch):
+                records.append(case(name, data, n_pool, batch, arguments))
+                # After every case: what was measured outlives a late interrupt.
+                write(arguments, records)
+        del data
+    print(f"\nWritten to {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()
