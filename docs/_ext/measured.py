@@ -45,6 +45,11 @@ ITEMS = {
     "cluster": Item(speed.cluster, "cluster.json", script("cluster")),
     "cluster-machine": Item(speed.cluster_machine, "cluster.json", script("cluster")),
     "cluster-seeding": Item(speed.seeding, "cluster.json", script("cluster")),
+    "strategies": Item(speed.strategies, "strategies.json", script("strategies")),
+    "strategies-summary": Item(
+        speed.strategies_summary, "strategies.json", script("strategies")
+    ),
+    "strategies-machine": Item(speed.machine, "strategies.json", script("strategies")),
     "speed-query": Item(speed.records, "query.json", script("query")),
     "training-loop": Item(speed.training("loop"), "training.json", script("training")),
     "training-stacked": Item(
