@@ -74,6 +74,7 @@ numpydoc_validation_exclude = {
     r"\.(Cell|DatasetInfo|GridResults|Preset|Task)(\.|$)",
     r"\.on_\w+$",
     r"\.forward$",
+    r"\.(run_single_epoch|train_step_single)$",
     r"\.embeddings\.Embedding(\.|$)",
 }
 

@@ -39,12 +39,14 @@ class LeanClassifier(NeuralNetClassifier):
 
     Parameters
     ----------
-    *args, **kwargs
+    *args
         As for :class:`skorch.NeuralNetClassifier`.
     precision : {"float32", "bfloat16"}, default="float32"
         With "bfloat16" the forward pass and the loss of a training step run under
         :class:`torch.autocast`: most products are computed in half the bits, weights
         and updates stay as they are. Predictions are always computed in full.
+    **kwargs
+        As for :class:`skorch.NeuralNetClassifier`.
 
     Raises
     ------
