@@ -37,6 +37,12 @@ class MLP(nn.Module):
     n_hidden : int, default=256
         Hidden units. The authors' public code has 256 for images and 1024 for tables.
 
+    Notes
+    -----
+    With fewer than 16 features the first weight is stored column by column, which makes
+    training about a third cheaper and changes no number. :class:`torch.optim.LBFGS`,
+    which wants gradients in one piece, does not take such a weight.
+
     References
     ----------
     Ash, Zhang, Krishnamurthy, Langford, Agarwal. *Deep Batch Active Learning by
