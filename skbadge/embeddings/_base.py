@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -51,6 +51,13 @@ class Embedding(Protocol):
 
         In units of ``scale ** 2``, float64 (n_part,). The one call that reads all rows:
         an embedding may answer it where they lie.
+        """
+        ...
+
+    def cosines(self, rows: Any, others: Any) -> torch.Tensor:
+        """Return the cosines of the angles between rows at some positions and others.
+
+        float64 (len(rows), len(others)), 0 for a row of zeros.
         """
         ...
 

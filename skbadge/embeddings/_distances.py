@@ -15,13 +15,17 @@ import torch
 
 from skbadge.embeddings._offsets import CLOSE, VANISHING, Offsets, too_small
 from skbadge.embeddings._rows import Rows
+from skbadge.embeddings._tensors import directions
 
-__all__ = ["distances_sq", "inner", "nearest_sq", "pairwise_sq"]
+__all__ = ["cosines", "distances_sq", "inner", "nearest_sq", "pairwise_sq"]
 
 # Pairs whose difference is written out at a time, in numbers.
 _PAIR_NUMBERS = 1 << 16
 # Numbers of a block of distances formed at a time, and its columns at most.
 _BLOCK_NUMBERS, _COLUMNS = 1 << 23, 2048
+# Of two rows whose distance is lost to cancellation, the longer is at most this much
+# longer, in squares: (|x| - |y|)^2 <= 1e-3 (|x|^2 + |y|^2) makes 1.094.
+_AS_LONG = 1.1
 # Rows and columns looked at a second time together.
 _SECOND_ROWS, _SECOND_COLUMNS = 1024, 128
 # A pair written out costs as much as this many pairs of a product; a product of its own
@@ -37,6 +41,24 @@ def inner(x: Rows, y: Rows) -> torch.Tensor:
     if x.left is not None and y.left is not None:
         products *= x.left @ y.left.T
     return products
+
+
+def cosines(x: Rows, y: Rows) -> torch.Tensor:
+    """Return the cosines of the angles between rows, float64 (len(x), len(y)).
+
+    Whatever their lengths; 0 for a row of zeros.
+    """
+    found = _directions(x.right, x.constant) @ _directions(y.right, y.constant).T
+    if x.left is not None and y.left is not None:
+        found *= _directions(x.left) @ _directions(y.left).T
+    return found
+
+
+def _directions(rows: torch.Tensor, constant: float = 0.0) -> torch.Tensor:
+    rows = rows.double()
+    if constant:
+        rows = torch.cat([rows, torch.full_like(rows[:, :1], constant)], dim=1)
+    return directions(rows)
 
 
 def distances_sq(x: Rows, y: Rows) -> torch.Tensor:
@@ -90,8 +112,10 @@ def _nearest_in_block(x: Rows, y: Rows) -> torch.Tensor:
     torch.add(y_sq.to(dtype), products, alpha=-2.0, out=products)
     nearest = products.amin(dim=1).double() + x_sq
     # No pair of a row is closer than its nearest, so no pair needs a second look where
-    # the nearest is far on the scale of the largest sum of squares.
-    limit = (CLOSE[dtype] * (x_sq + y_sq.max())).clamp_min_(VANISHING[dtype])
+    # the nearest is far on the scale of the largest sum of squares. Rows near each other
+    # are about as long: the longest of all, which may be far longer, decides nothing.
+    longest = torch.minimum(_AS_LONG * x_sq, y_sq.max())
+    limit = (CLOSE[dtype] * (x_sq + longest)).clamp_min_(VANISHING[dtype])
     again = torch.nonzero(nearest <= limit)[:, 0]
     # Each pair by its own sum of squares, a few rows at a time.
     for part in again.split(_SECOND_ROWS):

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, Protocol, TypeAlias
 import numpy as np
 import torch
 
+from skbadge.embeddings._distances import cosines
 from skbadge.embeddings._factored import FactoredEmbedding
 from skbadge.embeddings._rows import Rows
 from skbadge.embeddings._tensors import LARGEST_UNIT, as_tensor
@@ -257,6 +258,20 @@ class ShardedEmbedding:
         parts = [found[i] for i in sorted(found)]
         return torch.from_numpy(np.concatenate([np.empty(0), *parts]))
 
+    def cosines(self, rows: Any, others: Any) -> torch.Tensor:
+        """Return the cosines of the angles between some rows and others.
+
+        Parameters
+        ----------
+        rows, others : array-like of int
+            Positions in the pool; they are fetched.
+
+        Returns
+        -------
+        torch.Tensor of shape (len(rows), len(others)), dtype float64
+        """
+        return cosines(self.rows(rows), self.rows(others))
+
     def _no_rows(self) -> Rows:
         none = torch.empty(0, dtype=torch.float64)
         left = None
@@ -281,7 +296,7 @@ class ShardedEmbedding:
         return twin
 
     def __getattr__(self, attribute: str) -> NoReturn:
-        if attribute in ("inner", "cosines", "distances_sq", "take", "to_dense"):
+        if attribute in ("inner", "distances_sq", "take", "to_dense"):
             self._right._refuse(f", through {attribute}")
         raise AttributeError(attribute)
 

@@ -146,7 +146,7 @@ class SwapChain:
     Parameters
     ----------
     embedding : Embedding
-        The pool, which must also know ``cosines``.
+        The pool.
     norms : ndarray of shape (n_pool,)
         Lengths of its rows.
     n : int
@@ -157,7 +157,7 @@ class SwapChain:
 
     def __init__(
         self,
-        embedding: Any,
+        embedding: Embedding,
         norms: np.ndarray,
         n: int,
         generator: np.random.Generator,

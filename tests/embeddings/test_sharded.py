@@ -9,7 +9,7 @@ from skbadge.embeddings import DenseEmbedding, Embedding, GradientEmbedding
 from skbadge.embeddings._sharded import ShardedEmbedding, from_numpy, to_numpy
 from skbadge.exceptions import InvalidInputError
 from skbadge.extraction._residual import closed_form
-from skbadge.selection import kmeans_plusplus, log_det_greedy
+from skbadge.selection import k_dpp_sample, kmeans_plusplus, log_det_greedy
 from tests.embeddings._shards import sharded
 
 LENGTHS = (7, 0, 1, 12)
@@ -68,6 +68,21 @@ def test_nearest_distances_are_those_of_one_machine(kind):
         expected = whole.nearest_sq(part, whole.rows(centers))
         assert torch.equal(found, expected)
     assert (parts.nearest_sq(slice(None), parts.rows(centers))[centers] == 0).all()
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_cosines_and_so_the_k_dpp_are_those_of_one_machine(kind, bias):
+    parts, whole = both(kind, bias)
+    torch.testing.assert_close(
+        parts.cosines([19, 0, 8], range(20)),
+        whole.cosines([19, 0, 8], range(20)),
+        rtol=0,
+        atol=1e-6,
+    )
+    np.testing.assert_array_equal(
+        k_dpp_sample(parts, 3, random_state=0), k_dpp_sample(whole, 3, random_state=0)
+    )
 
 
 def test_plain_vectors():
