@@ -17,7 +17,14 @@ from skbadge.embeddings._offsets import CLOSE, VANISHING, Offsets, too_small
 from skbadge.embeddings._rows import Rows
 from skbadge.embeddings._tensors import directions
 
-__all__ = ["cosines", "distances_sq", "inner", "nearest_sq", "pairwise_sq"]
+__all__ = [
+    "cosines",
+    "distances_sq",
+    "inner",
+    "nearest_sq",
+    "pairwise_sq",
+    "row_distances_sq",
+]
 
 # Pairs whose difference is written out at a time, in numbers.
 _PAIR_NUMBERS = 1 << 16
@@ -212,6 +219,35 @@ def _measure_from_references(
             distance_sq[place] = torch.where(mine, found, distance_sq[place])
             close[place] = still & mine
     _write_out(x, y, distance_sq, close | left_over)
+
+
+def row_distances_sq(x: Rows, center: Rows) -> torch.Tensor:
+    """Return squared distances to one row from differences, float64 (len(x),).
+
+    In the arithmetic of the rows, where the difference of two numbers near each other
+    is exact; what vanishes in it, or cancels in the formula of `_pair_distances_sq`, is
+    computed again in float64.
+    """
+    h = center.right[0]
+    dh = x.right - h
+    dh_sq = torch.linalg.vector_norm(dh, dim=1).double().square_()
+    if x.left is None or center.left is None:
+        size = distance_sq = dh_sq
+    else:
+        a = x.left.double()
+        da = a - center.left[0].double()
+        da_sq = da.square().sum(dim=1)
+        along = (a * da).sum(dim=1).mul_((dh @ h).double())
+        size = torch.add(x.left_sq * dh_sq, da_sq, alpha=float(center.right_sq))
+        distance_sq = torch.add(size, along, alpha=2.0).clamp_min_(0.0)
+    dtype = x.right.dtype
+    if dtype != torch.float64:
+        limit = (CLOSE[dtype] * size).clamp_min_(VANISHING[dtype])
+        doubtful = torch.nonzero(distance_sq <= limit)[:, 0]
+        if len(doubtful):
+            same = torch.zeros_like(doubtful)
+            distance_sq[doubtful] = _pair_distances_sq(x, doubtful, center, same)
+    return distance_sq
 
 
 def _pair_distances_sq(

@@ -64,6 +64,11 @@ class FactoredEmbedding:
         return self._right.device
 
     @property
+    def width(self) -> int:
+        """Numbers a row, of both factors."""
+        return self._right.shape[1] + (0 if self._left is None else self._left.shape[1])
+
+    @property
     def scale(self) -> float:
         """Length of the unit in which `rows` and `norms` speak, a power of two.
 

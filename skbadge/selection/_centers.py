@@ -46,7 +46,8 @@ class Centers:
         return len(self._rows) - self._filled
 
     def append(self, rows: Rows) -> None:
-        """Add rows at the end."""
+        """Add rows at the end, as many as fit."""
+        rows = rows[: self.room]
         stop = self._filled + len(rows)
         target = self._rows[self._filled : stop]
         if target.left is not None and rows.left is not None:
@@ -57,7 +58,11 @@ class Centers:
         self._filled = stop
 
     def nearest_sq(
-        self, rows: Rows, distance_sq: np.ndarray, seen: np.ndarray
+        self,
+        rows: Rows,
+        distance_sq: np.ndarray,
+        seen: np.ndarray,
+        stop: int | None = None,
     ) -> np.ndarray:
         """Return squared distances of rows to the nearest of all centers.
 
@@ -69,19 +74,22 @@ class Centers:
             What they were with the first ``seen`` centers, or a bound of what they are.
         seen : ndarray of int of shape (len(rows),)
             How many centers each row was compared with.
+        stop : int or None, default=None
+            How many centers to look at, at least ``seen``; None for all.
 
         Returns
         -------
         ndarray of shape (len(rows),)
         """
+        stop = len(self) if stop is None else stop
         nearest = distance_sq.copy()
         # Rows that have seen about as many share a product.
         order = np.argsort(seen, kind="stable")
         for part in _shares(order, seen[order]):
             first = int(seen[part[0]])
-            if first == len(self):
+            if first == stop:
                 break
-            new = self[first:]
+            new = self[first:stop]
             found = nearest_sq(rows[torch.from_numpy(part)], new).cpu().numpy()
             nearest[part] = np.minimum(nearest[part], found)
         return nearest

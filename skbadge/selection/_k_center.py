@@ -10,6 +10,7 @@ import torch
 from skbadge.embeddings import DenseEmbedding, Embedding, as_embedding
 from skbadge.embeddings._distances import pairwise_sq
 from skbadge.embeddings._rows import Rows
+from skbadge.embeddings._sweep import Sweep, can_sweep
 from skbadge.embeddings._tensors import chunk_length, times_unit
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection._centers import Centers
@@ -20,6 +21,14 @@ __all__ = ["k_center_greedy"]
 _BLOCK, _LARGEST_BLOCK = 128, 4096
 # Rows of a block that are compared with each other.
 _RIVALS = 256
+# What a step of the plain loop and a block cost beside what they read, how dear a bound
+# is, and how dear a row of a block, in numbers and rows that the plain loop reads.
+_NUMBERS_PER_STEP, _NUMBERS_PER_BLOCK, _NUMBERS_PER_BOUND = 200_000, 4_000_000, 16
+_ROWS_PER_ROW = 8
+# Of tables of up to so many numbers no block is worth its calls.
+_SMALL = 1 << 20
+# Blocks may cost this part of what the plain loop would have cost so far.
+_SHARE = 1 / 3
 
 
 def k_center_greedy(features: Any, n: int, *, labeled_features: Any = None) -> Any:
@@ -81,7 +90,7 @@ def k_center_greedy(features: Any, n: int, *, labeled_features: Any = None) -> A
                 "labeled_features must have as many columns as features, "
                 f"{widths[0]}. Got {widths[1]} instead."
             )
-    return _choose(pool, n, labeled, None, _BLOCK)[0]
+    return _choose(pool, n, labeled, None, None)[0]
 
 
 def _k_center_greedy(
@@ -90,7 +99,7 @@ def _k_center_greedy(
     *,
     labeled_features: torch.Tensor | None,
     priority: np.ndarray | None = None,
-    block_size: int = _BLOCK,
+    block_size: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose n rows by greedy k-center; no validation.
 
@@ -105,8 +114,9 @@ def _k_center_greedy(
     priority : ndarray of int of shape (n_pool,) or None, default=None
         Order among equal distances, lower first, without repeats; None for the lower
         position first.
-    block_size : int
-        Rows refreshed at a time, at first. For tests: the picks do not depend on it.
+    block_size : int or None, default=None
+        Rows refreshed at a time, at first, whatever that costs; None for as many as is
+        best, or none. For tests: the picks do not depend on it.
 
     Returns
     -------
@@ -128,7 +138,7 @@ def _choose(
     n: int,
     labeled: DenseEmbedding | None,
     priority: np.ndarray | None,
-    block_size: int,
+    block_size: int | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     greedy = LazyGreedy(pool, n, labeled, priority)
     greedy.run(n, block_size)
@@ -146,6 +156,10 @@ class LazyGreedy:
     ``bound[i]`` is at least the squared distance of row ``i`` to what is chosen, and
     was exact when the row had been compared with the first ``seen[i]`` centers. Chosen
     rows have the bound -inf.
+
+    Where many rows compete for each choice, blocks of them save nothing over the plain
+    loop. What blocks have cost is therefore held against what the loop would have cost
+    to get as far; where it is too much, steps of the loop itself follow until it is not.
 
     Parameters
     ----------
@@ -166,6 +180,7 @@ class LazyGreedy:
         labeled: DenseEmbedding | None,
         priority: np.ndarray | None,
     ) -> None:
+        self.in_order = priority is None
         self.priority = np.arange(len(pool)) if priority is None else priority
         other = pool if labeled is None else labeled
         self.unit = max(pool.scale, other.scale)
@@ -175,7 +190,14 @@ class LazyGreedy:
         self.seen = np.zeros(len(pool), dtype=np.int32)
         self.chosen: list[int] = []
         self.scores: list[float] = []
-        self.centers = Centers(n, self.rows(np.array([], dtype=np.intp)))
+        self.spent = 0.0  # for blocks, in numbers of the pool
+        none = self.rows(np.array([], dtype=np.intp))
+        self.width = none.right.shape[1]
+        self.step_cost = len(pool) * (self.width + _NUMBERS_PER_BOUND)
+        self.step_cost += _NUMBERS_PER_STEP
+        self.is_small = len(pool) * self.width <= _SMALL
+        self.sweep: Sweep | None = None
+        self.centers = Centers(n, none)
         if labeled is None:
             first = int(np.argmin(self.priority))
             self._choose(np.array([first]), [np.inf])
@@ -196,16 +218,56 @@ class LazyGreedy:
         rows = table.rows(indices)
         return rows if table.dtype == self.dtype else rows.double()
 
-    def run(self, n: int, block_size: int = _BLOCK) -> None:
+    def run(self, n: int, block_size: int | None = None) -> None:
         """Choose until ``n`` rows are chosen."""
-        size = block_size
+        first = block_size or _BLOCK
+        size = first
         while len(self.chosen) < n:
             if not self.bound.max() > 0.0:
                 self._choose_copies(n)
                 return
+            if block_size is None and self.is_too_dear(size):
+                self.walk_plainly(n, size)
+                continue
             accepted = self.walk_block(size, n)
             # Nothing accepted: many rows compete with stale distances.
-            size = block_size if accepted else min(2 * size, _LARGEST_BLOCK)
+            size = first if accepted else min(2 * size, _LARGEST_BLOCK)
+
+    def is_too_dear(self, size: int) -> bool:
+        """Say whether a further block exceeds its share of the plain loop's cost."""
+        plain = self.step_cost * len(self.chosen)
+        return can_sweep(self.pool) and (
+            self.is_small or self.spent + self._cost(size) > _SHARE * plain
+        )
+
+    def _cost(self, size: int) -> float:
+        """Return what a block costs where its rows are new to the last centers."""
+        numbers = _ROWS_PER_ROW * size * self.width
+        return numbers + len(self.bound) * _NUMBERS_PER_BOUND + _NUMBERS_PER_BLOCK
+
+    def walk_plainly(self, n: int, size: int) -> None:
+        """Choose as the plain loop does, until blocks of ``size`` can be afforded."""
+        first = int(self.seen[self.bound > 0.0].min())
+        if first < len(self.centers):
+            self._lower_all(self.centers[first:])
+        if self.sweep is None:
+            self.sweep = Sweep(self.pool, self.dtype)
+        before, bound = len(self.chosen), self.bound
+        while len(self.chosen) < n and self.is_too_dear(size):
+            best = int(bound.argmax())
+            largest = bound[best]
+            if not largest > 0.0:
+                break
+            if not self.in_order:
+                ties = np.flatnonzero(bound == largest)
+                best = int(ties[np.argmin(self.priority[ties])])
+            self.chosen.append(best)
+            self.scores.append(float(largest))
+            bound[best] = -np.inf
+            self.sweep.lower(bound, best)
+        picked = np.array(self.chosen[before:], dtype=np.intp)
+        self.centers.append(self.rows(picked))
+        self.seen[:] = len(self.chosen)
 
     def walk_block(self, size: int, n: int) -> int:
         """Refresh the farthest rows and choose from them while none outside competes.
@@ -218,6 +280,7 @@ class LazyGreedy:
         block, rival = self._farthest(size)
         rows, seen = self.rows(block), self.seen[block]
         distance_sq = self.centers.nearest_sq(rows, self.bound[block], seen)
+        self.spent += self._cost(size)
         self.bound[block] = distance_sq
         self.seen[block] = len(self.chosen)
 

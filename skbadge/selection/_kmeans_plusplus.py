@@ -9,9 +9,11 @@ import torch
 
 from skbadge.embeddings import Embedding, as_embedding
 from skbadge.embeddings._distances import pairwise_sq
+from skbadge.embeddings._offsets import CLOSE
 from skbadge.embeddings._rows import Rows
 from skbadge.embeddings._tensors import times_unit
 from skbadge.selection._centers import Centers
+from skbadge.selection._nearest import Nearest
 from skbadge.utils._random import as_generator
 from skbadge.utils._validation import check_n, check_option
 
@@ -20,9 +22,15 @@ __all__ = ["kmeans_plusplus"]
 _FIRST = ("uniform", "max-norm", "norm")
 # Proposals a block. It grows with the centers: a block goes stale by those it adds.
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 16, 1024
+# A block is walked in parts, the first of so many proposals, each as large as all before.
+_FIRST_PART = 128
 # What fetching a proposal, and reading a row in a refresh, cost beside their products:
 # as much as this many pairs of a row and a center.
 _PAIRS_PER_PROPOSAL, _PAIRS_PER_ROW = 32, 8
+# What a block costs beside its products, in numbers read, and a pair beside its own; how
+# often it reads a row; how many products cost as much as a number read, and how many
+# pairs as one whose difference has to be taken with care. Only the time depends on these.
+_PER_BLOCK, _PER_PAIR, _READINGS, _PRODUCTS, _PER_NEAR_PAIR = 4_000_000, 24, 8, 8, 8
 
 
 def kmeans_plusplus(
@@ -105,6 +113,7 @@ def _kmeans_plusplus(
     generator: np.random.Generator,
     block_size: int | None = None,
     flush: str = "auto",
+    sweep: bool | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw n rows by the exact D^2 law; no validation.
 
@@ -123,6 +132,10 @@ def _kmeans_plusplus(
     flush : {"auto", "always", "never"}, default="auto"
         When to refresh the bounds of all rows between blocks. For tests: the law does
         not depend on it.
+    sweep : bool or None, default=None
+        Whether to measure all rows from each center, as the plain loop does, instead of
+        only those proposed; None for whichever costs less, block by block. For tests:
+        the picks do not depend on it.
 
     Returns
     -------
@@ -132,7 +145,7 @@ def _kmeans_plusplus(
         D^2 at the choice; for the first row its squared norm. The largest float64 where
         it is larger.
     """
-    sampler = LazySampler(embedding, n, block_size=block_size, flush=flush)
+    sampler = LazySampler(embedding, n, block_size=block_size, flush=flush, sweep=sweep)
     sampler.choose_first(first, generator)
     while len(sampler.chosen) < n and sampler.any_left():
         sampler.refresh_if_due()
@@ -152,29 +165,48 @@ class LazySampler:
     before its block is walked to the end, and whatever is decided between blocks
     depends on walked proposals alone.
 
+    How the ``D_i^2`` of proposals are found is another matter, on which no pick depends:
+    by products of the proposals with the centers they have not seen, or by a `Sweep` of
+    all rows from each center. Where bounds are bad or the pool is small, that is no more
+    than the plain loop does, and less than the products.
+
     Parameters
     ----------
     embedding : Embedding
         The pool.
     n : int
-        Rows to choose; the course of the sampler does not depend on it.
-    block_size, flush
+        Rows to choose; what is chosen does not depend on it.
+    block_size, flush, sweep
         As in `_kmeans_plusplus`.
     """
 
     def __init__(
-        self, embedding: Embedding, n: int, *, block_size: int | None, flush: str
+        self,
+        embedding: Embedding,
+        n: int,
+        *,
+        block_size: int | None,
+        flush: str,
+        sweep: bool | None = None,
     ) -> None:
         self.embedding = embedding
+        self.n = n
         self.norm = embedding.norms().cpu().numpy()
         self.bound = np.full(len(embedding), np.inf)
         self.seen = np.zeros(len(embedding), dtype=np.int32)
         self.taken = np.zeros(len(embedding), dtype=bool)
         self.chosen: list[int] = []
         self.scores: list[float] = []
-        self.centers = Centers(n, self.rows(np.array([], dtype=np.intp)))
+        none = self.rows(np.array([], dtype=np.intp))
+        self.width = none.right.shape[1]
+        self.width += 0 if none.left is None else none.left.shape[1]
+        self.centers = Centers(n, none)
         self.block_size = block_size
         self.flush = flush
+        self.sweep = sweep
+        self.nearest = Nearest(embedding, self.centers)
+        self.rate = 0.5  # share of the last proposals that was accepted
+        self.near = 0.0  # share of them whose distance had lost its digits
         self.next_size = _SMALLEST_BLOCK
         self.flushed = 0  # centers at the last refresh of all rows
         self.wasted = 0  # work for rejected proposals since then, in pairs
@@ -194,8 +226,8 @@ class LazySampler:
             index = int(_inverse(law, generator.random(1))[0])
         else:
             index = int(generator.integers(len(self.norm)))
-        first_row = self.rows(np.array([index]))
-        self._choose(np.array([index]), [self.norm[index] ** 2], first_row)
+        self.centers.append(self.rows(np.array([index])))
+        self._choose(np.array([index]), [self.norm[index] ** 2])
         self._bound_by_norms()
 
     def any_left(self) -> bool:
@@ -213,21 +245,104 @@ class LazySampler:
         size = self.block_size or self.next_size
         proposals = _inverse(np.cumsum(self.bound), generator.random(size))
         uniform = generator.random(size)
-        # A long row fills a block with copies of itself: measure it once.
-        distinct, which = np.unique(proposals, return_inverse=True)
-        rows = self.rows(distinct)
-        bound, seen = self.bound[distinct], self.seen[distinct]
-        distance_sq = self.centers.nearest_sq(rows, bound, seen)
-        accepted, accepted_sq = self.walk(rows, bound, distance_sq, which, uniform)
+        distinct = np.unique(proposals)
+        before = len(self.chosen)
+        if self._sweeps(size, distinct):
+            accepted, accepted_sq, distance_sq = self._walk_plainly(
+                proposals, distinct, uniform
+            )
+            self.centers.append(self.rows(proposals[accepted]))
+        else:
+            accepted, accepted_sq, distance_sq = self._walk_in_parts(
+                proposals, distinct, uniform
+            )
 
         # The block is walked: bounds may fall now, its outcome may steer what comes.
         self._count_waste(np.delete(proposals, accepted))
+        self.rate = len(accepted) / size
+        small = 2 * CLOSE[self.embedding.dtype] * np.square(self.norm[distinct])
+        self.near = float(np.mean(distance_sq <= small))
         self.bound[distinct] = distance_sq
-        self.seen[distinct] = len(self.chosen)
-        chosen = torch.from_numpy(which[accepted])
-        self._choose(proposals[accepted], accepted_sq, rows[chosen])
+        self.seen[distinct] = before
+        self._choose(proposals[accepted], accepted_sq)
         grown = 2 * size if len(accepted) < size // 8 else len(self.chosen)
         self.next_size = min(max(grown, _SMALLEST_BLOCK), _LARGEST_BLOCK)
+
+    def _sweeps(self, size: int, distinct: np.ndarray) -> bool:
+        """Say whether sweeping from what a block accepts costs less than products."""
+        if self.sweep is not None or not self.nearest.is_possible:
+            return bool(self.sweep)
+        # The number wanted plays no part: the first m are then those of m to the last bit.
+        accepted = self.rate * size + 1
+        contenders = min(2 * self.rate, 1) * len(distinct)
+        pairs = float((len(self.chosen) - self.seen[distinct]).sum()) + contenders**2
+        pairs *= 1 + _PER_NEAR_PAIR * self.near
+        block = pairs * (_PER_PAIR + self.width / _PRODUCTS)
+        block += _READINGS * len(distinct) * self.width + _PER_BLOCK
+        return self.nearest.cost(accepted, self.width) < block
+
+    def _walk_plainly(
+        self, proposals: np.ndarray, distinct: np.ndarray, uniform: np.ndarray
+    ) -> tuple[np.ndarray, list[float], np.ndarray]:
+        """Accept proposals as `walk` does, by the distances of all rows.
+
+        Returns
+        -------
+        accepted, accepted_sq
+            As in `walk`, but none after all that are wanted.
+        distance_sq : ndarray of shape (len(distinct),)
+            D^2 of the distinct rows to the centers of earlier blocks.
+        """
+        self.nearest.catch_up(self.chosen)
+        nearest_sq = self.nearest.sq
+        distance_sq = np.minimum(self.bound[distinct], nearest_sq[distinct])
+        level = uniform * self.bound[proposals]
+        accepted: list[int] = []
+        accepted_sq: list[float] = []
+        position, room = 0, self.n - len(self.chosen)
+        while len(accepted) < room:
+            ahead = np.flatnonzero(level[position:] < nearest_sq[proposals[position:]])
+            if not len(ahead):
+                break
+            position += int(ahead[0])
+            chosen = int(proposals[position])
+            accepted.append(position)
+            accepted_sq.append(float(nearest_sq[chosen]))
+            self.nearest.add(chosen)
+            position += 1
+        return np.array(accepted, dtype=np.intp), accepted_sq, distance_sq
+
+    def _walk_in_parts(
+        self, proposals: np.ndarray, distinct: np.ndarray, uniform: np.ndarray
+    ) -> tuple[np.ndarray, list[float], np.ndarray]:
+        """Accept proposals by products, until as many are chosen as are wanted.
+
+        Returns
+        -------
+        As `_walk_plainly`.
+        """
+        before = len(self.chosen)
+        nearest_sq = self.bound[distinct]
+        accepted: list[np.ndarray] = [np.empty(0, dtype=np.intp)]
+        accepted_sq: list[float] = []
+        start, stop = 0, _FIRST_PART
+        while start < len(proposals) and self.centers.room:
+            # A long row fills a block with copies of itself: measure it once.
+            part, which = np.unique(proposals[start:stop], return_inverse=True)
+            rows, bound, seen = self.rows(part), self.bound[part], self.seen[part]
+            distance_sq = self.centers.nearest_sq(rows, bound, seen, before)
+            nearest_sq[np.searchsorted(distinct, part)] = distance_sq
+            if len(self.centers) > before:
+                of_block = np.full(len(part), before, dtype=np.int32)
+                distance_sq = self.centers.nearest_sq(rows, distance_sq, of_block)
+            found, found_sq = self.walk(
+                rows, bound, distance_sq, which, uniform[start:stop]
+            )
+            self.centers.append(rows[torch.from_numpy(which[found])])
+            accepted.append(start + found)
+            accepted_sq.extend(found_sq)
+            start, stop = stop, 2 * stop
+        return np.concatenate(accepted), accepted_sq, nearest_sq
 
     def walk(
         self,
@@ -295,9 +410,13 @@ class LazySampler:
     def refresh(self) -> None:
         """Make every bound exact."""
         stop = len(self.centers)
-        new = self.centers[self.flushed :]
-        found = self.embedding.nearest_sq(slice(None), new).cpu().numpy()
+        if self.nearest.is_exact:
+            found = self.nearest.sq
+        else:
+            new = self.centers[self.flushed :]
+            found = self.embedding.nearest_sq(slice(None), new).cpu().numpy()
         np.minimum(self.bound, found, out=self.bound)
+        self.rate = 0.5
         self.bound[self.taken] = 0.0
         self.seen[:] = stop
         self.flushed, self.wasted = stop, 0
@@ -308,14 +427,13 @@ class LazySampler:
         np.minimum(self.bound, reach, out=self.bound)
         self.bound[self.taken] = 0.0
 
-    def _choose(self, indices: np.ndarray, scores: list[float], rows: Rows) -> None:
+    def _choose(self, indices: np.ndarray, scores: list[float]) -> None:
         if not len(indices):
             return
         self.chosen.extend(indices.tolist())
         self.scores.extend(scores)
         self.taken[indices] = True
         self.bound[indices] = 0.0
-        self.centers.append(rows[: self.centers.room])
         smallest = float(self.norm[indices].min())
         if smallest < self.smallest:
             self.smallest = smallest

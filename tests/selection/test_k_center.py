@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skbadge.embeddings import DenseEmbedding, _distances, _factored
+from skbadge.embeddings import DenseEmbedding, _distances, _factored, _sweep
 from skbadge.embeddings._distances import pairwise_sq
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection import _k_center as module
@@ -24,25 +24,32 @@ from tests.selection._pools import hostile_tables
     st.integers(1, 60),
     st.integers(1, 3),
     st.integers(0, 3),
-    st.sampled_from([1, 2, 7, 128]),
+    st.sampled_from([None, 1, 2, 7, 128]),
+    st.sampled_from(["plain", "plain on copies", "in turn"]),
     st.booleans(),
     st.integers(0, 999),
 )
 def test_whole_numbers_give_the_loops_picks(
-    n_pool, width, n_labeled, block_size, shuffled, seed
+    n_pool, width, n_labeled, block_size, course, shuffled, seed
 ):
     rng = np.random.default_rng(seed)
     X = rng.integers(-3, 4, size=(n_pool, width)).astype(np.float64)
     labeled = rng.integers(-3, 4, size=(n_labeled, width)).astype(np.float64)
     priority = rng.permutation(n_pool) if shuffled else None
     n = int(rng.integers(1, n_pool + 1))
-    indices, scores = _k_center_greedy(
-        torch.from_numpy(X),
-        n,
-        labeled_features=torch.from_numpy(labeled),
-        priority=priority,
-        block_size=block_size,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_sweep, "_COPIED", 1 << 20 if course == "plain on copies" else 0)
+        patch.setattr(_sweep, "chunk_length", lambda width: 16)
+        if course == "in turn":
+            patch.setattr(module, "_SMALL", 0)
+            patch.setattr(module, "_NUMBERS_PER_BLOCK", 400_000)
+        indices, scores = _k_center_greedy(
+            torch.from_numpy(X),
+            n,
+            labeled_features=torch.from_numpy(labeled),
+            priority=priority,
+            block_size=block_size,
+        )
     expected, radii = k_center_loop(X, n, labeled if n_labeled else None, priority)
     np.testing.assert_array_equal(indices, expected)
     np.testing.assert_allclose(scores, radii, rtol=1e-12)
@@ -148,10 +155,44 @@ def test_copies_and_near_rows_cost_no_more_than_others(spread, monkeypatch):
 
     monkeypatch.setattr(module, "pairwise_sq", pairwise)
     monkeypatch.setattr(_distances, "_pair_distances_sq", pairs)
-    found = k_center_greedy(X, 40, labeled_features=X[:1])
-    assert len(set(found.tolist())) == 40
-    assert max(compared) <= module._RIVALS
-    assert sum(written) < 3000 * 40 / 16
+    X = torch.from_numpy(X)
+    for block_size in (module._BLOCK, None):
+        found, _ = _k_center_greedy(
+            X, 40, labeled_features=X[:1], block_size=block_size
+        )
+        assert len(set(found.tolist())) == 40
+        assert max(compared) <= module._RIVALS
+        # The plain loop looks again at an eighth of the rows from each center.
+        assert sum(written) <= 3000 * 40 * (1 / 16 if block_size else 1 / 4)
+        written.clear()
+
+
+def test_blocks_and_steps_of_the_plain_loop_follow_each_other(monkeypatch):
+    """Blocks may cost a part of what the plain loop would have cost so far."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(-99, 100, size=(500, 3)).astype(np.float64)
+    monkeypatch.setattr(module, "_SMALL", 0)
+    blocks, steps = [], []
+    walk_block, walk_plainly = LazyGreedy.walk_block, LazyGreedy.walk_plainly
+
+    def block(self, size, n):
+        blocks.append(len(self.chosen))
+        return walk_block(self, size, n)
+
+    def plainly(self, n, size):
+        walk_plainly(self, n, size)
+        steps.append(len(self.chosen))
+
+    monkeypatch.setattr(LazyGreedy, "walk_block", block)
+    monkeypatch.setattr(LazyGreedy, "walk_plainly", plainly)
+    found, radii = _k_center_greedy(
+        torch.from_numpy(X), 300, labeled_features=torch.zeros(1, 3).double()
+    )
+    expected, loop_radii = k_center_loop(X, 300, np.zeros((1, 3)))
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(radii, loop_radii, rtol=1e-12)
+    assert len(blocks) > 2 and len(steps) > 1
+    assert set(steps[:-1]) <= set(blocks)
 
 
 def test_tables_are_read_once_in_pieces(monkeypatch):

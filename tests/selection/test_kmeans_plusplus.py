@@ -6,7 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skbadge.embeddings import DenseEmbedding, GradientEmbedding, _factored
+from skbadge.embeddings import (
+    DenseEmbedding,
+    GradientEmbedding,
+    _factored,
+    _sweep,
+)
 from skbadge.embeddings._distances import distances_sq, pairwise_sq
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection import _kmeans_plusplus as module
@@ -133,7 +138,7 @@ class DiscardsBlocksThatLookBad(LazySampler):
 def test_natural_slips_in_the_fast_path_are_rejected(variant, block_size, monkeypatch):
     monkeypatch.setattr(module, "LazySampler", variant)
     embedding = GradientEmbedding(*factors())
-    triples = draw_triples(embedding, block_size=block_size, flush="never")
+    triples = draw_triples(embedding, block_size=block_size, flush="never", sweep=False)
     assert chi_square_p_value(triples, kmeans_plusplus_law(dense(), 3)) < 1e-6
 
 
@@ -162,15 +167,21 @@ def check_against_the_loop(embedding, n, seed, chunk=1 << 16, **knobs):
     costs = module._PAIRS_PER_PROPOSAL, module._PAIRS_PER_ROW
     X = embedding.to_dense().double().numpy()
     knobs = {"first": "uniform", **knobs}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_factored, "chunk_length", lambda width: chunk)
-        found = _kmeans_plusplus(embedding, n, generator=CoarseGenerator(seed), **knobs)
-    knobs = {"block_size": None, "flush": "auto", **knobs}
+    oracle = {"block_size": None, "flush": "auto", **knobs}
     expected = rejection_loop(
-        X, embedding.norms().numpy(), n, CoarseGenerator(seed), costs=costs, **knobs
+        X, embedding.norms().numpy(), n, CoarseGenerator(seed), costs=costs, **oracle
     )
-    np.testing.assert_array_equal(found[0], expected[0])
-    np.testing.assert_allclose(found[1], expected[1], rtol=1e-14)
+    # How distances are found is no part of the law: each way gives the same picks.
+    for sweep, copied in [(False, 0), (True, 0), (True, 1 << 20), (None, 0)]:
+        with pytest.MonkeyPatch.context() as patch:
+            for place in (_factored, _sweep):
+                patch.setattr(place, "chunk_length", lambda width: chunk)
+            patch.setattr(_sweep, "_COPIED", copied)
+            found = _kmeans_plusplus(
+                embedding, n, generator=CoarseGenerator(seed), sweep=sweep, **knobs
+            )
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_allclose(found[1], expected[1], rtol=1e-14)
 
 
 @settings(max_examples=120, deadline=None)
