@@ -38,6 +38,8 @@ _SECOND_ROWS, _SECOND_COLUMNS = 1024, 128
 # A pair written out costs as much as this many pairs of a product; a product of its own
 # is not worth its calls below so many pairs.
 _PAIRS_PER_DIFFERENCE, _FEW_PAIRS = 256, 256
+# So many rows are compared with one in float64.
+_FEW_ROWS = 32
 
 
 def inner(x: Rows, y: Rows) -> torch.Tensor:
@@ -119,8 +121,8 @@ def _nearest_in_block(x: Rows, y: Rows) -> torch.Tensor:
     torch.add(y_sq.to(dtype), products, alpha=-2.0, out=products)
     nearest = products.amin(dim=1).double() + x_sq
     # No pair of a row is closer than its nearest, so no pair needs a second look where
-    # the nearest is far on the scale of the largest sum of squares. Rows near each other
-    # are about as long: the longest of all, which may be far longer, decides nothing.
+    # the nearest is far on the scale of the largest sum of squares. Rows near each
+    # other are about as long: the longest of all, maybe far longer, decides nothing.
     longest = torch.minimum(_AS_LONG * x_sq, y_sq.max())
     limit = (CLOSE[dtype] * (x_sq + longest)).clamp_min_(VANISHING[dtype])
     again = torch.nonzero(nearest <= limit)[:, 0]
@@ -228,19 +230,30 @@ def row_distances_sq(x: Rows, center: Rows) -> torch.Tensor:
     is exact; what vanishes in it, or cancels in the formula of `_pair_distances_sq`, is
     computed again in float64.
     """
-    h = center.right[0]
-    dh = x.right - h
-    dh_sq = torch.linalg.vector_norm(dh, dim=1).double().square_()
-    if x.left is None or center.left is None:
-        size = distance_sq = dh_sq
-    else:
+    h, dtype = center.right[0], x.right.dtype
+    if len(x) <= _FEW_ROWS:
+        # Exact at once, and no more calls than a look at what is doubtful.
+        every = torch.arange(len(x))
+        return _pair_distances_sq(x, every, center, torch.zeros_like(every))
+    distance_sq, along_h = torch.empty((2, len(x)), dtype=torch.float64).unbind()
+    step = max(1, 8 * _PAIR_NUMBERS // x.right.shape[1])
+    for start in range(0, len(x), step):
+        dh = x.right[start : start + step] - h
+        distance_sq[start : start + step] = torch.linalg.vector_norm(dh, dim=1)
+        if x.left is not None:
+            along_h[start : start + step] = dh @ h
+    distance_sq.square_()
+    size = distance_sq
+    if x.left is not None and center.left is not None:
         a = x.left.double()
         da = a - center.left[0].double()
-        da_sq = da.square().sum(dim=1)
-        along = (a * da).sum(dim=1).mul_((dh @ h).double())
-        size = torch.add(x.left_sq * dh_sq, da_sq, alpha=float(center.right_sq))
-        distance_sq = torch.add(size, along, alpha=2.0).clamp_min_(0.0)
-    dtype = x.right.dtype
+        along_h *= (a * da).sum(dim=1)
+        size = torch.add(
+            x.left_sq * distance_sq,
+            da.square().sum(dim=1),
+            alpha=float(center.right_sq),
+        )
+        distance_sq = torch.add(size, along_h, alpha=2.0).clamp_min_(0.0)
     if dtype != torch.float64:
         limit = (CLOSE[dtype] * size).clamp_min_(VANISHING[dtype])
         doubtful = torch.nonzero(distance_sq <= limit)[:, 0]

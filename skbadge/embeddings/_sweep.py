@@ -18,12 +18,13 @@ from skbadge.embeddings._tensors import chunk_length
 
 __all__ = ["Sweep", "can_sweep"]
 
-# Tables of up to so many numbers are copied, in float64: they fit into the cache, where
-# a product costs no more than the calls around it.
-_COPIED = 1 << 19
+# Tables of up to so many numbers are copied in float64: a product of them costs no
+# more than the calls around it. Up to the second number they are brought into their
+# unit, and near the origin, once for all; larger ones chunk by chunk.
+_COPIED, _KEPT = 1 << 18, 1 << 20
 # Below this part of the terms' sizes a difference of float32 rows has lost, in float64,
 # as many digits as below `CLOSE` in float32.
-_CLOSE_OF_COPIES = 1e-12
+_CLOSE_OF_COPIES = 5e-13
 # Of two rows that are near, the longer has at most this much the other's square.
 _AS_LONG = 1.1
 # From this share of near rows on, the rows of a chunk are not gathered first.
@@ -51,11 +52,15 @@ class Sweep:
     def __init__(self, embedding: FactoredEmbedding, dtype: torch.dtype) -> None:
         self.embedding = embedding
         self.dtype = dtype
-        self.is_copied = len(embedding) * embedding.width <= _COPIED
+        numbers = len(embedding) * embedding.width
+        self.is_copied = numbers <= _COPIED
+        self._table: Rows | None = None
+        if numbers <= _KEPT:
+            rows = self._in_dtype(embedding.rows(slice(None)))
+            self._table = _near_origin(rows.double() if self.is_copied else rows)
         if self.is_copied:
-            self._rows = _near_origin(embedding.rows(slice(None)).double())
-            self._lengths_sq = self._rows.norm_sq.tolist()
-            self._norm_sq = [self._rows.norm_sq]
+            self._lengths_sq = self._table.norm_sq.tolist()
+            self._norm_sq = [self._table.norm_sq]
             self._close = CLOSE[torch.float64]
             if dtype != torch.float64:
                 self._close = _CLOSE_OF_COPIES
@@ -65,10 +70,7 @@ class Sweep:
             slice(start, min(start + step, len(embedding)))
             for start in range(0, len(embedding), step)
         ]
-        self._norm_sq = [
-            self._in_dtype(embedding.rows(chunk)).norm_sq.to(dtype)
-            for chunk in self._chunks
-        ]
+        self._norm_sq = [self._read(chunk).norm_sq.to(dtype) for chunk in self._chunks]
         self._all_near = [False] * len(self._chunks)
 
     def lower(self, bound: np.ndarray, center: int) -> None:
@@ -84,18 +86,24 @@ class Sweep:
         if self.is_copied:
             self._lower_copied(bound, center)
             return
-        row = self._in_dtype(self.embedding.rows(slice(center, center + 1)))
+        row = self._read(slice(center, center + 1))
         for i, chunk in enumerate(self._chunks):
-            rows, open_ = self._in_dtype(self.embedding.rows(chunk)), bound[chunk]
+            rows, open_ = self._read(chunk), bound[chunk]
             if self._all_near[i]:
                 found = row_distances_sq(rows, row).numpy()
-                self._all_near[i] = bool(np.median(found[::64]) <= self._limit(row))
+                near = np.count_nonzero(found <= self._limit(row))
+                self._all_near[i] = near > _MANY * len(rows)
             else:
                 found = self._measure(rows, row, open_, i)
             np.minimum(open_, found, out=open_)
 
+    def _read(self, part: slice) -> Rows:
+        if self._table is not None:
+            return self._table[part]
+        return self._in_dtype(self.embedding.rows(part))
+
     def _lower_copied(self, bound: np.ndarray, center: int) -> None:
-        rows, length_sq = self._rows, self._lengths_sq[center]
+        rows, length_sq = self._table, self._lengths_sq[center]
         products = torch.mv(rows.right, rows.right[center])
         if rows.constant:
             products += rows.constant**2
@@ -148,10 +156,11 @@ def _near_origin(rows: Rows) -> Rows:
     """Return vectors from near their mean, where all are far from the origin."""
     if rows.left is not None:
         return rows
-    # In few digits, so that differences of whole numbers stay whole.
-    origin = rows.right.mean(dim=0).bfloat16().double()
+    # In few digits, so that differences of whole numbers stay whole, and those of
+    # others that are much alike exact.
+    origin = rows.right.mean(dim=0).bfloat16().to(rows.right.dtype)
     moved = rows.right - origin
-    moved_sq = moved.square().sum(dim=1)
+    moved_sq = moved.double().square().sum(dim=1)
     if not _FAR * moved_sq.mean() < rows.right_sq.mean():
         return rows
     return Rows(None, moved, 0.0, rows.left_sq, moved_sq)

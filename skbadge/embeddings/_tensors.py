@@ -183,6 +183,8 @@ def in_unit(chunk: torch.Tensor, unit: float, dtype: torch.dtype) -> torch.Tenso
     """Return ``chunk / unit`` in ``dtype``; the chunk itself where nothing changes."""
     if unit == 1.0:
         return chunk.to(dtype)
+    if chunk.dtype == dtype and 2.0**-126 <= unit <= 2.0**126:
+        return chunk * (1.0 / unit)
     # Through float64: the unit of a float32 table may lie outside float32.
     return (chunk.double() / unit).to(dtype)
 

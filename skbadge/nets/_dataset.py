@@ -85,7 +85,10 @@ class ModuleDataset(Dataset):
 
     def batch(self, rows: slice) -> Any:
         """Return rows ``rows`` (a slice) at once, as copies a module may write to."""
-        return self._convert(take(self.X, rows), _rows_of_sparse, copy=True)
+        X = self.X
+        is_plain = isinstance(X, (np.ndarray, torch.Tensor))
+        part = X[rows] if is_plain else take(X, rows)
+        return self._convert(part, _rows_of_sparse, copy=True)
 
     def as_tensors(self) -> tuple[Any, torch.Tensor]:
         """Return ``(X, y)`` whole, for iterators that hold their data in memory."""

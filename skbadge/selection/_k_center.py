@@ -159,7 +159,8 @@ class LazyGreedy:
 
     Where many rows compete for each choice, blocks of them save nothing over the plain
     loop. What blocks have cost is therefore held against what the loop would have cost
-    to get as far; where it is too much, steps of the loop itself follow until it is not.
+    to get as far; where it is too much, steps of the loop itself follow until it is
+    not.
 
     Parameters
     ----------
@@ -222,11 +223,12 @@ class LazyGreedy:
         """Choose until ``n`` rows are chosen."""
         first = block_size or _BLOCK
         size = first
+        can_choose = block_size is None and can_sweep(self.pool)
         while len(self.chosen) < n:
             if not self.bound.max() > 0.0:
                 self._choose_copies(n)
                 return
-            if block_size is None and self.is_too_dear(size):
+            if can_choose and (self.is_small or self.is_too_dear(size)):
                 self.walk_plainly(n, size)
                 continue
             accepted = self.walk_block(size, n)
@@ -236,9 +238,7 @@ class LazyGreedy:
     def is_too_dear(self, size: int) -> bool:
         """Say whether a further block exceeds its share of the plain loop's cost."""
         plain = self.step_cost * len(self.chosen)
-        return can_sweep(self.pool) and (
-            self.is_small or self.spent + self._cost(size) > _SHARE * plain
-        )
+        return self.spent + self._cost(size) > _SHARE * plain
 
     def _cost(self, size: int) -> float:
         """Return what a block costs where its rows are new to the last centers."""
@@ -253,7 +253,7 @@ class LazyGreedy:
         if self.sweep is None:
             self.sweep = Sweep(self.pool, self.dtype)
         before, bound = len(self.chosen), self.bound
-        while len(self.chosen) < n and self.is_too_dear(size):
+        while len(self.chosen) < n and (self.is_small or self.is_too_dear(size)):
             best = int(bound.argmax())
             largest = bound[best]
             if not largest > 0.0:

@@ -22,7 +22,8 @@ __all__ = ["kmeans_plusplus"]
 _FIRST = ("uniform", "max-norm", "norm")
 # Proposals a block. It grows with the centers: a block goes stale by those it adds.
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 16, 1024
-# A block is walked in parts, the first of so many proposals, each as large as all before.
+# A block is walked in parts, the first of so many proposals, each as large as all
+# before.
 _FIRST_PART = 128
 # What fetching a proposal, and reading a row in a refresh, cost beside their products:
 # as much as this many pairs of a row and a center.
@@ -272,7 +273,7 @@ class LazySampler:
         """Say whether sweeping from what a block accepts costs less than products."""
         if self.sweep is not None or not self.nearest.is_possible:
             return bool(self.sweep)
-        # The number wanted plays no part: the first m are then those of m to the last bit.
+        # Whatever number is wanted: the first m are those of m to the last bit.
         accepted = self.rate * size + 1
         contenders = min(2 * self.rate, 1) * len(distinct)
         pairs = float((len(self.chosen) - self.seen[distinct]).sum()) + contenders**2

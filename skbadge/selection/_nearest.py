@@ -1,4 +1,4 @@
-"""Squared distances of all rows to the nearest of all centers, as the plain loop has."""
+"""Squared distances of all rows to their nearest centers, as the plain loop has."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 __all__ = ["leaves", "mapped", "tensors_of"]
@@ -22,6 +23,10 @@ def leaves(tree: Any) -> Iterator[Any]:
     ------
     leaf
     """
+    # A tensor or an array, by far the most common, first: an abstract class asks long.
+    if isinstance(tree, (torch.Tensor, np.ndarray)):
+        yield tree
+        return
     if isinstance(tree, Mapping):
         tree = tree.values()
     elif not isinstance(tree, (list, tuple)):
@@ -47,6 +52,8 @@ def mapped(function: Callable[..., Any], *trees: Any) -> Any:
         Dicts become plain dicts, named tuples and lists stay what they are.
     """
     first = trees[0]
+    if isinstance(first, (torch.Tensor, np.ndarray)):
+        return function(*trees)
     if isinstance(first, Mapping):
         return {key: mapped(function, *(t[key] for t in trees)) for key in first}
     if isinstance(first, (list, tuple)):
