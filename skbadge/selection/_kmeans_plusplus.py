@@ -28,9 +28,9 @@ _FIRST_PART = 128
 # What fetching a proposal, and reading a row in a refresh, cost beside their products:
 # as much as this many pairs of a row and a center.
 _PAIRS_PER_PROPOSAL, _PAIRS_PER_ROW = 32, 8
-# What a block costs beside its products, in numbers read, and a pair beside its own; how
-# often it reads a row; how many products cost as much as a number read, and how many
-# pairs as one whose difference has to be taken with care. Only the time depends on these.
+# What a block costs beside its products, in numbers read, and a pair beside its own;
+# how often it reads a row; how many products cost as much as a number read, and how
+# many pairs as one whose difference is taken with care. Only time depends on these.
 _PER_BLOCK, _PER_PAIR, _READINGS, _PRODUCTS, _PER_NEAR_PAIR = 4_000_000, 24, 8, 8, 8
 
 
@@ -166,10 +166,10 @@ class LazySampler:
     before its block is walked to the end, and whatever is decided between blocks
     depends on walked proposals alone.
 
-    How the ``D_i^2`` of proposals are found is another matter, on which no pick depends:
-    by products of the proposals with the centers they have not seen, or by a `Sweep` of
-    all rows from each center. Where bounds are bad or the pool is small, that is no more
-    than the plain loop does, and less than the products.
+    How the ``D_i^2`` of proposals are found is another matter, on which no pick
+    depends: by products of the proposals with the centers they have not seen, or by a
+    `Sweep` of all rows from each center. Where bounds are bad or the pool is small,
+    that is no more than the plain loop does, and less than the products.
 
     Parameters
     ----------
@@ -326,7 +326,8 @@ class LazySampler:
         nearest_sq = self.bound[distinct]
         accepted: list[np.ndarray] = [np.empty(0, dtype=np.intp)]
         accepted_sq: list[float] = []
-        start, stop = 0, _FIRST_PART
+        # Where a call costs more than what it answers, all at once.
+        start, stop = 0, _FIRST_PART if self.nearest.is_possible else len(proposals)
         while start < len(proposals) and self.centers.room:
             # A long row fills a block with copies of itself: measure it once.
             part, which = np.unique(proposals[start:stop], return_inverse=True)
