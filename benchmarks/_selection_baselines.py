@@ -4,6 +4,7 @@ Plain torch in float32 on all cores, no Python loop over rows: not the slow refe
 code of the tests.
 """
 
+import numpy as np
 import torch
 
 
@@ -77,3 +78,40 @@ def sequential_k_center(features, norm_sq, nearest_sq, n):
         torch.minimum(nearest_sq, distance_sq, out=nearest_sq)
         nearest_sq[center] = -1.0
     return chosen
+
+
+def plain_swap_chain(residual, features, n, seed=0):
+    """Run floor(5 n ln n) steps of a k-DPP's swap chain; return the members.
+
+    One row after another: its products with the members, one look at the inverse of
+    theirs, and an update of that inverse by two outer products where it is taken. No
+    care for rows that depend on each other, nor for what rounding adds up to.
+    """
+    rng = np.random.default_rng(seed)
+    length = residual.norm(dim=1) * features.norm(dim=1)
+    weight = length.double().square().numpy()
+
+    def cosines(rows, others):
+        found = (features[rows] @ features[others].T).double()
+        found *= residual[rows] @ residual[others].T
+        return (found / length[rows][:, None] / length[others]).numpy()
+
+    members, rest = np.split(rng.permutation(len(features)), [n])
+    inverse = np.linalg.pinv(cosines(members, members))
+    for _ in range(int(5 * n * np.log(n))):
+        slot, place = rng.integers(n), rng.integers(len(rest))
+        u, v = members[slot], rest[place]
+        column = cosines(members, rest[place : place + 1])[:, 0]
+        pivot = inverse[slot, slot]
+        without = inverse[slot] / pivot
+        projected = inverse @ column - without * (inverse[slot] @ column)
+        projected[slot] = 0.0
+        left_over = 1.0 - column @ projected
+        if rng.random() * weight[u] / pivot < weight[v] * left_over:
+            inverse -= np.outer(without, inverse[slot])
+            projected /= -left_over
+            inverse += np.outer(projected, projected) * left_over
+            inverse[slot], inverse[:, slot] = projected, projected
+            inverse[slot, slot] = 1.0 / left_over
+            members[slot], rest[place] = v, u
+    return members

@@ -6,10 +6,15 @@ of categories and time stamps really give.
 
 import numpy as np
 import torch
-from _selection_baselines import SequentialSampler, sequential_k_center
+from _selection_baselines import (
+    SequentialSampler,
+    plain_swap_chain,
+    sequential_k_center,
+)
 
 from skbadge.embeddings import DenseEmbedding, GradientEmbedding
 from skbadge.selection._k_center import _k_center_greedy
+from skbadge.selection._k_dpp import _k_dpp
 from skbadge.selection._kmeans_plusplus import _kmeans_plusplus
 
 
@@ -129,8 +134,20 @@ def methods(residual, features, n):
         nearest = norm_sq + norm_sq[0] - 2.0 * (features @ features[0])
         sequential_k_center(features, norm_sq, nearest, n)
 
+    # A chain of a few thousand steps.
+    few = min(n, 50)
+
+    def k_dpp():
+        generator = np.random.default_rng(0)
+        embedding = GradientEmbedding(residual, features)
+        return _k_dpp(embedding, few, n_steps=None, generator=generator)
+
+    def plain_k_dpp():
+        plain_swap_chain(residual, features, few)
+
     return {
         "k-means++": (kmeans, plain_kmeans),
         "k-means++ of vectors": (dense_kmeans, plain_dense_kmeans),
         "k-center": (k_center, plain_k_center),
+        "k-DPP": (k_dpp, plain_k_dpp),
     }

@@ -20,7 +20,8 @@ __all__ = ["Sweep", "can_sweep"]
 
 # Tables of up to so many numbers are copied in float64: a product of them costs no
 # more than the calls around it. Up to the second number they are brought into their
-# unit, and near the origin, once for all; larger ones chunk by chunk.
+# unit once for all, and in float64 near the origin where they are far from it; larger
+# ones are read chunk by chunk.
 _COPIED, _KEPT = 1 << 18, 1 << 20
 # Below this part of the terms' sizes a difference of float32 rows has lost, in float64,
 # as many digits as below `CLOSE` in float32.
@@ -57,7 +58,12 @@ class Sweep:
         self._table: Rows | None = None
         if numbers <= _KEPT:
             rows = self._in_dtype(embedding.rows(slice(None)))
-            self._table = _near_origin(rows.double() if self.is_copied else rows)
+            wide = rows.double()
+            self._table = _near_origin(wide)
+            # What is far from the origin has no digits to spare for float32.
+            self.is_copied = self.is_copied or self._table is not wide
+            if not self.is_copied:
+                self._table = rows
         if self.is_copied:
             self._lengths_sq = self._table.norm_sq.tolist()
             self._norm_sq = [self._table.norm_sq]
