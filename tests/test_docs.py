@@ -452,6 +452,111 @@ class TestStudyPages:
         assert "k-DPP" in study.deviations()
 
 
+class TestFieldPages:
+    """Every table and picture of the field study, from made-up results."""
+
+    # Strategies by how many points they are above random sampling.
+    LEVELS = {  # noqa: RUF012
+        **dict.fromkeys(("badge", "marg", "dropquery", "coreset", "typiclust"), 2.0),
+        **{"uherding": 9.0, "bait": 5.0, "alphamix": 3.0, "maxherding": 1.0},
+        **{"rand": 0.0, "entropy": -3.0},
+    }
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        generator = np.random.default_rng(0)
+        settings = [
+            ("features", "linear", 10),
+            ("features", "linear", 100),
+            ("digits", "mlp", 10),
+            ("digits", "mlp", 100),
+            ("pictures", "convnet", 100),
+        ]
+        rows = [
+            {
+                "dataset": dataset,
+                "model": model,
+                "batch_size": size,
+                "strategy": strategy,
+                "repeat": repeat,
+                "round": turn,
+                "n_labeled": 100 + size * turn,
+                "accuracy": 0.4
+                + 0.03 * turn
+                + 0.01 * (level if turn else 0)
+                + 0.001 * generator.random(),
+                "hit_max_epochs": turn > 3,
+            }
+            for dataset, model, size in settings
+            for strategy, level in self.LEVELS.items()
+            if (model, strategy) != ("convnet", "bait")
+            for repeat in range(3)
+            for turn in range(7)
+        ]
+        results = pd.DataFrame(rows)
+        results.to_csv(tmp_path / "results.csv", index=False)
+        costs = results.drop(columns=["accuracy"])
+        for name in ("fit_seconds", "embed_seconds", "select_seconds"):
+            costs[name] = 2.0
+            if name != "fit_seconds":
+                costs.loc[costs["round"] == 0, name] = np.nan
+        costs.assign(peak_memory_mb=100.0).to_csv(tmp_path / "costs.csv", index=False)
+        return tmp_path
+
+    @pytest.fixture
+    def field(self, monkeypatch):
+        monkeypatch.setenv("MPLBACKEND", "Agg")
+        monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+        yield importlib.import_module("field")
+        for name in ("field", "study", "speed"):
+            sys.modules.pop(name, None)
+
+    @pytest.mark.parametrize("name", ["curves", "penalty", "chance"])
+    def test_pictures(self, field, folder, name, tmp_path):
+        getattr(field, name)(folder).savefig(tmp_path / "picture.png")
+        assert (tmp_path / "picture.png").stat().st_size > 10_000
+
+    @pytest.mark.parametrize(
+        ("name", "n_rows"),
+        [
+            ("scope", 5),
+            ("capped", 5),
+            ("ranks_low", 11),
+            ("ranks_high", 11),
+            ("ranks_convnet", 10),
+            ("gains", 11),
+            ("best", 4),
+            ("boss", 8),
+            ("refine", 11),
+            ("claims", 8),
+            ("times", 11),
+        ],
+    )
+    def test_tables(self, field, folder, name, n_rows):
+        assert len(getattr(field, name)(folder)) == n_rows
+
+    def test_the_best_is_named_and_what_is_below_random_sampling(self, field, folder):
+        table = field.best(folder)
+        assert (table["below random sampling"] == "ENTROPY").all()
+        first = [text.split(" ")[0] for text in table.iloc[:, 2]]
+        assert first == ["UHerding"] * 4
+        assert "**UHerding, BAIT, AlphaMix**" in field.advice(folder)
+        assert "(rank 1.0 of 11 there)" in field.advice(folder)
+
+    def test_numbers_of_the_tables(self, field, folder):
+        ranks = field.ranks_low(folder)
+        assert ranks["strategy"].tolist()[:2] == ["UHerding", "BAIT"]
+        assert ranks["last"].tolist()[0] == "1.0 / +9.0"
+        refine = field.refine(folder)
+        assert (refine.iloc[0, 2:] == "1.00").all()
+        # Two seconds to embed and two to select in each query.
+        assert set(field.times(folder).iloc[:, 1]) == {"4"}
+        assert "Training took 38 minutes, choosing 65" in field.total_time(folder)
+
+    def test_deviations_are_those_of_the_preset(self, field):
+        assert "ProbCover and Refine were cut" in field.deviations()
+
+
 class TestHouse:
     """The picture of the package, from a package of four parts made up here."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import field
 import geometry
 import pandas as pd
 import speed
@@ -23,6 +24,10 @@ from sphinx.util.docutils import SphinxDirective
 
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 QUICK = "python -m skbadge benchmark --preset quick --out benchmarks/results/quick"
+FIELD = (
+    "python -m skbadge benchmark --preset field --data-dir features "
+    "--out benchmarks/results/field"
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,23 @@ ITEMS = {
     "study-times": Item(study.times, "quick", QUICK),
     "study-claims": Item(study.claims, "quick", QUICK),
     "study-deviations": Item(study.deviations),
+    "field-advice": Item(field.advice, "field", FIELD),
+    "field-best": Item(field.best, "field", FIELD),
+    "field-claims": Item(field.claims, "field", FIELD),
+    "field-scope": Item(field.scope, "field", FIELD),
+    "field-capped": Item(field.capped, "field", FIELD),
+    "field-total-time": Item(field.total_time, "field", FIELD),
+    "field-ranks-low": Item(field.ranks_low, "field", FIELD),
+    "field-ranks-high": Item(field.ranks_high, "field", FIELD),
+    "field-ranks-convnet": Item(field.ranks_convnet, "field", FIELD),
+    "field-gains": Item(field.gains, "field", FIELD),
+    "field-curves": Item(field.curves, "field", FIELD),
+    "field-boss": Item(field.boss, "field", FIELD),
+    "field-refine": Item(field.refine, "field", FIELD),
+    "field-penalty": Item(field.penalty, "field", FIELD),
+    "field-chance": Item(field.chance, "field", FIELD),
+    "field-times": Item(field.times, "field", FIELD),
+    "field-deviations": Item(field.deviations),
 }
 
 

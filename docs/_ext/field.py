@@ -1,0 +1,365 @@
+"""Tables and pictures of the field study, from the tables that the benchmark wrote."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from speed import written
+from study import capped, draw_matrix, draw_settings, labels, read, scope
+
+from skbadge.benchmarks import (
+    PRESETS,
+    chance_matrix,
+    penalty_matrix,
+    ranks_by_part,
+    running_times,
+    win_shares,
+)
+
+__all__ = ["capped", "scope"]
+
+SETTING = ["dataset", "model", "batch_size"]
+FROZEN = "features of a frozen encoder, linear head"
+TRAINED = "nets trained from scratch"
+LOW, HIGH = "one label a class and round", "ten labels a class and round"
+PARTS = ("first third", "second", "last")
+SHOWN_FIRST = 5
+
+# Ranks among these eight and points above random sampling, means of ten image sets on
+# frozen DINOv2 features, by third of twenty rounds, as BoSS published them.
+BOSS = {
+    "bait": ("2.0 / +6.7", "1.1 / +3.9", "1.3 / +2.2"),
+    "badge": ("5.0 / +3.1", "2.9 / +3.0", "2.5 / +1.8"),
+    "dropquery": ("2.0 / +6.3", "4.0 / +2.7", "5.1 / +1.1"),
+    "marg": ("5.4 / +2.8", "4.1 / +2.7", "3.1 / +1.7"),
+    "alphamix": ("4.0 / +4.2", "4.2 / +1.9", "3.9 / +1.4"),
+    "typiclust": ("2.9 / +5.7", "5.0 / +2.2", "5.9 / +0.6"),
+    "coreset": ("7.3 / -0.4", "7.6 / -1.1", "7.4 / -1.0"),
+    "rand": ("7.4", "7.3", "7.0"),
+}
+# Share of (round, seed) pairs in which the first is ahead, as REFINE published it.
+REFINE = (
+    ("uherding", "badge", 0.81),
+    ("uherding", "marg", 0.79),
+    ("uherding", "typiclust", 0.78),
+    ("uherding", "dropquery", 0.74),
+    ("uherding", "maxherding", 0.75),
+    ("uherding", "bait", 0.53),
+    ("bait", "badge", 0.73),
+    ("bait", "marg", 0.72),
+    ("bait", "dropquery", 0.64),
+    ("bait", "maxherding", 0.65),
+    ("maxherding", "badge", 0.60),
+)
+# Both camps of UHerding's paper.
+REPRESENTATIVE, UNCERTAIN = ("typiclust", "maxherding"), ("marg", "badge")
+
+
+def results_of(folder):
+    """Return the results with what a setting is: its features and its budget."""
+    results = read(folder)
+    initial = results.groupby(SETTING)["n_labeled"].transform("min")
+    return results.assign(
+        budget=(results["batch_size"] < initial / 2).map({True: LOW, False: HIGH}),
+        kind=(results["model"] == "linear").map({True: FROZEN, False: TRAINED}),
+    )
+
+
+def with_all(results):
+    """Return the settings in which every strategy was run."""
+    n_names = results.groupby(SETTING)["strategy"].transform("nunique")
+    return results[n_names == results["strategy"].nunique()]
+
+
+def means_of(results, n_parts=3):
+    """Return mean rank and gain by strategy and part, over the settings."""
+    found = ranks_by_part(results, n_parts=n_parts)
+    return found.groupby(["strategy", "part"])[["rank", "gain"]].mean()
+
+
+def cell(found):
+    gain = 100 * found["gain"]
+    return f"{found['rank']:.1f} / {gain:+.1f}"
+
+
+def rank_table(results):
+    means = means_of(results)
+    overall = means_of(results, 1).droplevel("part").sort_values("rank")
+    rows = [
+        {
+            "strategy": label,
+            **{part: cell(means.loc[name, i]) for i, part in enumerate(PARTS, start=1)},
+            "all rounds": cell(overall.loc[name]),
+        }
+        for name, label in zip(overall.index, labels(overall.index), strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def ranks_low(folder):
+    """Rank all strategies by third where a round buys one label a class."""
+    results = with_all(results_of(folder))
+    return rank_table(results[results["budget"] == LOW])
+
+
+def ranks_high(folder):
+    """The same where it buys ten."""
+    results = with_all(results_of(folder))
+    return rank_table(results[results["budget"] == HIGH])
+
+
+def ranks_convnet(folder):
+    """Rank the strategies that a convolutional net was trained for."""
+    results = results_of(folder)
+    return rank_table(results[results["model"] == "convnet"])
+
+
+def gains(folder):
+    """Show the mean gain over random sampling of each strategy in each setting."""
+    found = ranks_by_part(read(folder), n_parts=1)
+    found["cell"] = [
+        f"{100 * gain:+.2f}" + (f" ± {100 * error:.2f}" if error == error else "")
+        for gain, error in zip(found["gain"], found["gain_se"], strict=True)
+    ]
+    wide = found.pivot(index="strategy", columns=SETTING, values="cell")
+    order = found.groupby("strategy")["gain"].mean().sort_values(ascending=False).index
+    wide = wide.loc[order]
+    wide.columns = [f"{data}, {model}, {size}" for data, model, size in wide.columns]
+    return wide.assign(strategy=labels(order)).pipe(_first, "strategy").fillna("")
+
+
+def _first(frame, name):
+    return frame[[name, *(column for column in frame if column != name)]]
+
+
+def situations(folder):
+    """Yield (kind, budget, results) of each combination."""
+    results = with_all(results_of(folder))
+    for kind in (FROZEN, TRAINED):
+        for budget in (LOW, HIGH):
+            here = results[(results["kind"] == kind) & (results["budget"] == budget)]
+            if len(here):
+                yield kind, budget, here
+
+
+def best(folder):
+    """Name the best strategies in each situation, and those below random sampling."""
+    rows = []
+    for kind, budget, results in situations(folder):
+        overall = means_of(results, 1).droplevel("part").sort_values("rank")
+        top = overall.head(SHOWN_FIRST)
+        worse = below_random(results)
+        rows.append(
+            {
+                "model": kind,
+                "budget": budget,
+                "best five: mean rank / points above random": listed(top),
+                "below random sampling": ", ".join(labels(worse)) or "none",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def listed(means):
+    pairs = zip(labels(means.index), means.iterrows(), strict=True)
+    return "; ".join(f"{label} {cell(found)}" for label, (_, found) in pairs)
+
+
+def below_random(results):
+    """Return strategies below random sampling by two standard errors, worst first."""
+    found = ranks_by_part(results, n_parts=1)
+    by_name = found.groupby("strategy").agg(
+        gain=("gain", "mean"),
+        # Settings are independent; their repeats are the noise.
+        error=("gain_se", lambda s: (s**2).sum() ** 0.5 / len(s)),
+    )
+    worse = by_name[by_name["gain"] < -2 * by_name["error"]].sort_values("gain")
+    return list(worse.index.drop("rand", errors="ignore"))
+
+
+def boss(folder):
+    """Put the ranks that BoSS published beside ours among the same strategies."""
+    results = results_of(folder)
+    here = results[results["strategy"].isin(BOSS) & (results["kind"] == FROZEN)]
+    ours = {budget: means_of(here[here["budget"] == budget]) for budget in (LOW, HIGH)}
+    rows = []
+    for name, label in zip(BOSS, labels(BOSS), strict=True):
+        row = {"strategy": label}
+        row |= {f"BoSS, {p}": v for p, v in zip(PARTS, BOSS[name], strict=True)}
+        for budget, word in ((LOW, "low"), (HIGH, "high")):
+            for i, part in enumerate(PARTS, start=1):
+                row[f"here, {word}, {part}"] = cell(ours[budget].loc[name, i])
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def refine(folder):
+    """Put the shares of wins that REFINE published beside ours."""
+    shares = [win_shares(results) for _, _, results in situations(folder)]
+    names = [f"{kind}: {budget}" for kind, budget, _ in situations(folder)]
+    rows = []
+    for first, second, share in REFINE:
+        ahead, behind = labels([first, second])
+        row = {"pair": f"{ahead} over {behind}", "REFINE": f"{share:.2f}"}
+        for name, found in zip(names, shares, strict=True):
+            row[name] = f"{found.loc[first, second]:.2f}"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def claims(folder):
+    """Put what the papers say beside what these tables say of it."""
+    results = results_of(folder)
+    frozen = results[(results["kind"] == FROZEN) & results["strategy"].isin(BOSS)]
+    rows = []
+    for name, claim in (
+        ("bait", "BoSS: BAIT is the best single strategy in every third."),
+        ("dropquery", "BoSS: DropQuery is good early, and falls behind."),
+        ("typiclust", "BoSS: TypiClust is good early, and falls behind."),
+        ("badge", "BoSS: BADGE is in the middle early, and second late."),
+        ("coreset", "BoSS: core-set is no better than random sampling."),
+    ):
+        texts = []
+        for budget, word in ((LOW, "low"), (HIGH, "high")):
+            means = means_of(frozen[frozen["budget"] == budget]).loc[name]
+            cells = ", ".join(cell(found) for _, found in means.iterrows())
+            texts.append(f"{word} budget: {cells}")
+        rows.append((claim, f"Ranks among BoSS's eight by third; {'; '.join(texts)}."))
+    rows += [pairs_text(folder), camps_text(folder), place_text(folder)]
+    return pd.DataFrame(rows, columns=["Claim", "In these tables"])
+
+
+def pairs_text(folder):
+    """Count the pairs on whose winner REFINE and a situation agree."""
+    texts = []
+    for kind, budget, results in situations(folder):
+        shares = win_shares(results)
+        same = sum(shares.loc[a, b] > 0.5 for a, b, _ in REFINE)
+        texts.append(f"{same} of {len(REFINE)} ({kind}, {budget})")
+    return (
+        "REFINE: UHerding is ahead of all single strategies, BAIT of the others.",
+        f"Pairs with the same winner: {'; '.join(texts)}.",
+    )
+
+
+def camps_text(folder):
+    """Compare UHerding with the better strategy of either camp."""
+    texts = []
+    for kind, budget, results in situations(folder):
+        gain = 100 * means_of(results, 1)["gain"].droplevel("part")
+        camps = [max(gain[list(camp)]) for camp in (REPRESENTATIVE, UNCERTAIN)]
+        texts.append(
+            f"{gain['uherding']:+.1f}, the camps' best {camps[0]:+.1f} and "
+            f"{camps[1]:+.1f} ({kind}, {budget})"
+        )
+    return (
+        "UHerding's paper: at or above the best of both camps, the representative and "
+        "the uncertain, at every budget.",
+        "Points above random of UHerding, and of the better of "
+        f"{_pair(REPRESENTATIVE)} and of {_pair(UNCERTAIN)}: {'; '.join(texts)}.",
+    )
+
+
+def _pair(names):
+    return " or ".join(labels(names))
+
+
+def place_text(folder):
+    """Say where BADGE stands among all."""
+    texts = []
+    for kind, budget, results in situations(folder):
+        means = means_of(results, 1).droplevel("part")
+        place = int((means["rank"] < means.loc["badge", "rank"]).sum()) + 1
+        texts.append(f"{place} of {len(means)} ({kind}, {budget})")
+    return (
+        "No Free Lunch: BADGE is the most robust over tasks.",
+        f"Place of BADGE by mean rank: {'; '.join(texts)}.",
+    )
+
+
+def advice(folder):
+    """Say in words which strategy a user should take, by this study alone."""
+    lines = [
+        "By our own study (:doc:`field_study`), of the strategies compared there:",
+        "",
+    ]
+    everywhere = []
+    for kind, budget, results in situations(folder):
+        ranks = means_of(results, 1).droplevel("part")["rank"].sort_values()
+        everywhere.append(ranks)
+        first = ", ".join(labels(ranks.index[:3]))
+        lines.append(f"- {kind}, {budget}: **{first}**;")
+    mean = sum(everywhere) / len(everywhere)
+    worst = pd.concat(everywhere, axis=1).max(axis=1)
+    lines += [
+        "",
+        f"By the mean of these four ranks, {labels([mean.idxmin()])[0]} is best; least "
+        f"bad in its worst case is {labels([worst.idxmin()])[0]} (rank "
+        f"{worst.min():.1f} of {len(mean)} there). BADGE has a mean rank of "
+        f"{mean['badge']:.1f}, margin sampling of {mean['marg']:.1f}, random sampling "
+        f"of {mean['rand']:.1f}.",
+    ]
+    return "\n".join(lines)
+
+
+def curves(folder):
+    """Draw the best few of all, with BADGE, margin and random sampling."""
+    results = read(folder)
+    everywhere = with_all(results)
+    ranks = means_of(everywhere, 1).droplevel("part")["rank"].sort_values()
+    shown = {*ranks.index[:SHOWN_FIRST], "badge", "marg", "rand"}
+    return draw_settings(results[results["strategy"].isin(shown)], 2)
+
+
+def penalty(folder):
+    """Draw the penalty matrix of all strategies, over the settings that have all."""
+    return _matrix(penalty_matrix(with_all(read(folder))))
+
+
+def chance(folder):
+    """Draw what chance alone would show in its place."""
+    return _matrix(chance_matrix(with_all(read(folder)), n_permutations=100))
+
+
+def _matrix(one):
+    size = 2.2 + 0.42 * len(one.matrix)
+    figure, ax = plt.subplots(figsize=(size, size), layout="constrained")
+    draw_matrix(one, ax)
+    plt.close(figure)
+    return figure
+
+
+def times(folder):
+    """Show the mean seconds of one query, and of one training."""
+    total = running_times(read(folder, "costs"), total=True)
+    total["each"] = total["query_seconds"] / total["n_rounds"].sub(1)
+    total["fit"] = total["fit_seconds"] / total["n_rounds"]
+    high = total[
+        total.groupby(["dataset", "model"])["batch_size"]
+        .transform("max")
+        .eq(total["batch_size"])
+    ]
+    wide = high.pivot(index="strategy", columns=["dataset", "model"], values="each")
+    order = wide.mean(axis=1).sort_values().index
+    columns = {
+        f"{data}, {model}": [
+            written(v) if v == v else "" for v in wide[data, model][order]
+        ]
+        for data, model in wide
+    }
+    return pd.DataFrame({"strategy": labels(order), **columns})
+
+
+def total_time(folder):
+    """Say what the study took."""
+    costs = read(folder, "costs")
+    training = costs["fit_seconds"].sum() / 60
+    choosing = costs[["embed_seconds", "select_seconds"]].sum().sum() / 60
+    return (
+        f"Training took {training:.0f} minutes, choosing {choosing:.0f}: "
+        f"{(training + choosing) / 60:.1f} hours in all, on one core of a machine that "
+        "had other work as well."
+    )
+
+
+def deviations():
+    """Say what the preset is, and what was cut."""
+    return "\n".join(f"- {text}" for text in PRESETS["field"].deviations)
