@@ -505,6 +505,15 @@ def test_a_dry_run_runs_nothing(run, tmp_path):
     assert "Not at hand, to be downloaded from OpenML: cifar10, letter, mnist" in out
 
 
+def test_a_dry_run_of_the_field_says_what_is_missing_and_not_counted(run):
+    status, out, _ = run("benchmark", "--preset", "field", "--dry-run")
+    assert status == 0
+    assert re.search("^fashion_mnist_features +linear +10 +69 +690 +script ", out, re.M)
+    text = " ".join(out.split())
+    assert "The choosing is not counted: with strategies beyond the paper's" in text
+    assert "fashion_mnist_features, to be made by benchmarks/encode_fashion" in text
+
+
 def test_as_published_code(run, tmp_path):
     status, _, _ = run(
         "benchmark", "--preset", "smoke", "--repeats", 1, "--jobs", 1,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from skbadge.benchmarks._methods import is_reference
+from skbadge.benchmarks._methods import KDPP, SEVEN, is_reference
 from skbadge.benchmarks.run._nets import make_cell_net
 from skbadge.datasets import DATASETS, datasets_table
 from skbadge.datasets._load import pool_size
@@ -67,7 +67,8 @@ def estimate(cells, *, data_dir=None):
     Two numbers are measured for each net and shape of input, on random data and on one
     thread: the seconds of an update and those of a row in the pass over the pool. How
     many epochs a training takes is assumed, and stated. The choosing itself is not
-    counted; it is small beside the training but for very large batches.
+    counted; that of the paper's strategies is small beside the training but for very
+    large batches.
     """
     at_hand = datasets_table(data_dir=data_dir)["availability"]
     groups, disk = {}, 0
@@ -99,7 +100,8 @@ def estimate(cells, *, data_dir=None):
     table["trainings"] = pd.to_numeric(table["trainings"], errors="coerce").astype(
         "Int64"
     )
-    return Plan(table, _device_name(cells[0].device), disk / 1e6, _notes(assumed, rows))
+    notes = _notes(assumed, rows, {cell.strategy for cell in cells})
+    return Plan(table, _device_name(cells[0].device), disk / 1e6, notes)
 
 
 def _hours(cell, info, labels, n_pool, speeds):
@@ -162,7 +164,7 @@ def _device_name(device):
     return "core" if device == "cpu" else device
 
 
-def _notes(assumed, rows):
+def _notes(assumed, rows, strategies):
     kinds = {"image": "images", "tabular": "tables"}
     listed = ", ".join(
         f"{epochs:,} on {kinds[kind]}" for kind, epochs in sorted(assumed)
@@ -174,6 +176,17 @@ def _notes(assumed, rows):
             "above 99% shows only when it is run."
         )
         notes.append("Measured here: an update and a forward pass of each net.")
+    if not strategies <= {*SEVEN, KDPP}:
+        notes.append(
+            "The choosing is not counted: with strategies beyond the paper's it can "
+            "take as long as the training of small nets, or longer."
+        )
+    scripts = sorted({row["dataset"] for row in rows if row["data"] == "script"})
+    for name in scripts:
+        notes.append(
+            f"Not at hand: {name}, to be made by {DATASETS[name].source}; --data-dir "
+            "names the folder, --skip-missing leaves it out."
+        )
     gone = sorted({row["dataset"] for row in rows if row["data"] == "network"})
     if gone:
         notes.append(
