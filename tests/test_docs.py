@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 import skbadge
+from skbadge.benchmarks import preset_cells
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS, EXAMPLES = ROOT / "docs", ROOT / "examples"
@@ -555,6 +556,65 @@ class TestFieldPages:
 
     def test_deviations_are_those_of_the_preset(self, field):
         assert "ProbCover and Refine were cut" in field.deviations()
+
+
+class TestImagesPages:
+    """Tables and pictures of the image study, of what is complete alone."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        rows = [
+            {
+                **cell.key,
+                "round": turn,
+                "n_labeled": 100 + cell.batch_size * turn,
+                "accuracy": 0.5
+                + 0.05 * turn
+                + 0.01 * (cell.strategy == "badge") * turn
+                + 0.001 * cell.repeat,
+                "hit_max_epochs": turn == 2,
+            }
+            for cell in preset_cells("images")
+            if (cell.model, cell.batch_size) in (("mlp", 100), ("mlp", 1_000))
+            for turn in range(7)
+        ]
+        results = pd.DataFrame(rows)
+        # The second setting lacks a cell.
+        short = (results["batch_size"] == 1_000) & (results["strategy"] == "conf")
+        results = results[~(short & (results["repeat"] == 2))]
+        results.to_csv(tmp_path / "results.csv", index=False)
+        seconds = {f"{name}_seconds": 1.0 for name in ("fit", "embed", "select")}
+        costs = results.drop(columns="accuracy").assign(**seconds, peak_memory_mb=9.0)
+        costs.to_csv(tmp_path / "costs.csv", index=False)
+        return tmp_path
+
+    @pytest.fixture
+    def images(self, monkeypatch):
+        monkeypatch.setenv("MPLBACKEND", "Agg")
+        monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+        yield importlib.import_module("images")
+        for name in ("images", "study", "speed"):
+            sys.modules.pop(name, None)
+
+    def test_only_complete_settings_are_shown(self, images, folder):
+        scope = images.scope(folder)
+        assert scope["run"].tolist() == ["yes"] + ["not yet"] * 5
+        assert scope["labels"][0] == "100 to 700"
+        for name in ("capped", "areas", "times"):
+            assert len(getattr(images, name)(folder)) == 1
+        assert images.areas(folder)["best first"][0].startswith("BADGE 6")
+        assert images.capped(folder)["ended at the cap"][0] == "14%"
+
+    def test_claims_say_what_was_not_run(self, images, folder):
+        text = images.claims(folder)["In these tables"].str.cat()
+        assert "best first: BADGE 0" in text
+        assert "no setting of the residual network is complete" in text
+        assert "8 to 64 channels" in images.deviations()
+
+    @pytest.mark.parametrize("name", ["curves", "penalty"])
+    def test_pictures(self, images, folder, name, tmp_path):
+        getattr(images, name)(folder).savefig(tmp_path / "picture.png")
+        assert (tmp_path / "picture.png").stat().st_size > 10_000
 
 
 class TestHouse:

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import field
 import geometry
+import images
 import pandas as pd
 import speed
 import study
@@ -28,6 +29,7 @@ FIELD = (
     "python -m skbadge benchmark --preset field --data-dir features "
     "--out benchmarks/results/field"
 )
+IMAGES = "python -m skbadge benchmark --preset images --out benchmarks/results/images"
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,14 @@ ITEMS = {
     "study-times": Item(study.times, "quick", QUICK),
     "study-claims": Item(study.claims, "quick", QUICK),
     "study-deviations": Item(study.deviations),
+    "images-scope": Item(images.scope, "images", IMAGES),
+    "images-deviations": Item(images.deviations),
+    "images-capped": Item(images.capped, "images", IMAGES),
+    "images-claims": Item(images.claims, "images", IMAGES),
+    "images-curves": Item(images.curves, "images", IMAGES),
+    "images-areas": Item(images.areas, "images", IMAGES),
+    "images-penalty": Item(images.penalty, "images", IMAGES),
+    "images-times": Item(images.times, "images", IMAGES),
     "field-advice": Item(field.advice, "field", FIELD),
     "field-best": Item(field.best, "field", FIELD),
     "field-claims": Item(field.claims, "field", FIELD),
