@@ -1,14 +1,18 @@
 """Tables and pictures of the field study, from the tables that the benchmark wrote."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 from speed import written
 from study import capped, draw_matrix, draw_settings, labels, read, scope
 
 from skbadge.benchmarks import (
     PRESETS,
     chance_matrix,
+    load_task,
     penalty_matrix,
+    preset_cells,
     ranks_by_part,
     running_times,
     win_shares,
@@ -22,6 +26,8 @@ TRAINED = "nets trained from scratch"
 LOW, HIGH = "one label a class and round", "ten labels a class and round"
 PARTS = ("first third", "second", "last")
 SHOWN_FIRST = 5
+# Titles of panels have little room.
+SHORTER = {"fashion_mnist_features": "features", "fashion_mnist": "pictures"}
 
 # Ranks among these eight and points above random sampling, means of ten image sets on
 # frozen DINOv2 features, by third of twenty rounds, as BoSS published them.
@@ -277,16 +283,13 @@ def place_text(folder):
 
 def advice(folder):
     """Say in words which strategy a user should take, by this study alone."""
-    lines = [
-        "By our own study (:doc:`field_study`), of the strategies compared there:",
-        "",
-    ]
+    lines = ["The best three by mean rank (:doc:`field_study`):", ""]
     everywhere = []
     for kind, budget, results in situations(folder):
         ranks = means_of(results, 1).droplevel("part")["rank"].sort_values()
         everywhere.append(ranks)
         first = ", ".join(labels(ranks.index[:3]))
-        lines.append(f"- {kind}, {budget}: **{first}**;")
+        lines.append(f"- {kind}; {budget}: **{first}**")
     mean = sum(everywhere) / len(everywhere)
     worst = pd.concat(everywhere, axis=1).max(axis=1)
     lines += [
@@ -306,7 +309,10 @@ def curves(folder):
     everywhere = with_all(results)
     ranks = means_of(everywhere, 1).droplevel("part")["rank"].sort_values()
     shown = {*ranks.index[:SHOWN_FIRST], "badge", "marg", "rand"}
-    return draw_settings(results[results["strategy"].isin(shown)], 2)
+    shorter = results["dataset"].replace(SHORTER)
+    return draw_settings(
+        results.assign(dataset=shorter)[results["strategy"].isin(shown)], 2
+    )
 
 
 def penalty(folder):
@@ -325,6 +331,47 @@ def _matrix(one):
     draw_matrix(one, ax)
     plt.close(figure)
     return figure
+
+
+def outliers(folder):
+    """Say how far from the middle of a pool each strategy asks, and what that costs.
+
+    The pool is that of RandomRBF, whose rows have lengths of all sizes.
+    """
+    results = read(folder)
+    here = results[results["dataset"] == "random_rbf"]
+    here = here[here["batch_size"] == here["batch_size"].max()]
+    cells = {cell.repeat: cell for cell in preset_cells("field") if _is(cell, here)}
+    asked = []
+    for repeat, part in here[here["round"] > 0].groupby("repeat"):
+        length = np.linalg.norm(load_task(cells[repeat]).X, axis=1)
+        share = rankdata(length) / len(length)
+        for name, rows in part.groupby("strategy")["positions"]:
+            chosen = np.array(" ".join(rows).split(), dtype=int)
+            asked.append((name, share[chosen].mean()))
+    share = pd.DataFrame(asked, columns=["strategy", "share"])
+    table = pd.DataFrame(
+        {
+            "share": share.groupby("strategy")["share"].mean(),
+            "gain": means_of(here, 1)["gain"].droplevel("part"),
+        }
+    ).sort_values("share", ascending=False)
+    return pd.DataFrame(
+        {
+            "strategy": labels(table.index),
+            "rows of the pool that are shorter than its picks": [
+                f"{value:.0%}" for value in table["share"]
+            ],
+            "points above random sampling": [
+                f"{100 * value:+.1f}" for value in table["gain"]
+            ],
+        }
+    )
+
+
+def _is(cell, results):
+    first = results.iloc[0]
+    return all(getattr(cell, name) == first[name] for name in SETTING)
 
 
 def times(folder):

@@ -109,6 +109,7 @@ ITEMS = {
     "field-refine": Item(field.refine, "field", FIELD),
     "field-penalty": Item(field.penalty, "field", FIELD),
     "field-chance": Item(field.chance, "field", FIELD),
+    "field-outliers": Item(field.outliers, "field", FIELD),
     "field-times": Item(field.times, "field", FIELD),
     "field-deviations": Item(field.deviations),
 }

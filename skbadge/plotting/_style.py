@@ -98,7 +98,7 @@ _FURTHER = {
     "falcun": "FALCUN",
     "cluster-marg": "ClusterMargin",
     "direct": "DIRECT",
-    "badge-balanced": "BADGE, balanced",
+    "badge-balanced": "balanced BADGE",
     "refine": "Refine",
 }
 _STYLES = _PAPERS | {
