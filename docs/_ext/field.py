@@ -229,21 +229,24 @@ def claims(folder):
             cells = ", ".join(cell(found) for _, found in means.iterrows())
             texts.append(f"{word} budget: {cells}")
         rows.append((claim, f"Ranks among BoSS's eight by third; {'; '.join(texts)}."))
-    rows += [pairs_text(folder), camps_text(folder), place_text(folder)]
+    for name, claim in (
+        ("uherding", "REFINE: UHerding is ahead of every other single strategy."),
+        ("bait", "REFINE: BAIT is ahead of BADGE, margin, DropQuery and MaxHerding."),
+    ):
+        rows.append((claim, pairs_text(folder, name)))
+    rows += [camps_text(folder), place_text(folder)]
     return pd.DataFrame(rows, columns=["Claim", "In these tables"])
 
 
-def pairs_text(folder):
-    """Count the pairs on whose winner REFINE and a situation agree."""
+def pairs_text(folder, name):
+    """Count the pairs of a strategy on whose winner REFINE and a situation agree."""
+    pairs = [(first, second) for first, second, _ in REFINE if first == name]
     texts = []
     for kind, budget, results in situations(folder):
         shares = win_shares(results)
-        same = sum(shares.loc[a, b] > 0.5 for a, b, _ in REFINE)
-        texts.append(f"{same} of {len(REFINE)} ({kind}, {budget})")
-    return (
-        "REFINE: UHerding is ahead of all single strategies, BAIT of the others.",
-        f"Pairs with the same winner: {'; '.join(texts)}.",
-    )
+        same = sum(shares.loc[pair] > 0.5 for pair in pairs)
+        texts.append(f"{same} of {len(pairs)} ({kind}, {budget})")
+    return f"Of these pairs it is more often ahead in {'; '.join(texts)}."
 
 
 def camps_text(folder):
