@@ -47,7 +47,8 @@ setup(
     license="BSD-3-Clause",
     license_files=["LICENSE"],
     packages=find_packages(include=["skbadge", "skbadge.*"]),
-    package_data={"skbadge.benchmarks.report": ["*.jinja"]},
+    # py.typed: type checkers may read the annotations.
+    package_data={"skbadge": ["py.typed"], "skbadge.benchmarks.report": ["*.jinja"]},
     entry_points={"console_scripts": ["skbadge = skbadge._cli:main"]},
     python_requires=">=3.11",
     # `.ci/run` tests with exactly these oldest versions, and with the newest ones that

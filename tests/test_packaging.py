@@ -1,14 +1,18 @@
 """What setup.py asks for, requirements.txt pins; README's commands use both."""
 
+import inspect
 import re
 import runpy
 from importlib import metadata
 from pathlib import Path
+from types import FunctionType
 from unittest import mock
 
 import setuptools
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+import skbadge
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -83,3 +87,23 @@ def test_commands_install_with_the_pins_as_constraints():
     commands = re.findall(r"^    (python -m pip install .*)$", text, re.M)
     assert len(commands) == 2
     assert all("-c requirements.txt -e" in command for command in commands)
+
+
+def test_type_checkers_may_read_the_annotations():
+    with mock.patch.object(setuptools, "setup") as called:
+        runpy.run_path(str(ROOT / "setup.py"))
+    assert "py.typed" in called.call_args.kwargs["package_data"]["skbadge"]
+    assert (ROOT / "skbadge" / "py.typed").exists()
+    public = [
+        (name, method)
+        for name, method in vars(skbadge.ActiveLearner).items()
+        if isinstance(method, (FunctionType, classmethod)) and name[0] != "_"
+    ]
+    assert len(public) > 10
+    for name, method in public:
+        signature = inspect.signature(getattr(method, "__func__", method))
+        first, *rest = signature.parameters.values()
+        assert first.name in ("self", "cls"), name
+        missing = [p.name for p in rest if p.annotation is p.empty]
+        assert not missing, (name, missing)
+        assert signature.return_annotation is not signature.empty, name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from skbadge._contracts import Feedback, Selection
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._classes import listed
 from skbadge.learner._identity import row_marks
+from skbadge.learner._labeled import LabeledSet
 
 __all__ = ["AskedBatch", "Pending"]
 
@@ -50,16 +52,18 @@ class AskedBatch:
     n_trainings: int = 0
 
     @property
-    def shown(self):
+    def shown(self) -> Selection:
         """The selection as a user sees it: positions in the pool."""
         return replace(self.selection, indices=self.indices.copy())
 
     @property
-    def still_open(self):
+    def still_open(self) -> np.ndarray:
         """Positions in the pool of the rows without an answer, in the order asked."""
         return self.indices[self.open]
 
-    def answered(self, indices, X, n_new):
+    def answered(
+        self, indices: np.ndarray | None, X: Any, n_new: int
+    ) -> tuple[AskedBatch, np.ndarray, tuple[Pending, ...]]:
         """Take in that some rows came back with a label.
 
         Parameters
@@ -103,7 +107,7 @@ class AskedBatch:
         n_unlabeled = self.n_candidates - int((~still_open).sum())
         return asked, probability, (Pending(self.selection, taught, n_unlabeled),)
 
-    def _check_rows(self, indices, marks):
+    def _check_rows(self, indices: np.ndarray, marks: tuple[str | None, ...]) -> None:
         known = dict(zip(self.indices.tolist(), self.marks, strict=False))
         strange = [
             (row, position)
@@ -129,11 +133,13 @@ class AskedBatch:
             "purpose, leave indices away. Nothing was stored."
         )
 
-    def _warn_of_strangers(self, indices, marks):
+    def _warn_of_strangers(
+        self, indices: np.ndarray | None, marks: tuple[str | None, ...]
+    ) -> None:
         """Warn of answers that were given before, and of positions never asked for."""
         closed = self.indices[~self.open]
         if indices is not None:
-            again = np.intersect1d(indices, closed)
+            again = np.intersect1d(indices, closed).tolist()
         else:
             again = self._closed_rows(marks)
         if len(again):
@@ -155,7 +161,7 @@ class AskedBatch:
                 stacklevel=5,
             )
 
-    def _closed_rows(self, marks):
+    def _closed_rows(self, marks: tuple[str | None, ...]) -> list[int]:
         """Return the positions of rows with answers, where these are all that came."""
         if not marks:
             return []
@@ -166,7 +172,9 @@ class AskedBatch:
         again = [found[mark] for mark in marks if mark in found]
         return again if len(again) == len(marks) else []
 
-    def _matched(self, indices, marks, n_new):
+    def _matched(
+        self, indices: np.ndarray | None, marks: tuple[str | None, ...], n_new: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return positions in the batch, and in the answer, of rows that came back."""
         if indices is None:
             whole = n_new == len(self.indices) and self.open.all()
@@ -178,19 +186,19 @@ class AskedBatch:
         is_open = self.open[taught]
         return taught[is_open], new_rows[is_open]
 
-    def _places(self, marks):
+    def _places(self, marks: tuple[str | None, ...]) -> np.ndarray | None:
         """Return the position in the batch of each row that came back, in any order.
 
         None where the rows themselves do not tell, and none at all for other rows.
         """
-        if None in marks or None in self.marks:
+        ours, theirs = np.array(self.marks), np.array(marks)
+        if object in (ours.dtype, theirs.dtype):  # some are None
             return None
-        if sorted(marks) != sorted(self.marks):
+        if not np.array_equal(np.sort(ours), np.sort(theirs)):
             return np.arange(0)
         # Copies of a row have one mark: the first that came is the first asked for.
-        ours, theirs = (np.argsort(m, kind="stable") for m in (self.marks, marks))
         places = np.empty(len(marks), dtype=np.intp)
-        places[theirs] = ours
+        places[np.argsort(theirs, kind="stable")] = np.argsort(ours, kind="stable")
         return places
 
 
@@ -202,7 +210,7 @@ class Pending:
     taught: np.ndarray
     n_unlabeled: int
 
-    def feedback(self, labeled, correct):
+    def feedback(self, labeled: LabeledSet, correct: np.ndarray) -> Feedback:
         """Tell how the batch turned out.
 
         Parameters

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import torch
@@ -30,7 +32,7 @@ GIVEN = "classes=[...] of the ActiveLearner or of the net"
 _FIRST_INEXACT = 2.0**53
 
 
-def check_labels(y, X, rows="X"):
+def check_labels(y: Any, X: Any, rows: str = "X") -> np.ndarray:
     """Return labels as an array of shape (n_rows,).
 
     Parameters
@@ -97,7 +99,7 @@ def check_labels(y, X, rows="X"):
     return y
 
 
-def _check_exact(labels, name):
+def _check_exact(labels: np.ndarray, name: str) -> None:
     """Refuse whole numbers that a float cannot tell from their neighbors."""
     if labels.dtype.kind == "f" and (np.abs(labels) >= _FIRST_INEXACT).any():
         raise InvalidInputError(
@@ -106,7 +108,7 @@ def _check_exact(labels, name):
         )
 
 
-def _to_array(y):
+def _to_array(y: Any) -> np.ndarray:
     if isinstance(y, torch.Tensor):
         y = y.detach().cpu().numpy()
     elif isinstance(y, (pd.Series, pd.Index, pd.Categorical)):
@@ -127,16 +129,18 @@ def _to_array(y):
         ) from error
 
 
-def _is_extension(y):
+def _is_extension(y: Any) -> bool:
     return not isinstance(y.dtype, np.dtype)
 
 
-def _shape_of(y):
+def _shape_of(y: Any) -> str:
     shape = getattr(y, "shape", None)
     return f"the shape {tuple(shape)}" if shape is not None else type(y).__name__
 
 
-def resolve_classes(y, given, net, width, *, X=None):
+def resolve_classes(
+    y: np.ndarray, given: Any, net: Any, width: int | None, *, X: Any = None
+) -> np.ndarray:
     """Settle which class belongs to which column of the net's output.
 
     Parameters
@@ -173,16 +177,17 @@ def resolve_classes(y, given, net, width, *, X=None):
         classes = named
     else:
         classes = distinct(y)
-        wider = width is not None and width > len(classes)
-        if wider and _are_integers(classes) and classes.max() < width:
-            classes = np.arange(width)
+        known = width or 0
+        if len(classes) < known and _are_integers(classes) and classes.max() < known:
+            classes = np.arange(known)
     encode(y, classes)
     if is_binary(net) and len(classes) > 2:
         width = 2
-    narrow = width is not None and width < len(classes)
-    if narrow and source is None and not is_binary(net):
+    if width is None:
+        return classes
+    if width < len(classes) and source is None and not is_binary(net):
         raise too_narrow(width, len(classes))
-    if width is not None and width != len(classes):
+    if width != len(classes):
         raise InvalidInputError(
             f"The net answers {width} classes, but there are {len(classes)} classes "
             f"({listed(classes)}). Give all classes, in the order of the net's "
@@ -191,7 +196,7 @@ def resolve_classes(y, given, net, width, *, X=None):
     return classes
 
 
-def _named_classes(y, names):
+def _named_classes(y: np.ndarray, names: list[str] | None) -> np.ndarray | None:
     """Return all classes where labels are names that are known, or their numbers."""
     if names is None or len(set(names)) != len(names):
         return None
@@ -200,7 +205,7 @@ def _named_classes(y, names):
     return np.asarray(names) if set(y.tolist()) <= set(names) else None
 
 
-def too_narrow(width, n_classes):
+def too_narrow(width: int, n_classes: int) -> InvalidInputError:
     """Return the error of a net that has fewer columns than the labels need."""
     return InvalidInputError(
         f"The net answers {width} classes, but the labels need at least {n_classes}. "
@@ -209,7 +214,7 @@ def too_narrow(width, n_classes):
     )
 
 
-def unclear_columns(classes, width):
+def unclear_columns(classes: np.ndarray, width: int) -> InvalidInputError:
     """Return the error of integers that turn out to be numbers of columns too late."""
     return InvalidInputError(
         f"The net is {width} columns wide, which was not to be seen before its "
@@ -219,7 +224,7 @@ def unclear_columns(classes, width):
     )
 
 
-def may_be_columns(classes):
+def may_be_columns(classes: np.ndarray) -> bool:
     """Say whether labels may be numbers of columns, of which some have no label yet.
 
     Whether they are is for the width of the net to say.
@@ -227,11 +232,11 @@ def may_be_columns(classes):
     return _are_integers(classes) and classes.max() >= len(classes)
 
 
-def _are_integers(classes):
+def _are_integers(classes: np.ndarray) -> bool:
     return classes.dtype.kind in "iu" and classes.min() >= 0
 
 
-def _check_classes(source, name):
+def _check_classes(source: Any, name: str) -> np.ndarray:
     classes = _to_array(source)
     if len(classes) == 0:
         raise InvalidInputError(f"{name} must list at least one class. Got none.")
@@ -250,7 +255,7 @@ def _check_classes(source, name):
     return classes
 
 
-def distinct(y):
+def distinct(y: np.ndarray) -> np.ndarray:
     """Return the labels there are, each once and sorted.
 
     Raises
@@ -269,7 +274,7 @@ def distinct(y):
         ) from error
 
 
-def in_order(classes):
+def in_order(classes: np.ndarray) -> np.ndarray:
     """Return classes sorted, as scikit-learn's scorers take for granted.
 
     Those that cannot be sorted (of several types) stay in their order.
@@ -280,7 +285,7 @@ def in_order(classes):
         return classes
 
 
-def encode(y, classes):
+def encode(y: Any, classes: np.ndarray) -> np.ndarray:
     """Return the position of each label in ``classes``.
 
     Raises
@@ -299,7 +304,7 @@ def encode(y, classes):
     return positions
 
 
-def _encoded_elsewhere(y, classes):
+def _encoded_elsewhere(y: np.ndarray, classes: np.ndarray) -> str:
     """Return a hint for names that came as the numbers of names, else nothing."""
     encoded = y.dtype.kind in "iu" and 0 <= y.min() and y.max() < len(classes)
     if not encoded or classes.dtype.kind in "iufb":
@@ -310,7 +315,7 @@ def _encoded_elsewhere(y, classes):
     )
 
 
-def listed(values, most=10):
+def listed(values: Any, most: int = 10) -> str:
     """Write out the first values of an array, for a message."""
     shown = ", ".join(repr(value) for value in np.asarray(values).tolist()[:most])
     return shown + (", ..." if len(values) > most else "")

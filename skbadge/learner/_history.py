@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._classes import check_labels, encode, may_be_columns
 from skbadge.learner._inputs import check_rows
+from skbadge.learner._model import Model
 
 __all__ = ["check_test_set", "history_row", "read_history", "written_history"]
 
 _SECONDS = ("embed", "select")
 
 
-def check_test_set(learner, model):
+def check_test_set(learner: Any, model: Model | None) -> tuple[Any, np.ndarray] | None:
     """Return the rows and labels on which trainings are scored, checked; or None.
 
     Parameters
@@ -31,7 +34,7 @@ def check_test_set(learner, model):
     InvalidInputError
         If it is no pair, the rows are of another kind, or a label is unknown.
     """
-    if learner.test_set is None:
+    if learner.test_set is None or model is None:
         return None
     if not isinstance(learner.test_set, (tuple, list)) or len(learner.test_set) != 2:
         raise InvalidInputError(
@@ -43,8 +46,9 @@ def check_test_set(learner, model):
         X = check_rows(learner, X)
         y = check_labels(y, X)
         # Before the first training, more columns may turn out to be classes.
-        if model.certain or not may_be_columns(model.columns):
-            encode(y, model.columns)
+        columns = model.columns
+        if columns is not None and (model.certain or not may_be_columns(columns)):
+            encode(y, columns)
     except ValueError as error:
         raise InvalidInputError(
             f"test_set must hold rows and labels as fit gets them. {error}"
@@ -52,7 +56,9 @@ def check_test_set(learner, model):
     return X, y
 
 
-def history_row(state, model, tested, seconds):
+def history_row(
+    state: Any, model: Model, tested: tuple[Any, np.ndarray] | None, seconds: float
+) -> dict[str, Any]:
     """Return the row of a training that has just ended.
 
     Parameters
@@ -89,22 +95,21 @@ def history_row(state, model, tested, seconds):
     }
 
 
-def _spread(scores):
+def _spread(scores: np.ndarray | None) -> dict[str, float]:
     """Return the smallest, mean and largest score of a batch."""
     scores = np.asarray([] if scores is None else scores, dtype=np.float64)
     scores = scores[np.isfinite(scores)]
-    parts = {"min": np.min, "mean": np.mean, "max": np.max}
-    return {
-        f"score_{name}": float(part(scores)) if len(scores) else math.nan
-        for name, part in parts.items()
-    }
+    found = [math.nan] * 3
+    if len(scores):
+        found = [float(scores.min()), float(scores.mean()), float(scores.max())]
+    return dict(zip(("score_min", "score_mean", "score_max"), found, strict=True))
 
 
-def _accuracy(model, X, y):
+def _accuracy(model: Model, X: Any, y: np.ndarray) -> float:
     return float(np.mean(model.predict(X) == y))
 
 
-def written_history(history):
+def written_history(history: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
     """Return rows for JSON, which has no NaN."""
     return [
         {
@@ -115,7 +120,7 @@ def written_history(history):
     ]
 
 
-def read_history(rows):
+def read_history(rows: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
     """Return what `written_history` has written."""
     return tuple(
         {k: math.nan if v is None else v for k, v in row.items()} for row in rows

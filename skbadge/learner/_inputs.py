@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from sklearn.base import clone
@@ -9,6 +11,7 @@ from sklearn.utils.validation import check_array, validate_data
 
 from skbadge.cluster._engine import columns_of, is_sharded
 from skbadge.exceptions import InvalidInputError
+from skbadge.learner._asked import AskedBatch
 from skbadge.learner._classes import listed
 from skbadge.nets._batches import check_items, check_loader
 from skbadge.nets._dataset import (
@@ -43,7 +46,7 @@ __all__ = [
 ]
 
 
-def rows_for(estimator, X):
+def rows_for(estimator: Any, X: Any) -> Any:
     """Return ``X`` as rows that can be taken, read as what is to eat them reads it.
 
     In front of a pipeline a list of arrays holds rows, as for scikit-learn; a bare net
@@ -55,7 +58,14 @@ def rows_for(estimator, X):
     return as_rows(X, lists_hold_rows=steps is not None)
 
 
-def check_rows(learner, X, *, reset=False, finite=True, estimator=None):
+def check_rows(
+    learner: Any,
+    X: Any,
+    *,
+    reset: bool = False,
+    finite: bool = True,
+    estimator: Any = None,
+) -> Any:
     """Check ``X`` as far as can be done before the transformers saw it.
 
     For a bare net, arrays go through scikit-learn's ``validate_data``. In front of a
@@ -123,7 +133,7 @@ def check_rows(learner, X, *, reset=False, finite=True, estimator=None):
     return X
 
 
-def _checked_array(learner, X, net, *, reset, finite):
+def _checked_array(learner: Any, X: Any, net: Any, *, reset: bool, finite: bool) -> Any:
     how = {
         "allow_nd": True,
         "ensure_all_finite": finite,
@@ -135,7 +145,7 @@ def _checked_array(learner, X, net, *, reset, finite):
     return check_array(X, estimator=learner, input_name="X", **how)
 
 
-def _is_compared(X, steps, net):
+def _is_compared(X: Any, steps: Any, net: Any) -> bool:
     """Say whether the columns of ``X`` must be those of `fit`.
 
     Sequences and images may be of another size than before, where the module reads
@@ -150,7 +160,7 @@ def _is_compared(X, steps, net):
     return steps is not None or (converts(net) and not _are_ids(X, net))
 
 
-def _are_ids(X, net):
+def _are_ids(X: Any, net: Any) -> bool:
     if isinstance(X, torch.Tensor):
         whole = not X.is_floating_point()
     else:
@@ -159,7 +169,7 @@ def _are_ids(X, net):
     return whole and fitted and input_format(net).takes_integers
 
 
-def _check_make_up(learner, X, reset):
+def _check_make_up(learner: Any, X: Any, reset: bool) -> None:
     """Keep the make-up of what is no table (its rows, empty), or compare it."""
     is_table = not several_inputs(X) and 1 <= len(getattr(X, "shape", ())) <= 2
     if reset and not is_table:
@@ -168,7 +178,7 @@ def _check_make_up(learner, X, reset):
         check_structure(learner._no_rows, X, same_shape=False)
 
 
-def check_candidates(candidates, n_pool):
+def check_candidates(candidates: Any, n_pool: int) -> np.ndarray | None:
     """Return the candidates' positions in ascending order, or None for all rows.
 
     Raises
@@ -207,7 +217,9 @@ def check_candidates(candidates, n_pool):
     return positions.astype(np.intp)
 
 
-def check_indices(indices, n_new, asked):
+def check_indices(
+    indices: Any, n_new: int, asked: AskedBatch | None
+) -> np.ndarray | None:
     """Return positions in the last query's pool, one for each new row, or None.
 
     Raises
@@ -243,7 +255,12 @@ def check_indices(indices, n_new, asked):
     return indices
 
 
-def drawn_share(rows, n_pool, subsample, generator):
+def drawn_share(
+    rows: np.ndarray | None,
+    n_pool: int,
+    subsample: float | int | None,
+    generator: np.random.Generator,
+) -> np.ndarray | None:
     """Draw the share of the candidates that ``subsample`` asks for.
 
     Parameters
@@ -274,7 +291,7 @@ def drawn_share(rows, n_pool, subsample, generator):
     return chosen if rows is None else rows[chosen]
 
 
-def check_strategy(strategy):
+def check_strategy(strategy: Any) -> QueryStrategy:
     """Return a clone of a query strategy; None stands for ``BADGE()``.
 
     Raises
@@ -297,7 +314,7 @@ def check_strategy(strategy):
     )
 
 
-def _check_sharded(learner, X, reset):
+def _check_sharded(learner: Any, X: Any, reset: bool) -> Any:
     """Check what is known of rows on a cluster before they are read: width, names."""
     if reset:
         raise InvalidInputError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = ["Known"]
 
 
@@ -18,15 +20,15 @@ class Known:
         The call that brings it, for the message.
     """
 
-    def __init__(self, path, doc, after="fit(X, y)"):
+    def __init__(self, path: str, doc: str, after: str = "fit(X, y)") -> None:
         self.path = path.split(".")
         self.after = after
         self.__doc__ = doc
 
-    def __set_name__(self, owner, name):
+    def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, learner, owner=None):
+    def __get__(self, learner: Any, owner: Any = None) -> Any:
         if learner is None:
             return self
         value = vars(learner).get("_state", owner._state)
@@ -37,5 +39,5 @@ class Known:
                 raise AttributeError(f"{self.name} is there after {self.after}.")
         return value
 
-    def __set__(self, learner, value):
+    def __set__(self, learner: Any, value: Any) -> None:
         raise AttributeError(f"{self.name} is read-only: fit and teach set it.")

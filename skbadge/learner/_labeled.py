@@ -6,7 +6,7 @@ the old set or the new one, and no label is lost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -45,21 +45,21 @@ class LabeledSet:
     constants: dict = field(default_factory=dict)
 
     @classmethod
-    def begun(cls, X, y, aligned):
+    def begun(cls, X: Any, y: Any, aligned: dict[str, Any]) -> LabeledSet:
         """Begin a set with copies: the caller may go on to change the arrays."""
         X = X if is_lazy(X) else take(X, np.arange(len(y)))
         return cls(X, y, np.full(len(y), np.nan), aligned)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.y)
 
     @property
-    def n(self):
+    def n(self) -> int:
         """Number of rows."""
         return len(self.y)
 
     @property
-    def shown_rows(self):
+    def shown_rows(self) -> Any:
         """The rows as a user sees them: arrays cannot be written to."""
         if isinstance(self.X, RowList):
             # Objects stay what they are; the list of them is another one.
@@ -67,11 +67,13 @@ class LabeledSet:
         return mapped(_read_only, self.X)
 
     @property
-    def shown_labels(self):
+    def shown_labels(self) -> np.ndarray:
         """The labels as a user sees them: an array that cannot be written to."""
         return _read_only(self.y)
 
-    def joined(self, X, y, probability, aligned):
+    def joined(
+        self, X: Any, y: np.ndarray, probability: np.ndarray, aligned: dict[str, Any]
+    ) -> LabeledSet:
         """Return the set with rows added, and with their row-aligned parameters.
 
         Raises
@@ -94,7 +96,7 @@ class LabeledSet:
             self.constants,
         )
 
-    def without(self, positions):
+    def without(self, positions: np.ndarray) -> LabeledSet:
         """Return the set without some rows."""
         keep = np.delete(np.arange(len(self)), positions)
         if not len(keep):
@@ -110,14 +112,14 @@ class LabeledSet:
             fit_params={k: take(v, keep) for k, v in self.fit_params.items()},
         )
 
-    def relabeled(self, positions, y):
+    def relabeled(self, positions: np.ndarray, y: np.ndarray) -> LabeledSet:
         """Return the set with other labels for some rows."""
         # The common type: in a narrower one, a label could become another one.
         labels = self.y.astype(np.result_type(self.y, y))
         labels[positions] = y
         return replace(self, y=labels)
 
-    def check_positions(self, positions):
+    def check_positions(self, positions: Any) -> np.ndarray:
         """Return positions of labelled rows as an array.
 
         Raises
@@ -143,14 +145,16 @@ class LabeledSet:
         return positions.astype(np.intp)
 
 
-def _read_only(values):
+def _read_only(values: Any) -> Any:
     if isinstance(values, np.ndarray):
         values = values.view()
         values.flags.writeable = False
     return values
 
 
-def split_fit_params(fit_params, n, known=()):
+def split_fit_params(
+    fit_params: dict[str, Any], n: int, known: Collection[str] = ()
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split fit parameters into those with one entry a row and the others.
 
     Parameters
@@ -194,7 +198,7 @@ def split_fit_params(fit_params, n, known=()):
     return aligned, constants
 
 
-def _length(value):
+def _length(value: Any) -> int | None:
     """Count the entries of what may belong to rows; None where nothing can."""
     shape = getattr(value, "shape", None)
     if shape is not None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, Self
 
+import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.utils import Tags
+from sklearn.utils.metadata_routing import MetadataRouter
 
 from skbadge.learner import _saved
 from skbadge.learner._classes import check_labels
@@ -15,6 +21,8 @@ from skbadge.learner._query import asker, queried
 from skbadge.learner._state import State, bookkeeping, labels_kept
 from skbadge.learner._training import first_input_tags, fit_router
 from skbadge.nets._estimators import check_estimator_kind
+from skbadge.strategies import QueryStrategy
+from skbadge.utils._random import Seed
 from skbadge.utils._torch import one_at_a_time
 
 __all__ = ["ActiveLearner"]
@@ -156,16 +164,16 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def __init__(
         self,
-        estimator,
+        estimator: Any,
         *,
-        strategy=None,
-        layer=None,
-        classes=None,
-        warm_start=False,
-        test_set=None,
-        random_state=None,
-        verbose=0,
-    ):
+        strategy: QueryStrategy | None = None,
+        layer: str | None = None,
+        classes: ArrayLike | None = None,
+        warm_start: bool | str = False,
+        test_set: tuple[Any, Any] | None = None,
+        random_state: Seed | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.estimator = estimator
         self.strategy = strategy
         self.layer = layer
@@ -175,7 +183,7 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y, **fit_params):
+    def fit(self, X: Any, y: Any, **fit_params: Any) -> Self:
         """Start a labelled set and train on it.
 
         Parameters
@@ -211,7 +219,9 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             self._train(constants)
         return self
 
-    def teach(self, X, y, *, indices=None, **fit_params):
+    def teach(
+        self, X: Any, y: Any, *, indices: ArrayLike | None = None, **fit_params: Any
+    ) -> Self:
         """Add labelled rows and train again.
 
         The labels are safe: they are checked before anything is stored, and once stored
@@ -267,7 +277,7 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             self._train(constants)
         return self
 
-    def refit(self):
+    def refit(self) -> Self:
         """Train again on the labelled rows there are.
 
         Returns
@@ -290,7 +300,7 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             self._train({})
         return self
 
-    def forget(self, positions):
+    def forget(self, positions: ArrayLike) -> Self:
         """Take rows out of the labelled set; call `refit` after all corrections.
 
         Parameters
@@ -310,7 +320,7 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self._change(lambda state: state.without(positions))
         return self
 
-    def relabel(self, positions, y):
+    def relabel(self, positions: ArrayLike, y: Any) -> Self:
         """Correct labels; call `refit` after all corrections.
 
         Parameters
@@ -332,7 +342,14 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self._change(lambda state: state.relabeled(positions, y))
         return self
 
-    def query(self, X_pool, n=1, *, candidates=None, subsample=None):
+    def query(
+        self,
+        X_pool: Any,
+        n: int = 1,
+        *,
+        candidates: ArrayLike | None = None,
+        subsample: float | int | None = None,
+    ) -> np.ndarray:
         """Choose the rows of a pool that are worth the next labels.
 
         Parameters
@@ -369,14 +386,14 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if state.labeled is None:
             X_pool = rows_for(self.estimator, X_pool)
         else:
-            reader = state.model.estimator
+            reader = state.model and state.model.estimator
             X_pool = check_rows(self, X_pool, finite=False, estimator=reader)
         found = queried(state, self, X_pool, n, candidates, subsample)
         kept = {k: getattr(found, k) for k in ("asked", "timings", "traffic")}
         self._change(lambda state: replace(state, **kept))
-        return found.asked.indices.copy()
+        return found.asked.indices.copy()  # type: ignore[union-attr]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Return class probabilities.
 
         Parameters
@@ -399,7 +416,7 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         model = self._state.needed_model(self, "predict_proba")
         return model.proba(check_rows(self, X, estimator=model.estimator))
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Return the predicted class of each row.
 
         Parameters
@@ -415,35 +432,37 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         model = self._state.needed_model(self, "predict")
         return model.predict(check_rows(self, X, estimator=model.estimator))
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags = first_input_tags(self.estimator, tags.input_tags)
         return tags
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """Return a ``MetadataRouter``: how fit parameters are routed."""
         return fit_router(self)
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return self._state.trained_model is not None
 
-    def _begun(self, X, y, fit_params):
+    def _begun(
+        self, X: Any, y: Any, fit_params: dict[str, Any]
+    ) -> tuple[Self, dict[str, Any]]:
         """Return a learner that begins anew beside this one, and its constants."""
         check_estimator_kind(self.estimator)
         begun = type(self).__new__(type(self))
-        vars(begun).update(vars(self))
+        begun.__dict__.update(vars(self))
         X = check_rows(begun, X, reset=True)
         y = check_labels(y, X)
         begun._state, constants = State.begun(self, X, y, fit_params)
         check_test_set(begun, begun._state.model)
         return begun, constants
 
-    def _become(self, other):
+    def _become(self, other: Self) -> None:
         """Take over all that another learner knows, in one step."""
         params = {name: getattr(self, name) for name in self.get_params(deep=False)}
         self.__dict__ = {**vars(other), **params}
 
-    def _train(self, constants):
+    def _train(self, constants: dict[str, Any]) -> None:
         """Train on all labelled rows; swap the model in only when all is done."""
         # The lock is held over the whole training, so that one thread's begins with
         # what the other's has found.
@@ -452,7 +471,7 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             trained = before.trained(self, constants)
             self._change(lambda state: state.after_training(before, trained))
 
-    def _change(self, change):
+    def _change(self, change: Callable[[State], State]) -> State:
         """Put another state in the place of this one, and return it."""
         with bookkeeping():
             state = change(self._state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,9 @@ from skbadge.learner._asked import AskedBatch
 from skbadge.learner._identity import row_marks
 from skbadge.learner._inputs import check_candidates, check_strategy, drawn_share
 from skbadge.learner._model import Model, untrained_outputs
+from skbadge.learner._state import State
 from skbadge.nets._estimators import check_estimator_kind, is_frozen
+from skbadge.strategies import QueryStrategy
 from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
 from skbadge.utils._rows import take
 from skbadge.utils._validation import check_n
@@ -21,7 +24,7 @@ from skbadge.utils._validation import check_n
 __all__ = ["asker", "queried"]
 
 
-def asker(state, learner):
+def asker(state: State, learner: Any) -> QueryStrategy:
     """Return the strategy that answers a query.
 
     Raises
@@ -38,13 +41,20 @@ def asker(state, learner):
     return strategy
 
 
-def _may_ask_frozen(learner, strategy):
+def _may_ask_frozen(learner: Any, strategy: QueryStrategy) -> bool:
     """Say whether a fitted net can answer a strategy that reads no label."""
     reads_labels = strategy.traits.needs_labels or strategy.needs.labeled is not None
     return is_frozen(learner.estimator) and not reads_labels
 
 
-def queried(state, learner, X_pool, n, candidates, subsample):
+def queried(
+    state: State,
+    learner: Any,
+    X_pool: Any,
+    n: int,
+    candidates: Any,
+    subsample: float | int | None,
+) -> State:
     """Choose among the candidates of a checked pool.
 
     Returns
@@ -106,7 +116,9 @@ def queried(state, learner, X_pool, n, candidates, subsample):
     )
 
 
-def _generator(state, purpose, random_state):
+def _generator(
+    state: State, purpose: Purpose, random_state: Any
+) -> np.random.Generator:
     """Return the NumPy generator of a purpose, before and after `fit`."""
     if state.model is not None:
         return state.model.generator(purpose)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,10 +14,14 @@ from skbadge.exceptions import InvalidInputError, SkbadgeError
 from skbadge.learner._classes import encode, listed
 from skbadge.learner._identity import row_marks
 from skbadge.learner._learner_file import read_learner_file, write_learner_file
+from skbadge.learner._model import Model
 from skbadge.learner._stored_rows import read_rows, stored_rows
 from skbadge.learner._written import restored, written
 from skbadge.nets._estimators import find_net
 from skbadge.utils._rows import n_rows, take
+
+if TYPE_CHECKING:
+    from skbadge.learner._learner import ActiveLearner
 
 __all__ = ["load", "restore", "save", "state"]
 
@@ -24,7 +30,7 @@ _N_PROBED = 64
 _TOLERANCE = 0.01
 
 
-def state(self, *, parameters=False):
+def state(self: ActiveLearner, *, parameters: bool = False) -> dict[str, Any]:
     """Write down what `restore` needs beside the labelled rows.
 
     Parameters
@@ -56,7 +62,9 @@ def state(self, *, parameters=False):
     return found
 
 
-def restore(self, X, y, state, **fit_params):
+def restore(
+    self: ActiveLearner, X: Any, y: Any, state: dict[str, Any], **fit_params: Any
+) -> ActiveLearner:
     """Come back to a state that was written down: same model, same queries.
 
     The last training is done again, under the seed it had and on all rows given,
@@ -94,7 +102,7 @@ def restore(self, X, y, state, **fit_params):
     return self
 
 
-def save(self, path):
+def save(self: ActiveLearner, path: str | Path) -> ActiveLearner:
     """Write labels, parameters and all that was learned to a file, without pickle.
 
     Parameters
@@ -126,12 +134,15 @@ def save(self, path):
     """
     known = self._state
     labeled, model = known.needed_labels("save"), known.trained_model
-    tensors = {"labels": torch.from_numpy(encode(labeled.y, known.model.columns))}
+    # With labels there is a model, trained or not.
+    columns: Any = known.model and known.model.columns
+    tensors: dict[str, torch.Tensor] = {}
     rows = stored_rows(labeled.X, "rows", tensors)
     if rows is None:
-        tensors = {name: tensors[name] for name in ["labels"]}
+        tensors.clear()  # of parts that could be written
+    tensors["labels"] = torch.from_numpy(encode(labeled.y, columns))
     header = {
-        "classes": _stored_values(known.model.columns, "classes", tensors),
+        "classes": _stored_values(columns, "classes", tensors),
         "rows": rows,
         "marks": None if rows is not None else row_marks(labeled.X),
         "fit_params": {
@@ -152,7 +163,9 @@ def save(self, path):
     return self
 
 
-def load(cls, path, learner, X=None):
+def load(
+    cls: type[ActiveLearner], path: str | Path, learner: ActiveLearner, X: Any = None
+) -> ActiveLearner:
     """Bring a saved learner back: same labels, same model, same queries.
 
     Parameters
@@ -228,7 +241,9 @@ def load(cls, path, learner, X=None):
     return twin
 
 
-def _stored_values(values, name, tensors):
+def _stored_values(
+    values: Any, name: str, tensors: dict[str, torch.Tensor]
+) -> dict[str, Any]:
     found = stored_rows(values, name, tensors)
     if found is None:
         raise InvalidInputError(
@@ -239,7 +254,7 @@ def _stored_values(values, name, tensors):
     return found
 
 
-def _plain_constants(constants):
+def _plain_constants(constants: dict[str, Any]) -> dict[str, Any]:
     for name, value in constants.items():
         if type(value) not in (str, bool, int, float):
             raise InvalidInputError(
@@ -250,7 +265,7 @@ def _plain_constants(constants):
     return constants
 
 
-def _probed(model, X):
+def _probed(model: Model, X: Any) -> torch.Tensor | None:
     """Return probabilities of the first rows, or None where the net has none."""
     try:
         proba = model.proba(take(X, np.arange(min(n_rows(X), _N_PROBED))))
@@ -260,7 +275,7 @@ def _probed(model, X):
     return torch.from_numpy(np.ascontiguousarray(proba))
 
 
-def _compare(before, now):
+def _compare(before: np.ndarray, now: torch.Tensor | None) -> None:
     difference = np.inf if now is None else np.abs(now.numpy() - before).max()
     if not difference <= _TOLERANCE:
         warnings.warn(
@@ -274,7 +289,9 @@ def _compare(before, now):
         )
 
 
-def _labelled_rows(header, tensors, X, path):
+def _labelled_rows(
+    header: dict[str, Any], tensors: dict[str, torch.Tensor], X: Any, path: str | Path
+) -> Any:
     """Return the rows of the file, or those that were given for it."""
     if header["rows"] is not None:
         return read_rows(header["rows"], tensors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ _KEYS = {
 _PLAIN = (bool, int, float, str, type(None))
 
 
-def written(state):
+def written(state: Any) -> dict[str, Any]:
     """Write down all of a state that its rows, labels and weights do not tell.
 
     Parameters
@@ -64,7 +65,7 @@ def written(state):
     }
 
 
-def restored(state, found):
+def restored(state: Any, found: dict[str, Any]) -> Any:
     """Return a state that was begun anew with what had been written down.
 
     Raises
@@ -105,7 +106,7 @@ def restored(state, found):
     )
 
 
-def _written_batch(asked):
+def _written_batch(asked: AskedBatch) -> dict[str, Any]:
     return {
         "selection": _written_selection(asked.selection),
         "indices": asked.indices.tolist(),
@@ -118,7 +119,7 @@ def _written_batch(asked):
     }
 
 
-def _read_batch(written):
+def _read_batch(written: dict[str, Any]) -> AskedBatch:
     return AskedBatch(
         _read_selection(written["selection"]),
         np.array(written["indices"], dtype=np.intp),
@@ -131,7 +132,7 @@ def _read_batch(written):
     )
 
 
-def _written_pending(batch):
+def _written_pending(batch: Pending) -> dict[str, Any]:
     return {
         "selection": _written_selection(batch.selection),
         "taught": batch.taught.tolist(),
@@ -139,7 +140,7 @@ def _written_pending(batch):
     }
 
 
-def _read_pending(written):
+def _read_pending(written: dict[str, Any]) -> Pending:
     return Pending(
         _read_selection(written["selection"]),
         np.array(written["taught"], dtype=np.intp),
@@ -147,7 +148,7 @@ def _read_pending(written):
     )
 
 
-def _written_selection(selection):
+def _written_selection(selection: Selection) -> dict[str, Any]:
     found = {f.name: getattr(selection, f.name) for f in fields(selection)}
     return {
         name: value.tolist() if isinstance(value, np.ndarray) else value
@@ -156,8 +157,8 @@ def _written_selection(selection):
     }
 
 
-def _read_selection(written):
-    found = {
+def _read_selection(written: dict[str, Any]) -> Selection:
+    found: dict[str, Any] = {
         name: np.array(value) if isinstance(value, list) and name != "notes" else value
         for name, value in written.items()
     }
@@ -165,17 +166,17 @@ def _read_selection(written):
     return Selection(**{**found, "notes": tuple(found.get("notes", ()))})
 
 
-def _numbers(array):
+def _numbers(array: np.ndarray) -> list[float | None]:
     """Write an array down; JSON has no NaN."""
     return [None if np.isnan(value) else value for value in array.tolist()]
 
 
-def _array(numbers):
+def _array(numbers: list[float | None]) -> np.ndarray:
     filled = [np.nan if value is None else value for value in numbers]
     return np.array(filled, dtype=np.float64)
 
 
-def _plain(value, name):
+def _plain(value: Any, name: str) -> Any:
     if isinstance(value, np.ndarray) and value.dtype.kind in "iufbU":
         return {"array": value.tolist(), "dtype": value.dtype.str}
     if isinstance(value, np.generic):
@@ -191,7 +192,7 @@ def _plain(value, name):
     )
 
 
-def _learned(value):
+def _learned(value: Any) -> Any:
     if isinstance(value, dict):
         return np.array(value["array"], dtype=value["dtype"])
     return value

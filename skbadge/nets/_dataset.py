@@ -104,8 +104,10 @@ class ModuleDataset(Dataset):
         copy: bool = False,
         n_before: int = 1,
     ) -> Any:
-        how = {"densify": densify, "copy": copy, "n_before": n_before}
-        return mapped(partial(self._as_tensor, **how), X)
+        convert = partial(
+            self._as_tensor, densify=densify, copy=copy, n_before=n_before
+        )
+        return mapped(convert, X)
 
     def _as_tensor(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from skbadge._contracts import Needs, Outputs, Selection, Traits
@@ -60,8 +62,9 @@ class CoreSet(QueryStrategy):
     @property
     def needs(self) -> Needs:
         """The table that is compared, of the pool and of the labelled rows."""
-        table = {"proba" if self.space == "proba" else "features": True}
-        return Needs(**table, labeled=Needs(**table))
+        of_proba = self.space == "proba"
+        table = Needs(proba=of_proba, features=not of_proba)
+        return replace(table, labeled=table)
 
     def check_parameters(self) -> None:
         """Refuse a space that does not exist."""
