@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,17 +20,16 @@ from skbadge.learner._written import restored, written
 from skbadge.nets._estimators import find_net
 from skbadge.utils._rows import n_rows, take
 
-if TYPE_CHECKING:
-    from skbadge.learner._learner import ActiveLearner
-
 __all__ = ["load", "restore", "save", "state"]
 
+# An ActiveLearner or a class derived from it.
+_Learner = TypeVar("_Learner", bound=Any)
 # Rows whose probabilities are kept, to see on loading whether the net is the same.
 _N_PROBED = 64
 _TOLERANCE = 0.01
 
 
-def state(self: ActiveLearner, *, parameters: bool = False) -> dict[str, Any]:
+def state(self: _Learner, *, parameters: bool = False) -> dict[str, Any]:
     """Write down what `restore` needs beside the labelled rows.
 
     Parameters
@@ -63,8 +62,8 @@ def state(self: ActiveLearner, *, parameters: bool = False) -> dict[str, Any]:
 
 
 def restore(
-    self: ActiveLearner, X: Any, y: Any, state: dict[str, Any], **fit_params: Any
-) -> ActiveLearner:
+    self: _Learner, X: Any, y: Any, state: dict[str, Any], **fit_params: Any
+) -> _Learner:
     """Come back to a state that was written down: same model, same queries.
 
     The last training is done again, under the seed it had and on all rows given,
@@ -102,7 +101,7 @@ def restore(
     return self
 
 
-def save(self: ActiveLearner, path: str | Path) -> ActiveLearner:
+def save(self: _Learner, path: str | Path) -> _Learner:
     """Write labels, parameters and all that was learned to a file, without pickle.
 
     Parameters
@@ -164,8 +163,8 @@ def save(self: ActiveLearner, path: str | Path) -> ActiveLearner:
 
 
 def load(
-    cls: type[ActiveLearner], path: str | Path, learner: ActiveLearner, X: Any = None
-) -> ActiveLearner:
+    cls: type[_Learner], path: str | Path, learner: _Learner, X: Any = None
+) -> _Learner:
     """Bring a saved learner back: same labels, same model, same queries.
 
     Parameters
