@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -144,7 +143,8 @@ class PenultimateFeatures(
         self._model, self.estimator_ = model, model.estimator
         # A whole batch: a module that looks at its batch may refuse less.
         first = first_batch(model.net, n_rows(X))
-        self._n_features_out = self._features(take(X, first)).shape[1]
+        found = self._features(take(X, first))
+        self._n_features_out, self._dtype_out = found.shape[1], found.dtype
         return self
 
     def transform(self, X):
@@ -160,7 +160,7 @@ class PenultimateFeatures(
         features : ndarray of shape (n_rows, n_features)
             float32, or float64 for a module of float64; on disk (a memory map of a file
             without a name) above scikit-learn's ``working_memory``. For a pool on a
-            cluster a dask array, float32.
+            cluster a dask array.
 
         Raises
         ------
@@ -175,7 +175,7 @@ class PenultimateFeatures(
         X = check_rows(self, X, estimator=self.estimator_)
         if is_sharded(X):
             width = (self._n_features_out,)
-            return predict_sharded(self._features, X, width, np.float32)
+            return predict_sharded(self._features, X, width, self._dtype_out)
         return self._features(X)
 
     def _features(self, X):

@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 
 from skbadge.exceptions import InvalidInputError, PoolPassError, SkbadgeError
 from skbadge.utils._rows import n_rows
+from skbadge.utils._validation import check_integer
 
 __all__ = [
     "ClusterPool",
@@ -54,13 +55,16 @@ class Traffic:
 def is_sharded(X):
     """Say whether rows are a Dask collection, or a list of delayed parts.
 
+    A part may stand with its length, ``(part, length)``.
+
     Dask is looked at only where it was imported: without it nothing is of its kinds.
     """
     dask = sys.modules.get("dask")
     if dask is None or isinstance(X, ClusterPool):
         return isinstance(X, ClusterPool)
     if isinstance(X, (list, tuple)):
-        return len(X) > 0 and all(dask.is_dask_collection(part) for part in X)
+        parts = [part[0] if _is_pair(part) else part for part in X]
+        return len(X) > 0 and all(map(dask.is_dask_collection, parts))
     return dask.is_dask_collection(X)
 
 
@@ -90,7 +94,8 @@ class ClusterPool:
     def of(cls, X):
         """Make one of a dask array, a dask DataFrame, or a list of delayed parts.
 
-        Unknown lengths are computed, which reads each part once more.
+        Unknown lengths are computed, which reads each part once more; a list may hold
+        pairs of a part and its length instead.
 
         Raises
         ------
@@ -105,7 +110,10 @@ class ClusterPool:
             if lengths is None:
                 # Each read goes once its rows are counted: a pool need not fit memory.
                 counts = [client.submit(len, part) for part in client.compute(delayed)]
-                lengths = client.gather(counts)
+                lengths = []
+                for count in counts:
+                    with _naming_part(len(lengths), sum(lengths)):
+                        lengths.append(count.result())
         return cls(client, delayed, tuple(int(n) for n in lengths), columns)
 
     @classmethod
@@ -157,6 +165,23 @@ def columns_of(X):
     return X.columns if isinstance(X, ClusterPool) else _split_up(X)[2]
 
 
+def _is_pair(part):
+    return isinstance(part, tuple) and len(part) == 2
+
+
+@contextmanager
+def _naming_part(part, start):
+    """Say of an error which part of the pool raised it, and where its rows begin."""
+    try:
+        yield
+    except SkbadgeError:
+        # It names the part itself.
+        raise
+    except Exception as error:
+        error.add_note(f"Part {part} of the pool, rows from {start} on, was read.")
+        raise
+
+
 def _client():
     from dask.distributed import get_client
 
@@ -175,6 +200,11 @@ def _split_up(X):
 
     if isinstance(X, Delayed):
         X = [X]
+    if isinstance(X, (list, tuple)) and all(map(_is_pair, X)):
+        parts, lengths = zip(*X, strict=True)
+        for length in lengths:
+            check_integer(length, "the length of a part", low=0)
+        return list(parts), list(lengths), None
     if isinstance(X, (list, tuple)):
         return list(X), None, None
     if hasattr(X, "to_delayed") and hasattr(X, "chunks"):
@@ -238,6 +268,7 @@ def run_pass(pool, function, shared, each, *, verbose=0):
                 futures.append(client.submit(function, sent, part, *arguments, key=key))
                 told.append(client.submit(_facts, futures[-1], key=f"{key}-facts"))
             places = {future.key: i for i, future in enumerate(told)}
+            starts = np.cumsum([0, *pool.lengths])
             facts = [None] * len(told)
             bar = tqdm(
                 total=len(pool),
@@ -249,7 +280,8 @@ def run_pass(pool, function, shared, each, *, verbose=0):
             with bar:
                 for future in as_completed(told):
                     place = places[future.key]
-                    facts[place] = future.result()
+                    with _naming_part(place, starts[place]):
+                        facts[place] = future.result()
                     bar.update(pool.lengths[place])
             states = [client.submit(_state, f, key=f"{f.key}-state") for f in futures]
         return DaskShards(client, states), facts

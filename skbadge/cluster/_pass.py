@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,13 +11,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from skbadge._contracts import Needs, Outputs
+from skbadge._contracts import Head, Needs, Outputs
 from skbadge.cluster._engine import ClusterPool, DaskShards, run_pass
 from skbadge.embeddings._sharded import ShardedTable, from_numpy, to_numpy
 from skbadge.exceptions import InvalidInputError, PoolPassError, SkbadgeError
 from skbadge.extraction._pass import collect_outputs
 from skbadge.nets._estimators import duplicate
 from skbadge.utils._torch import seeded_generators
+
+# A worker of several threads runs one part at a time, with all of them: generators and
+# the number of torch's threads belong to the process.
+_ONE_AT_A_TIME = threading.Lock()
 
 __all__ = ["PartReader", "ShardedOutputs", "collect_sharded", "predict_sharded"]
 
@@ -53,7 +58,7 @@ class PartReader:
         # A copy: a pass hangs hooks on the net, and Dask may be sending this one on to
         # another worker at the same time.
         net = duplicate(self.net)
-        with seeded_generators(self.seed), _threads_of_worker():
+        with _ONE_AT_A_TIME, seeded_generators(self.seed), _threads_of_worker():
             return collect_outputs(
                 net,
                 part,
@@ -145,8 +150,9 @@ def collect_sharded(reader, pool, rows, labeled, *, verbose=0):
         expected = pool.lengths[i] if part is None else len(part)
         if fact["length"] != expected:
             raise PoolPassError(
-                f"Part {i} of the pool must have the same {pool.lengths[i]} rows each "
-                f"time it is read. Got {fact['length']} of {expected} now."
+                f"Part {i} of the pool must have the {pool.lengths[i]} rows that were "
+                f"counted or given, each time it is read. Got {fact['length']} where "
+                f"{expected} were to be read."
             )
     shards.lengths = [fact["length"] for fact in facts]
     widths = {name: table for fact in facts for name, table in fact["tables"].items()}
@@ -157,7 +163,21 @@ def collect_sharded(reader, pool, rows, labeled, *, verbose=0):
     for fact in facts:
         values.update(fact["head"])
     n_candidates = len(pool) if rows is None else len(rows)
+    if labeled is not None:
+        # Rows that are fetched come to the host: what is compared with them is there.
+        labeled = replace(
+            labeled,
+            values={name: _on_host(table) for name, table in labeled.values.items()},
+            labels=None if labeled.labels is None else labeled.labels.cpu(),
+        )
     return ShardedOutputs(n_candidates, needs, values, labeled, rows, shards=shards)
+
+
+def _on_host(value):
+    """Return a tensor, or a `Head`, in the memory of the processor."""
+    if isinstance(value, Head):
+        return Head(*(None if part is None else part.cpu() for part in value))
+    return value.cpu()
 
 
 def _read_part(reader, part, rows, number, start):
@@ -177,6 +197,8 @@ def _read_part(reader, part, rows, number, start):
         ) from error
     head = {k: v for k, v in outputs.values.items() if not isinstance(v, torch.Tensor)}
     tables = {k: v for k, v in outputs.values.items() if k not in head}
+    # The coordinator need not have the GPU of this worker.
+    head = {k: _on_host(v) for k, v in head.items()}
     facts = {
         "length": length,
         "tables": {k: (tuple(v.shape[1:]), v.dtype) for k, v in tables.items()},
@@ -201,7 +223,9 @@ def _threads_of_worker():
 
 def _on_a_copy(function, part):
     # A pass hangs hooks on a net, and Dask may be sending it on at the same time.
-    return copy.deepcopy(function)(part)
+    function = copy.deepcopy(function)
+    with _ONE_AT_A_TIME:
+        return function(part)
 
 
 def predict_sharded(function, X, shape, dtype):

@@ -1,14 +1,16 @@
 """A small Dask cluster of processes on this machine, and pools for it."""
 
-import os
-import signal
 import threading
 from contextlib import contextmanager
 
 import dask
+import dask.array as da
 import numpy as np
 import torch
 from dask.distributed import Client, LocalCluster
+from skorch import NeuralNetClassifier
+
+from skbadge import ActiveLearner
 
 N, N_FEATURES, N_CLASSES = 1200, 6, 3
 
@@ -45,29 +47,6 @@ def make_rows(seed=0, n=N):
     return X.astype(np.float32), y
 
 
-def worker_pids(client):
-    """Return the process numbers of the workers."""
-    return list(client.run(os.getpid).values())
-
-
-class Killer:
-    """Kill one worker process after some seconds."""
-
-    def __init__(self, client, after):
-        self.pid = worker_pids(client)[0]
-        self.timer = threading.Timer(after, self.kill)
-
-    def kill(self):
-        os.kill(self.pid, signal.SIGKILL)
-
-    def __enter__(self):
-        self.timer.start()
-        return self
-
-    def __exit__(self, *_):
-        self.timer.join()
-
-
 class Slow(torch.nn.Module):
     """A linear net that takes its time in evaluation, so that it can be disturbed."""
 
@@ -81,3 +60,35 @@ class Slow(torch.nn.Module):
         if not self.training and self.seconds:
             threading.Event().wait(self.seconds)
         return self.head(torch.relu(self.body(X)))
+
+
+X, Y = make_rows()
+KNOWN = 60
+
+
+def make_net(seconds=0.0, **settings):
+    """Make a net that takes so long for a batch."""
+    return NeuralNetClassifier(
+        Slow,
+        module__seconds=seconds,
+        criterion=torch.nn.CrossEntropyLoss,
+        train_split=None,
+        lr=0.1,
+        max_epochs=5,
+        verbose=0,
+        **settings,
+    )
+
+
+def make_learner(strategy=None, **settings):
+    """Make a learner of a few labelled rows."""
+    learner = ActiveLearner(make_net(**settings), strategy=strategy, random_state=0)
+    return learner.fit(X[:KNOWN], Y[:KNOWN])
+
+
+def in_parts(lengths, rows=X):
+    """Cut rows into parts.
+
+    Batches end where parts end: with multiples of 128, everywhere at the same rows.
+    """
+    return da.from_array(rows, chunks=(lengths, rows.shape[1]))

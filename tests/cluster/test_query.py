@@ -11,11 +11,8 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from dask.distributed import default_client
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch import NeuralNetClassifier
 
 from skbadge import (
     ALBL,
@@ -33,7 +30,15 @@ from skbadge import (
 )
 from skbadge.cluster._engine import ClusterPool
 from skbadge.exceptions import InvalidInputError, PoolPassError
-from tests.cluster._cluster import Killer, Slow, local_client, make_rows
+from tests.cluster._cluster import (
+    KNOWN,
+    X,
+    Y,
+    in_parts,
+    local_client,
+    make_learner,
+    make_net,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 STRATEGIES = [
@@ -54,37 +59,12 @@ SUMMED = [
     MaxHerding(length_scale=0.5),
     UHerding(n_targets=400),
 ]
-X, Y = make_rows()
-KNOWN = 60
 
 
 @pytest.fixture(scope="module")
 def client():
     with local_client() as client:
         yield client
-
-
-def make_net(seconds=0.0, **settings):
-    return NeuralNetClassifier(
-        Slow,
-        module__seconds=seconds,
-        criterion=torch.nn.CrossEntropyLoss,
-        train_split=None,
-        lr=0.1,
-        max_epochs=5,
-        verbose=0,
-        **settings,
-    )
-
-
-def make_learner(strategy=None, **settings):
-    learner = ActiveLearner(make_net(**settings), strategy=strategy, random_state=0)
-    return learner.fit(X[:KNOWN], Y[:KNOWN])
-
-
-def in_parts(lengths):
-    # Batches end where parts end: with these, everywhere at the same rows.
-    return da.from_array(X, chunks=(lengths, X.shape[1]))
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=repr)
@@ -179,17 +159,6 @@ def test_traffic_is_counted(client):
     # What the parts keep of measuring their rows is not waited for.
     assert traffic.messages <= 2 * traffic.rounds + 2
     assert 8 * len(X) < traffic.bytes_up < 8 * len(X) + traffic.rounds * 64 * row
-
-
-def test_workers_that_are_killed_change_nothing():
-    """In the pass and in the choice; whether Dask starts new ones is its affair."""
-    learner = make_learner(seconds=0.02)
-    expected = learner.query(X, n=30)
-    with local_client(3):
-        for delay in (0.0, 0.5):
-            with Killer(default_client(), delay):
-                found = learner.query(in_parts((128,) * 9 + (48,)), n=30)
-            np.testing.assert_array_equal(found, expected)
 
 
 def test_a_part_that_fails_names_itself(client):

@@ -1,16 +1,25 @@
 """Shards of this process, to test embeddings without a cluster."""
 
-import copy
+import pickle
 
 from skbadge.embeddings._sharded import ShardedTable, to_numpy
 
 
 class LocalShards:
-    """States in a list; every call is counted and gets copies, as over a network."""
+    """States in a list, and calls that a cluster could run twice, or elsewhere.
 
-    def __init__(self, states, lengths):
+    Parameters
+    ----------
+    states : list of dict
+    lengths : list of int
+    twice : bool, default=False
+        Whether each call is run twice, as it may happen on a cluster.
+    """
+
+    def __init__(self, states, lengths, twice=False):
         self.states = states
         self.lengths = lengths
+        self.twice = twice
         self.rounds = 0
 
     def run(self, function, calls):
@@ -18,19 +27,22 @@ class LocalShards:
         return self.keep(function, calls)
 
     def send(self, value):
-        return copy.deepcopy(value)
+        return pickle.loads(pickle.dumps(value))
 
     def keep(self, function, calls):
-        found = {}
-        for part, arguments in calls.items():
-            state = copy.deepcopy(self.states[part])
-            for array in state.values():
-                array.flags.writeable = False
-            found[part] = copy.deepcopy(function(state, *copy.deepcopy(arguments)))
-        return found
+        return {part: self._call(function, part, calls[part]) for part in calls}
+
+    def _call(self, function, part, arguments):
+        given = (self.states[part], *arguments)
+        before = pickle.dumps(given)
+        answer = pickle.dumps(function(*given))
+        if self.twice:
+            assert pickle.dumps(function(*given)) == answer, function
+        assert pickle.dumps(given) == before, f"{function} changes what it is given"
+        return pickle.loads(answer)
 
 
-def sharded(tables, lengths):
+def sharded(tables, lengths, twice=False):
     """Cut tables of equal length into parts; return a `ShardedTable` for each."""
     first = next(iter(tables.values()))
     assert sum(lengths) == len(first)
@@ -39,7 +51,7 @@ def sharded(tables, lengths):
         part = slice(start, start + length)
         states.append({k: to_numpy(v[part]).copy() for k, v in tables.items()})
         start += length
-    shards = LocalShards(states, list(lengths))
+    shards = LocalShards(states, list(lengths), twice)
     return {
         name: ShardedTable(shards, name, tuple(table.shape[1:]), table.dtype)
         for name, table in tables.items()

@@ -31,7 +31,9 @@ def both(proba, features, n, *, lengths=LENGTHS, seed=0, **settings):
         "oversample": 2.0,
         "priority": np.random.default_rng(seed).permutation(len(proba)),
     } | settings
-    tables = sharded({"proba": proba, "features": features}, lengths)
+    tables = sharded(
+        {"proba": proba, "features": features}, lengths, twice=len(proba) <= 120
+    )
     found = bait_on_shards(tables["proba"], tables["features"], n, **settings)
     rounds = tables["proba"].shards.rounds
     return found, _bait_greedy(proba, features, n, **settings), rounds

@@ -30,7 +30,7 @@ def both(rows, n, *, lengths=LENGTHS, weight=None, drawn=None, length_scale=1.0)
     priority = rng.permutation(len(rows))
     weight = rng.uniform(size=len(rows)) if weight is None else weight
     known = fit_to_square(rows[:2])
-    table = sharded({"features": rows}, lengths)["features"]
+    table = sharded({"features": rows}, lengths, twice=len(rows) <= 120)["features"]
     found = herd_on_shards(
         table,
         n,
