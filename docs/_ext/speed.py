@@ -265,7 +265,7 @@ def seeding(path):
         (
             "k-means++ of this library",
             written(found["kmeans_plusplus_seconds"]),
-            written(law["total_variation_of_draws_from_it"]),
+            f"0; {written(law['total_variation_of_draws_from_it'])} by chance",
             "0",
         ),
         (
