@@ -63,7 +63,8 @@ def is_sharded(X):
     if dask is None or isinstance(X, ClusterPool):
         return isinstance(X, ClusterPool)
     if isinstance(X, (list, tuple)):
-        parts = [part[0] if _is_pair(part) else part for part in X]
+        # It ends with the first that is none: a pool may be a long list of texts.
+        parts = (part[0] if _is_pair(part) else part for part in X)
         return len(X) > 0 and all(map(dask.is_dask_collection, parts))
     return dask.is_dask_collection(X)
 
