@@ -385,7 +385,10 @@ def means_text(matrix):
         f"{label} {written(float(mean))}"
         for label, mean in zip(labels(means.index), means, strict=True)
     )
-    return f"Column means over {matrix.n_settings} settings, best first: {listed}."
+    settings = (
+        "1 setting" if matrix.n_settings == 1 else f"{matrix.n_settings} settings"
+    )
+    return f"Column means over {settings}, best first: {listed}."
 
 
 def duel_text(matrix):
