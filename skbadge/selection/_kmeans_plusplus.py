@@ -29,9 +29,9 @@ _FIRST_PART = 128
 # as much as this many pairs of a row and a center.
 _PAIRS_PER_PROPOSAL, _PAIRS_PER_ROW = 32, 8
 # What a block costs beside its products, in numbers read, and a pair beside its own;
-# how often it reads a row; how many products cost as much as a number read, and how
-# many pairs as one whose difference is taken with care. Only time depends on these.
-_PER_BLOCK, _PER_PAIR, _READINGS, _PRODUCTS, _PER_NEAR_PAIR = 4_000_000, 24, 8, 8, 8
+# how often it reads a row; how many products cost as much as a number read; how many
+# times more all costs where differences are taken with care. Only time depends on it.
+_PER_BLOCK, _PER_PAIR, _READINGS, _PRODUCTS, _PER_NEAR = 4_000_000, 24, 8, 8, 8
 
 
 def kmeans_plusplus(
@@ -277,9 +277,9 @@ class LazySampler:
         accepted = self.rate * size + 1
         contenders = min(2 * self.rate, 1) * len(distinct)
         pairs = float((len(self.chosen) - self.seen[distinct]).sum()) + contenders**2
-        pairs *= 1 + _PER_NEAR_PAIR * self.near
-        block = pairs * (_PER_PAIR + self.width / _PRODUCTS)
-        block += _READINGS * len(distinct) * self.width + _PER_BLOCK
+        block = pairs * (_PER_PAIR + self.width / _PRODUCTS) + _PER_BLOCK
+        block += _READINGS * len(distinct) * self.width
+        block *= 1 + _PER_NEAR * self.near
         return self.nearest.cost(accepted, self.width) < block
 
     def _walk_plainly(
