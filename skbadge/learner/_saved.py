@@ -43,8 +43,9 @@ def state(self: _Learner, *, parameters: bool = False) -> dict[str, Any]:
         Plain lists and numbers, fit for JSON: ``n_trainings`` that succeeded;
         ``entropy``, from which all seeds are made; ``inclusion_probability`` with
         which each labelled row was chosen, None where unknown; what the
-        ``strategy`` has learned; the batch ``asked``; what is ``pending`` to be
-        told. And ``parameters``: tensors by names such as ``"module_.weight"``.
+        ``strategy`` has learned; the batch ``asked``, with digests of its rows; what
+        is ``pending`` to be told; ``n_new``, labels that no training has had; the
+        ``history``. And ``parameters``: tensors by names such as ``"module_.weight"``.
 
     Raises
     ------

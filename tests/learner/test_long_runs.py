@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def run(learner, rounds):
     """Query and teach, from scratch and from the present weights in turn.
 
     The labelled set, which must grow, is cut back to its first rows now and then and at
-    the end.
+    the end; and so is the history, of one row a training.
     """
     for i in range(rounds):
         learner.warm_start = i % 2 == 1
@@ -49,6 +50,8 @@ def run(learner, rounds):
         learner.teach(X[chosen], Y[chosen])
         if learner.n_labeled_ == 30 or i == rounds - 1:
             learner.forget(np.arange(20, learner.n_labeled_))
+    assert len(learner.history_) > rounds
+    learner._state = replace(learner._state, history=learner._state.history[:1])
 
 
 def held():
