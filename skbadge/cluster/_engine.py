@@ -249,7 +249,8 @@ def run_pass(pool, function, shared, each, *, verbose=0):
     Raises
     ------
     PoolPassError
-        If the scheduler or all workers are gone.
+        If the scheduler is gone, a part killed one worker after another, or Dask gave
+        up waiting for workers.
     SkbadgeError, or whatever a part raised
         With the part and its rows.
     """
@@ -378,7 +379,12 @@ def _n_bytes(value):
 def _explained():
     """Say what to do where the cluster itself failed."""
     from dask.distributed import CancelledError, KilledWorker
+    from distributed import scheduler
     from distributed.comm import CommClosedError
+
+    # Of recent versions, where distributed.scheduler.no-workers-timeout is set.
+    names = ("NoWorkerError", "NoValidWorkerError")
+    no_workers = tuple(getattr(scheduler, n) for n in names if hasattr(scheduler, n))
 
     try:
         yield
@@ -389,6 +395,12 @@ def _explained():
             "Workers died again and again on one part of the pool, most often for want "
             "of memory. Make the parts smaller, give the workers more memory, or lower "
             f"iterator_valid__batch_size of the net. Dask said: {error}"
+        ) from error
+    except no_workers as error:
+        raise PoolPassError(
+            "No worker is left for the parts of the pool, so the query was given up; "
+            "labels and model are as they were. Start workers and query again. "
+            f"Dask said: {error}"
         ) from error
     except (CancelledError, CommClosedError, TimeoutError) as error:
         raise PoolPassError(

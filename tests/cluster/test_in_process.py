@@ -36,7 +36,7 @@ def client():
             processes=False,
             n_workers=1,
             threads_per_worker=2,
-            dashboard_address=None,
+            dashboard_address=":0",
             silence_logs=50,
         ) as client,
     ):
@@ -88,6 +88,16 @@ def test_rows_done_are_shown(monkeypatch):
     learner.set_params(verbose=1)
     learner.query(in_parts(LENGTHS), n=5)
     assert seen[0] == (1200, 1200)
+
+
+def test_no_worker_is_left():
+    settings = {"distributed.scheduler.no-workers-timeout": "1s"}
+    with (
+        dask.config.set(settings),
+        Client(processes=False, n_workers=0, dashboard_address=":0", silence_logs=50),
+        pytest.raises(PoolPassError, match="No worker is left for the parts"),
+    ):
+        make_learner().query(in_parts(LENGTHS), n=5)
 
 
 def test_an_interrupt_of_the_choice_frees_the_workers(client, monkeypatch):
