@@ -22,8 +22,8 @@ __all__ = ["kmeans_plusplus"]
 _FIRST = ("uniform", "max-norm", "norm")
 # Proposals a block. It grows with the centers: a block goes stale by those it adds.
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 16, 1024
-# A block is walked in parts, the first of so many proposals, each as large as all
-# before.
+# A block is walked in parts, each as large as all before; the first has so many
+# proposals, or as many as are chosen.
 _FIRST_PART = 128
 # What fetching a proposal, and reading a row in a refresh, cost beside their products:
 # as much as this many pairs of a row and a center.
@@ -326,8 +326,10 @@ class LazySampler:
         nearest_sq = self.bound[distinct]
         accepted: list[np.ndarray] = [np.empty(0, dtype=np.intp)]
         accepted_sq: list[float] = []
-        # Where a call costs more than what it answers, all at once.
-        start, stop = 0, _FIRST_PART if self.nearest.is_possible else len(proposals)
+        start, stop = 0, max(_FIRST_PART, before)
+        if not self.nearest.is_possible:
+            # A call costs more there than what it answers: all at once.
+            stop = len(proposals)
         while start < len(proposals) and self.centers.room:
             # A long row fills a block with copies of itself: measure it once.
             part, which = np.unique(proposals[start:stop], return_inverse=True)
