@@ -212,58 +212,107 @@ def refine(folder):
 
 
 def claims(folder):
-    """Put what the papers say beside what these tables say of it."""
+    """Put what the papers say beside what these tables say of it, and a verdict."""
+    rows = [
+        (
+            "BoSS: BAIT is the best single strategy in every third.",
+            *thirds(folder, "bait", lambda ranks: (ranks == 1).tolist()),
+        ),
+        (
+            "BoSS: DropQuery is good early, and falls behind.",
+            *thirds(folder, "dropquery", _falls_behind),
+        ),
+        (
+            "BoSS: TypiClust is good early, and falls behind.",
+            *thirds(folder, "typiclust", _falls_behind),
+        ),
+        (
+            "BoSS: BADGE is in the middle early, and second late.",
+            *thirds(folder, "badge", lambda r: [3 <= r[0] <= 6, r[-1] <= 2]),
+        ),
+        (
+            "BoSS: core-set is no better than random sampling.",
+            *gain_of(folder, "coreset"),
+        ),
+        (
+            "REFINE: UHerding is ahead of every other single strategy.",
+            *pairs(folder, "uherding"),
+        ),
+        (
+            "REFINE: BAIT is ahead of BADGE, margin, DropQuery and MaxHerding.",
+            *pairs(folder, "bait"),
+        ),
+        (
+            "UHerding's paper: at or above the best of both camps, the representative "
+            "and the uncertain, at every budget.",
+            *camps(folder),
+        ),
+        ("No Free Lunch: BADGE is the most robust over tasks.", *places(folder)),
+    ]
+    return pd.DataFrame(rows, columns=["Claim", "Verdict", "In these tables"])
+
+
+def verdict(holds):
+    """Say how many of the comparisons that a claim makes come out as it says."""
+    if all(holds):
+        return "agrees"
+    return f"in part: {sum(holds)} of {len(holds)}" if any(holds) else "does not agree"
+
+
+def thirds(folder, name, judge):
+    """Place a strategy among BoSS's eight, in each third, by mean rank."""
     results = results_of(folder)
     frozen = results[(results["kind"] == FROZEN) & results["strategy"].isin(BOSS)]
-    rows = []
-    for name, claim in (
-        ("bait", "BoSS: BAIT is the best single strategy in every third."),
-        ("dropquery", "BoSS: DropQuery is good early, and falls behind."),
-        ("typiclust", "BoSS: TypiClust is good early, and falls behind."),
-        ("badge", "BoSS: BADGE is in the middle early, and second late."),
-        ("coreset", "BoSS: core-set is no better than random sampling."),
-    ):
-        texts = []
-        for budget, word in ((LOW, "low"), (HIGH, "high")):
-            means = means_of(frozen[frozen["budget"] == budget]).loc[name]
-            cells = ", ".join(cell(found) for _, found in means.iterrows())
-            texts.append(f"{word} budget: {cells}")
-        rows.append((claim, f"Ranks among BoSS's eight by third; {'; '.join(texts)}."))
-    for name, claim in (
-        ("uherding", "REFINE: UHerding is ahead of every other single strategy."),
-        ("bait", "REFINE: BAIT is ahead of BADGE, margin, DropQuery and MaxHerding."),
-    ):
-        rows.append((claim, pairs_text(folder, name)))
-    rows += [camps_text(folder), place_text(folder)]
-    return pd.DataFrame(rows, columns=["Claim", "In these tables"])
+    texts, holds = [], []
+    for budget, word in ((LOW, "low"), (HIGH, "high")):
+        means = means_of(frozen[frozen["budget"] == budget])
+        places = means["rank"].unstack().rank(method="min").loc[name].astype(int)
+        holds += judge(places.to_numpy())
+        texts.append(f"{word} budget: {', '.join(map(str, places))}")
+    return verdict(holds), f"Place among BoSS's eight by third; {'; '.join(texts)}."
 
 
-def pairs_text(folder, name):
+def _falls_behind(places):
+    return [places[0] <= 4, places[-1] > places[0]]
+
+
+def gain_of(folder, name):
+    """Give the points above random sampling in all four situations."""
+    gains = [
+        (kind, budget, 100 * means_of(results, 1)["gain"].loc[name].item())
+        for kind, budget, results in situations(folder)
+    ]
+    text = "; ".join(f"{gain:+.1f} ({kind}, {budget})" for kind, budget, gain in gains)
+    return verdict([gain <= 0 for *_, gain in gains]), f"Points above it: {text}."
+
+
+def pairs(folder, name):
     """Count the pairs of a strategy on whose winner REFINE and a situation agree."""
-    pairs = [(first, second) for first, second, _ in REFINE if first == name]
-    texts = []
+    found = [(first, second) for first, second, _ in REFINE if first == name]
+    texts, holds = [], []
     for kind, budget, results in situations(folder):
         shares = win_shares(results)
-        same = sum(shares.loc[pair] > 0.5 for pair in pairs)
-        texts.append(f"{same} of {len(pairs)} ({kind}, {budget})")
-    return f"Of these pairs it is more often ahead in {'; '.join(texts)}."
+        same = [shares.loc[pair] > 0.5 for pair in found]
+        holds += same
+        texts.append(f"{sum(same)} of {len(found)} ({kind}, {budget})")
+    text = f"Of these pairs it is more often ahead in {'; '.join(texts)}."
+    return verdict(holds), text
 
 
-def camps_text(folder):
+def camps(folder):
     """Compare UHerding with the better strategy of either camp."""
-    texts = []
+    texts, holds = [], []
     for kind, budget, results in situations(folder):
         gain = 100 * means_of(results, 1)["gain"].droplevel("part")
-        camps = [max(gain[list(camp)]) for camp in (REPRESENTATIVE, UNCERTAIN)]
+        best = [max(gain[list(camp)]) for camp in (REPRESENTATIVE, UNCERTAIN)]
+        holds.append(gain["uherding"] >= max(best))
         texts.append(
-            f"{gain['uherding']:+.1f}, the camps' best {camps[0]:+.1f} and "
-            f"{camps[1]:+.1f} ({kind}, {budget})"
+            f"{gain['uherding']:+.1f}, the camps' best {best[0]:+.1f} and "
+            f"{best[1]:+.1f} ({kind}, {budget})"
         )
-    return (
-        "UHerding's paper: at or above the best of both camps, the representative and "
-        "the uncertain, at every budget.",
+    return verdict(holds), (
         "Points above random of UHerding, and of the better of "
-        f"{_pair(REPRESENTATIVE)} and of {_pair(UNCERTAIN)}: {'; '.join(texts)}.",
+        f"{_pair(REPRESENTATIVE)} and of {_pair(UNCERTAIN)}: {'; '.join(texts)}."
     )
 
 
@@ -271,16 +320,18 @@ def _pair(names):
     return " or ".join(labels(names))
 
 
-def place_text(folder):
-    """Say where BADGE stands among all."""
-    texts = []
+def places(folder):
+    """Say where BADGE stands among all, and whether its worst rank is the best."""
+    texts, ranks = [], []
     for kind, budget, results in situations(folder):
-        means = means_of(results, 1).droplevel("part")
-        place = int((means["rank"] < means.loc["badge", "rank"]).sum()) + 1
-        texts.append(f"{place} of {len(means)} ({kind}, {budget})")
-    return (
-        "No Free Lunch: BADGE is the most robust over tasks.",
-        f"Place of BADGE by mean rank: {'; '.join(texts)}.",
+        ranks.append(means_of(results, 1).droplevel("part")["rank"])
+        place = int(ranks[-1].rank(method="min")["badge"])
+        texts.append(f"{place} of {len(ranks[-1])} ({kind}, {budget})")
+    worst = pd.concat(ranks, axis=1).max(axis=1)
+    place = int(worst.rank(method="min")["badge"])
+    return verdict([place == 1]), (
+        f"Place of BADGE by its worst mean rank: {place} of {len(worst)}; by mean rank "
+        f"{'; '.join(texts)}."
     )
 
 
