@@ -6,6 +6,8 @@ center, and differences only for the rows that are near it.
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 
@@ -44,16 +46,17 @@ class Sweep:
 
     Parameters
     ----------
-    embedding : FactoredEmbedding
-        The pool.
+    embedding : Embedding
+        The pool, one of which `can_sweep` says yes.
     dtype : torch.dtype
         Arithmetic, that of the embedding or float64.
     """
 
-    def __init__(self, embedding: FactoredEmbedding, dtype: torch.dtype) -> None:
-        self.embedding = embedding
+    def __init__(self, embedding: Embedding, dtype: torch.dtype) -> None:
+        self.embedding = cast(FactoredEmbedding, embedding)
         self.dtype = dtype
-        numbers = len(embedding) * embedding.width
+        width = self.embedding.width
+        numbers = len(embedding) * width
         self.is_copied = numbers <= _COPIED
         self._table: Rows | None = None
         if numbers <= _KEPT:
@@ -64,14 +67,14 @@ class Sweep:
             self.is_copied = self.is_copied or self._table is not wide
             if not self.is_copied:
                 self._table = rows
-        if self.is_copied:
+        if self._table is not None and self.is_copied:
             self._lengths_sq = self._table.norm_sq.tolist()
             self._norm_sq = [self._table.norm_sq]
             self._close = CLOSE[torch.float64]
             if dtype != torch.float64:
                 self._close = _CLOSE_OF_COPIES
             return
-        step = chunk_length(embedding.width)
+        step = chunk_length(width)
         self._chunks = [
             slice(start, min(start + step, len(embedding)))
             for start in range(0, len(embedding), step)
@@ -89,8 +92,8 @@ class Sweep:
         center : int
             Position of the center.
         """
-        if self.is_copied:
-            self._lower_copied(bound, center)
+        if self._table is not None and self.is_copied:
+            self._lower_copied(self._table, bound, center)
             return
         row = self._read(slice(center, center + 1))
         for i, chunk in enumerate(self._chunks):
@@ -98,7 +101,7 @@ class Sweep:
             if self._all_near[i]:
                 found = row_distances_sq(rows, row).numpy()
                 near = np.count_nonzero(found <= self._limit(row))
-                self._all_near[i] = near > _MANY * len(rows)
+                self._all_near[i] = bool(near > _MANY * len(rows))
             else:
                 found = self._measure(rows, row, open_, i)
             np.minimum(open_, found, out=open_)
@@ -108,8 +111,8 @@ class Sweep:
             return self._table[part]
         return self._in_dtype(self.embedding.rows(part))
 
-    def _lower_copied(self, bound: np.ndarray, center: int) -> None:
-        rows, length_sq = self._table, self._lengths_sq[center]
+    def _lower_copied(self, rows: Rows, bound: np.ndarray, center: int) -> None:
+        length_sq = self._lengths_sq[center]
         products = torch.mv(rows.right, rows.right[center])
         if rows.constant:
             products += rows.constant**2

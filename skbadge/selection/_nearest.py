@@ -60,9 +60,7 @@ class Nearest:
 
     def catch_up(self, chosen: Sequence[int]) -> None:
         """Take in what was chosen without it."""
-        if self._sweep is None:
-            self._sweep = Sweep(self._embedding, self._embedding.dtype)
-            self.sq = np.full(len(self._embedding), np.inf)
+        self._begun()
         if len(self._centers) - self._n_seen <= _FEW:
             for center in chosen[self._n_seen :]:
                 self.add(center)
@@ -75,6 +73,13 @@ class Nearest:
 
     def add(self, center: int) -> None:
         """Take in the next center, by its position in the pool."""
+        sweep = self._begun()
         self.sq[center] = 0.0
-        self._sweep.lower(self.sq, center)
+        sweep.lower(self.sq, center)
         self._n_seen += 1
+
+    def _begun(self) -> Sweep:
+        if self._sweep is None:
+            self._sweep = Sweep(self._embedding, self._embedding.dtype)
+            self.sq = np.full(len(self._embedding), np.inf)
+        return self._sweep
