@@ -81,7 +81,7 @@ class Method:
     style: StrategyStyle
 
 
-# Rows of the pool that are to be covered: all of them would take minutes a query.
+# Rows of the pool that are to be covered: the time of a query is in proportion.
 _TARGETS = 2_000
 # A method more is a line more; its style comes from skbadge.plotting, which has one
 # for any name.

@@ -241,7 +241,8 @@ _FIELD = Preset(
         "units on tables and digits; a small convolutional net on Fashion-MNIST, with "
         f"large batches and {len(_SOME)} of the strategies alone.",
         "Three repeats.",
-        "ProbCover and Refine were cut: a query of theirs takes minutes.",
+        "ProbCover and Refine were cut: the time of the one grows with the square of "
+        "the pool, the other makes hundreds of selections a query.",
         "UHerding and MaxHerding cover 2,000 random rows of the pool, not all; they "
         "choose from all.",
         "First batches are random: no strategy chooses them without labels.",
