@@ -74,7 +74,9 @@ def test_categories_are_those_of_the_whole_pool():
 
 
 @pytest.mark.parametrize(
-    "make", [np.asarray, torch.from_numpy, sparse.csr_matrix], ids=str
+    "make",
+    [np.asarray, torch.from_numpy, sparse.csr_matrix],
+    ids=["array", "tensor", "sparse"],
 )
 def test_arrays(make):
     rng = np.random.default_rng(0)

@@ -183,8 +183,11 @@ def assert_distinct_or_refused(strategy, outputs):
 NOT_A_THING = object()
 
 
+# The names hold no address: workers of pytest-xdist must collect the same tests.
 @pytest.mark.parametrize(
-    "value", [NOT_A_THING, b"x", float("nan"), [NOT_A_THING], {"a": "b"}], ids=repr
+    "value",
+    [NOT_A_THING, b"x", float("nan"), [NOT_A_THING], {"a": "b"}],
+    ids=["object", "bytes", "nan", "list", "dict"],
 )
 def test_no_parameter_takes_nonsense(strategy, value):
     """Each says what it expects, in an error of the library."""
