@@ -295,7 +295,7 @@ class TestSpeedTables:
         times = {"embed_seconds": 2.0, "select_seconds": 1.5}
         law = {
             "draws": 200,
-            "total_variation_of_draws_from_it": 0.05,
+            "total_variation_of_kmeans_plusplus": 0.05,
             "total_variation_of_nearest_rows": 0.7,
             "centers_that_are_no_rows": 0.875,
         }

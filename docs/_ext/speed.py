@@ -265,7 +265,7 @@ def seeding(path):
         (
             "k-means++ of this library",
             written(found["kmeans_plusplus_seconds"]),
-            f"0; {written(law['total_variation_of_draws_from_it'])} by chance",
+            f"0; {written(law['total_variation_of_kmeans_plusplus'])} by chance",
             "0",
         ),
         (
