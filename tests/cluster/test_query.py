@@ -76,7 +76,10 @@ def test_picks_are_those_of_one_machine(client, strategy):
         found = learner.query(in_parts(lengths), n=40)
         np.testing.assert_array_equal(found, expected)
         if scores is not None:
-            np.testing.assert_allclose(learner.last_selection_.scores, scores)
+            # One machine sweeps a small pool whole, where parts answer for some rows:
+            # the same distances, rounded in another place of a float32.
+            found = learner.last_selection_.scores
+            np.testing.assert_allclose(found, scores, rtol=1e-5)
     assert learner.query(in_parts((1200,)), n=3).tolist() == expected[:3].tolist()
 
 
