@@ -92,6 +92,21 @@ class ShardedOutputs(Outputs):
         """Whether the rows lie on several machines."""
         return True
 
+    def here(self):
+        """Return the same `Outputs` with all tables on this machine: a round trip each.
+
+        For a share of a pool that one machine holds.
+        """
+        values = {
+            name: value.fetch(np.arange(len(value)))
+            if isinstance(value, ShardedTable)
+            else value
+            for name, value in self.values.items()
+        }
+        return Outputs(
+            self.n_pool, self.needs, values, self.labeled_rows, self.positions
+        )
+
     def by_rows(self, function):
         """Return one value a row, computed where the rows are: one round trip."""
         labeled = self.labeled_rows

@@ -146,10 +146,10 @@ class ShardedTable:
     def _refuse(self, use: str) -> NoReturn:
         raise InvalidInputError(
             f"This strategy reads the pool's {self.name} whole ({self.name}{use}), and "
-            f"the {len(self)} rows of this pool lie on several machines. Choose among "
-            "a random share on one machine, query(X_pool[...], n, subsample=...) of a "
-            "pool that fits it, or take a strategy that runs on a cluster, such as "
-            "BADGE, CoreSet or MarginSampling."
+            f"the {len(self)} rows of this pool lie on several machines. Choose from a "
+            "random share that this machine holds, query(X_pool, n, subsample=...), or "
+            "take a strategy that runs on a cluster, such as BADGE, CoreSet or "
+            "MarginSampling."
         )
 
 

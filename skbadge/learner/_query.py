@@ -17,6 +17,7 @@ from skbadge.learner._model import Model, untrained_outputs
 from skbadge.learner._state import State
 from skbadge.nets._estimators import check_estimator_kind, is_frozen
 from skbadge.strategies import QueryStrategy
+from skbadge.strategies._base import check_runs_on_cluster
 from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
 from skbadge.utils._rows import take
 from skbadge.utils._validation import check_n
@@ -64,6 +65,8 @@ def queried(
     """
     strategy, model = asker(state, learner), state.trained_model
     X_pool = as_pool(X_pool)
+    if is_sharded(X_pool) and subsample is None:
+        check_runs_on_cluster(strategy)
     n_pool, seed = count_rows(X_pool), learner.random_state
     if model is None and strategy.needs.trained:
         entropy = draw_entropy(copy.deepcopy(seed))
@@ -93,6 +96,10 @@ def queried(
             layer=learner.layer,
             verbose=learner.verbose,
         )
+    traffic = getattr(outputs, "traffic", None)
+    if outputs.on_cluster and not strategy.traits.on_cluster:
+        # Who asks for a share means one that this machine holds.
+        outputs = outputs.here()
     embedded = perf_counter()
     found = strategy.select(outputs, n, _generator(state, Purpose.QUERY, seed))
     seconds = {"embed": embedded - started, "select": perf_counter() - embedded}
@@ -112,7 +119,7 @@ def queried(
         state,
         asked=asked,
         timings={**(state.timings or {}), **seconds},
-        traffic=getattr(outputs, "traffic", None),
+        traffic=traffic,
     )
 
 

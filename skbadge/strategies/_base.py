@@ -102,14 +102,8 @@ class QueryStrategy(BaseEstimator, ABC):
                 f"{type(self).__name__} needs labelled rows, and there is none. Label "
                 "some rows first, for example those that RandomSampling chooses."
             )
-        if outputs.on_cluster and not self.traits.on_cluster:
-            raise InvalidInputError(
-                f"{self} cannot choose from a pool that lies on several machines: it "
-                "reads the pool's tables whole. Draw a share that fits one machine "
-                "and choose there, as subsample=... does for a pool of one machine, or "
-                "take a strategy that runs on a cluster, such as BADGE(), CoreSet() or "
-                "MarginSampling()."
-            )
+        if outputs.on_cluster:
+            check_runs_on_cluster(self)
         # The strategy sees what it declared, even where more was found for others.
         outputs = outputs.declared(needs)
         selection = self._select(outputs, n, as_generator(random_state))
@@ -149,3 +143,20 @@ class QueryStrategy(BaseEstimator, ABC):
                 f"{indices.dtype} instead; repeated or foreign positions would have "
                 "the wrong rows labelled."
             )
+
+
+def check_runs_on_cluster(strategy: QueryStrategy) -> None:
+    """Refuse a strategy that cannot choose where the rows lie on several machines.
+
+    Raises
+    ------
+    InvalidInputError
+        With what can be done instead.
+    """
+    if not strategy.traits.on_cluster:
+        raise InvalidInputError(
+            f"{strategy} cannot choose from a pool that lies on several machines: it "
+            "reads the pool's tables whole. Choose from a random share that this "
+            "machine holds, query(X_pool, n, subsample=...), or take a strategy that "
+            "runs on a cluster, such as BADGE(), CoreSet() or MarginSampling()."
+        )

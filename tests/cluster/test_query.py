@@ -21,11 +21,13 @@ from skbadge import (
     ActiveLearner,
     CoreSet,
     EntropySampling,
+    KMeansSampling,
     MarginSampling,
     MaxHerding,
     PenultimateFeatures,
     RandomSampling,
     StochasticTopK,
+    TypiClust,
     UHerding,
 )
 from skbadge.cluster._engine import ClusterPool
@@ -181,6 +183,19 @@ def test_strategies_that_read_tables_whole_are_refused(client):
     learner = make_learner(BADGE(sampler="k-dpp"))
     with pytest.raises(InvalidInputError, match="lies on several machines: it reads"):
         learner.query(in_parts((600, 600)), n=3)
+    # Said before the net is run.
+    assert learner.timings_.keys() == {"fit"}
+
+
+@pytest.mark.parametrize(
+    "strategy", [BADGE(sampler="k-dpp"), KMeansSampling(), TypiClust()], ids=repr
+)
+def test_they_choose_from_a_share_that_one_machine_holds(client, strategy):
+    learner = make_learner(strategy)
+    expected = learner.query(X, n=12, subsample=300)
+    found = learner.query(in_parts((500, 700)), n=12, subsample=300)
+    np.testing.assert_array_equal(found, expected)
+    assert learner.traffic_.bytes_up > 0
 
 
 def test_wrong_pools(client):
