@@ -71,10 +71,11 @@ def _predicted(
         # A fit that stops early is good enough to be calibrated.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(table[train], labels[train])
-    log_proba = model.predict_log_proba(table[test])
+    # The model can be so sure that a probability is 0, whose logarithm is none.
+    proba = np.maximum(model.predict_proba(table[test]), np.finfo(float).tiny)
     place = {label: i for i, label in enumerate(model.classes_)}
     columns = np.array([place.get(label, -1) for label in labels[test]])
-    return np.maximum(log_proba, -1e3), columns
+    return np.log(proba), columns
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -125,3 +125,12 @@ def test_the_cross_fitted_temperature_is_used(monkeypatch):
 def test_parameters_out_of_range(strategy, message):
     with pytest.raises(InvalidInputError, match="^" + message):
         strategy.check_parameters()
+
+
+def test_a_model_that_is_sure_has_a_temperature():
+    """Of a row far beyond all others a probability is 0, in every digit there is."""
+    features = torch.linspace(-1.0, 1.0, 20, dtype=torch.float64)[:, None]
+    features[7] = 1e6
+    y = (features[:, 0] > 0).long()
+    found = cross_fitted_temperature(features, y, np.random.default_rng(0))
+    assert found in _temperature._TEMPERATURES
