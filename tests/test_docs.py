@@ -423,7 +423,7 @@ class TestStudyPages:
         for name in ("study", "speed"):
             sys.modules.pop(name, None)
 
-    @pytest.mark.parametrize("name", ["landing", "curves", "penalty", "chance", "cdf"])
+    @pytest.mark.parametrize("name", ["curves", "penalty", "chance", "cdf"])
     def test_pictures(self, study, folder, name, tmp_path):
         getattr(study, name)(folder).savefig(tmp_path / "picture.png")
         assert (tmp_path / "picture.png").stat().st_size > 10_000
@@ -512,7 +512,7 @@ class TestFieldPages:
         for name in ("field", "study", "speed"):
             sys.modules.pop(name, None)
 
-    @pytest.mark.parametrize("name", ["curves", "penalty", "chance"])
+    @pytest.mark.parametrize("name", ["front", "curves", "penalty", "chance"])
     def test_pictures(self, field, folder, name, tmp_path):
         getattr(field, name)(folder).savefig(tmp_path / "picture.png")
         assert (tmp_path / "picture.png").stat().st_size > 10_000

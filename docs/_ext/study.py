@@ -110,13 +110,6 @@ def draw_settings(results, n_columns):
     return figure
 
 
-def landing(folder):
-    results = read(folder)
-    smallest = results["batch_size"].min()
-    shown = results[(results["batch_size"] == smallest) & (results["strategy"] != KDPP)]
-    return draw_settings(shown, min(3, shown["dataset"].nunique()))
-
-
 def curves(folder):
     return draw_settings(read(folder), 2)
 
