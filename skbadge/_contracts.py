@@ -288,6 +288,10 @@ class Outputs:
         """Whether the rows lie on several machines."""
         return False
 
+    def here(self) -> Outputs:
+        """Return the same with all tables on this machine, where they are already."""
+        return self
+
     @property
     def proba(self) -> torch.Tensor:
         """Class probabilities in [0, 1], tensor of shape (n_pool, n_classes)."""

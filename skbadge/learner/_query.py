@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from skbadge._contracts import Outputs
 from skbadge.cluster._engine import as_pool, count_rows, is_sharded
 from skbadge.learner._asked import AskedBatch
 from skbadge.learner._identity import row_marks
@@ -78,26 +79,9 @@ def queried(
     n_candidates = n_pool if rows is None else len(rows)
     n = check_n(n, n_candidates, subsample)
     started = perf_counter()
-    if model is None:
-        outputs = untrained_outputs(
-            learner.estimator,
-            X_pool,
-            rows,
-            strategy.needs,
-            generator=_generator(state, Purpose.POOL_PASS, seed),
-            verbose=learner.verbose,
-        )
-    else:
-        outputs = model.outputs(
-            X_pool,
-            rows,
-            strategy.needs,
-            state.labeled,
-            layer=learner.layer,
-            verbose=learner.verbose,
-        )
+    outputs = _outputs(state, learner, model, X_pool, rows, strategy)
     traffic = getattr(outputs, "traffic", None)
-    if outputs.on_cluster and not strategy.traits.on_cluster:
+    if not strategy.traits.on_cluster:
         # Who asks for a share means one that this machine holds.
         outputs = outputs.here()
     embedded = perf_counter()
@@ -120,6 +104,34 @@ def queried(
         asked=asked,
         timings={**(state.timings or {}), **seconds},
         traffic=traffic,
+    )
+
+
+def _outputs(
+    state: State,
+    learner: Any,
+    model: Model | None,
+    X_pool: Any,
+    rows: np.ndarray | None,
+    strategy: QueryStrategy,
+) -> Outputs:
+    """Return what a strategy reads of the candidates, from a model or before any."""
+    if model is not None:
+        return model.outputs(
+            X_pool,
+            rows,
+            strategy.needs,
+            state.labeled,
+            layer=learner.layer,
+            verbose=learner.verbose,
+        )
+    return untrained_outputs(
+        learner.estimator,
+        X_pool,
+        rows,
+        strategy.needs,
+        generator=_generator(state, Purpose.POOL_PASS, learner.random_state),
+        verbose=learner.verbose,
     )
 
 
