@@ -19,6 +19,7 @@ COLUMNS = {
     "n_random": "Int64",
     "n_scored": "Int64",
     "n_skipped": "Int64",
+    "n_missed": "Int64",
     "n_correct": "Int64",
     "accuracy": "float64",
     "low": "float64",
@@ -119,6 +120,13 @@ def accuracy_table(state):
     Returns
     -------
     DataFrame with one row a batch that a trained model chose
+
+    Notes
+    -----
+    A row counts if its label came while the batch was out, the last one and not closed.
+    A row that is labelled later was picked by a later strategy, or by somebody; with
+    such rows the share would be no random sample. For the same reason a batch that is
+    over has no estimate where part of its share was left without an answer.
     """
     labels = state.labels
     sizes = {t["number"]: t["n_labeled"] for t in state.trainings}
@@ -127,7 +135,10 @@ def accuracy_table(state):
         if not batch.training:
             continue
         random = batch.random
-        scored = [id for id in random if id in labels]
+        missed = [id for id in random if id in state.present and id not in batch.heard]
+        scored = []
+        if not missed or not state.is_over(batch):
+            scored = [id for id in random if batch.heard.get(id) and id in labels]
         correct = sum(batch.items[id]["predicted"] == labels[id] for id in scored)
         low, high = exact_interval(correct, len(scored))
         estimate, error, n_lure = _lure_of(batch, labels)
@@ -140,6 +151,7 @@ def accuracy_table(state):
                 "n_random": len(random),
                 "n_scored": len(scored),
                 "n_skipped": sum(id in state.skipped for id in random),
+                "n_missed": len(missed),
                 "n_correct": correct,
                 "accuracy": correct / len(scored) if scored else np.nan,
                 "low": low,
@@ -153,9 +165,9 @@ def accuracy_table(state):
 
 
 def _lure_of(batch, labels):
-    """Return the estimate from all draws; NaN while one of them has no label."""
+    """Return the estimate from all draws; NaN where one got no label in time."""
     drawn = [id for id, _ in batch.draws]
-    if not drawn or not all(id in labels for id in drawn):
+    if not drawn or not all(batch.heard.get(id) and id in labels for id in drawn):
         return np.nan, np.nan, 0
     loss = [batch.items[id]["predicted"] != labels[id] for id in drawn]
     q = [probability for _, probability in batch.draws]

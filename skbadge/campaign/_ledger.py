@@ -204,16 +204,27 @@ class Ledger:
         DataFrame with one row a batch of a trained model
             ``round``, ``training``, ``n_labeled`` (labels the model had learned from),
             ``n_population``, ``n_random``, ``n_scored``, ``n_skipped`` (of the share:
-            the estimate does not speak of rows that people skip), ``n_correct``,
-            ``accuracy``, ``low``, ``high`` (95%), and from all draws of a strategy that
-            knows their probabilities, once each has a label, ``lure`` with
-            ``lure_error``, of ``n_lure`` draws.
+            the estimate does not speak of rows that people skip), ``n_missed`` (of the
+            share: not answered while the batch was out), ``n_correct``, ``accuracy``,
+            ``low``, ``high`` (95%), and from the draws of a strategy that knows their
+            probabilities, once each has a label, ``lure`` with ``lure_error``, of
+            ``n_lure`` draws.
 
         Notes
         -----
         The interval is the exact one of independent draws; without replacement the
         share varies less, so that it covers a little more often than 95%. While a batch
         is unfinished its estimate speaks of the rows that were answered first.
+
+        Answers count that came while the batch was out: the last one asked for, and not
+        closed. Rows that are labelled later were picked for another reason. Where a
+        batch was closed before its share was answered whole, nothing is scored
+        (``n_scored`` is 0, ``n_missed`` above 0): which rows were left out may hang on
+        what they are.
+
+        ``lure`` speaks of the strategy's own draws, as many as the batch has rows
+        beside its random share, and only where each of them was labelled: a skipped one
+        is a draw without a loss.
         """
         return windowed(accuracy_table(self._record.refresh()), window)
 

@@ -126,7 +126,8 @@ speak of the rows that had no label at that time, not of the whole pool.</p>
 <td class="number">{{ row.n_correct }} of {{ row.n_scored }}</td>
 <td class="number">{{ row.n_random }}</td>
 <td class="number">{{ row.n_skipped }}</td>
-<td class="number">{{ "{:.1%}".format(row.accuracy) if row.n_scored else "" }}</td>
+<td class="number">{{ "{:.1%}".format(row.accuracy) if row.n_scored else
+  "{} not answered".format(row.n_missed) if row.n_missed else "" }}</td>
 <td class="number">{{ "{:.1%} to {:.1%}".format(row.low, row.high)
   if row.n_scored else "" }}</td>
 <td class="number">{{ "{:.1%} (error {:.1%})".format(row.lure, row.lure_error)

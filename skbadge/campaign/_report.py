@@ -52,7 +52,9 @@ def report_page(ledger, state, pool):
         accuracy_rows=ledger.accuracy().to_dict("records"),
         annotators=_annotators(answers),
         disputed=_disputed(ledger.disagreements()),
-        signs=[(sign_text(sign), _sign_chart(sign, state)) for sign in status.signs],
+        signs=[
+            (sign_text(sign, status.seen), _sign_chart(sign)) for sign in status.signs
+        ],
         batches=_batches(state, pool),
     )
 
@@ -121,7 +123,7 @@ def _accuracy_chart(single, pooled):
     return chart.line(pooled["n_labeled"], pooled["accuracy"])
 
 
-def _sign_chart(sign, state):
+def _sign_chart(sign):
     values = sign["values"]
     if len(values) < 2:
         return None
@@ -133,15 +135,14 @@ def _sign_chart(sign, state):
     spread = (max(shown) - min(shown)) or 1
     chart = Chart(
         sign["criterion"],
-        "training",
+        "one value after another",
         "value",
         (0, len(values) + 1),
         (min(shown) - 0.05 * spread, max(shown) + 0.05 * spread),
     )
-    first = len(state.trainings) - len(values) + 1
     chart.line(range(1, len(values) + 1), values)
     for i, value in enumerate(values):
-        chart.point(i + 1, value, f"training {first + i}: {value:.4g}")
+        chart.point(i + 1, value, f"{value:.4g}")
     for value, text in levels:
         chart.level(value, text)
     return chart

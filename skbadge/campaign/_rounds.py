@@ -95,28 +95,49 @@ class Rounds:
         """Show the stopping criterion the model; return its state and signs."""
         if self.stop is None:
             return None
-        known = self.state.stopping
+        known, counted = self.state.stopping, 0
         if known is not None:
             try:
                 self.stop.restore(known["state"])
+                counted = known.get("batch", 0)
             except InvalidInputError as problem:
                 warnings.warn(
                     f"The stopping criterion begins anew. {problem}",
                     UserWarning,
                     stacklevel=5,
                 )
-        tested = (0, 0)
-        batches = self.state.batches
-        if batches and batches[-1].training:
-            last = accuracy_table(self.state).iloc[-1]
-            tested = (int(last["n_correct"]), int(last["n_scored"]))
+        batch, tested = self._tested(counted)
         rows = [self.pool.at[id] for id in self._stop_set()]
         self.stop.observe(learner, take(self.pool.X, rows), tested=tested)
         return {
             "state": self.stop.state(),
             "signs": self.stop.signs(),
             "stop": bool(self.stop.should_stop),
+            "batch": batch,
         }
+
+    def _tested(self, counted):
+        """Return the last batch that is over and what its share says, once each.
+
+        Parameters
+        ----------
+        counted : int
+            Number of the last batch that the criterion has been shown.
+
+        Returns
+        -------
+        batch : int
+            ``counted`` where no other is over.
+        tested : tuple of two ints
+            Rows predicted rightly, and rows.
+        """
+        table = accuracy_table(self.state)
+        over = [b.number for b in self.state.batches if self.state.is_over(b)]
+        table = table[table["round"].isin(over) & (table["round"] > counted)]
+        if table.empty:
+            return counted, (0, 0)
+        last = table.iloc[-1]
+        return int(last["round"]), (int(last["n_correct"]), int(last["n_scored"]))
 
     def _stop_set(self):
         """Return ids of the first pool drawn at random, those still there."""

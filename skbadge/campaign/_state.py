@@ -49,6 +49,10 @@ class Batch:
         What the strategy said of its choice.
     taken : set of str
         Ids that had a label or were skipped when it was asked for.
+    heard : dict of str to bool
+        Its rows that were answered while it was the last batch and not closed, and
+        whether a label was among the answers. Rows that are answered later were chosen
+        by something else, so that they say nothing of this batch.
     """
 
     number: int
@@ -61,11 +65,17 @@ class Batch:
     closed: bool = False
     notes: tuple = ()
     taken: frozenset = frozenset()
+    heard: dict = field(default_factory=dict)
 
     @property
     def random(self):
         """Ids of the share drawn at random."""
         return [id for id, item in self.items.items() if item["random"]]
+
+    def hear(self, id, *, labeled):
+        """Take note of an answer that came while the batch was out."""
+        if id in self.items:
+            self.heard[id] = labeled or self.heard.get(id, False)
 
 
 @dataclass
@@ -147,6 +157,10 @@ class State:
         items = self.batches[-1].items
         return [id for id in items if id in self.present and self.is_candidate(id)]
 
+    def is_over(self, batch):
+        """Whether nothing more is to come: answered, given up, or another came."""
+        return batch is not self.batches[-1] or not self.open_rows()
+
     def batch_of(self, id):
         """Return the last batch that asked for a row; None where none did."""
         number = self._batch_of.get(id)
@@ -154,7 +168,8 @@ class State:
 
     def told(self, seq):
         """Return what the answers of one call were."""
-        return self._told[seq].payload
+        event, _ = self._told[seq]
+        return event.payload
 
     def last_answer_event(self):
         """Return the seq of the last call that can be undone, or None."""
@@ -200,16 +215,25 @@ class State:
         self.batches[-1].closed = True
 
     def _answered(self, event, payload):
-        self._told[event.seq] = event
-        self._take(event)
+        out = self.batches[-1] if self.batches and not self.batches[-1].closed else None
+        self._told[event.seq] = event, out
+        self._take(event, out)
 
     def _undone(self, event, payload):
         del self._told[payload["seq"]]
         self.answers, self.skipped = {}, {}
-        for told in self._told.values():
-            self._take(told)
+        for batch in self.batches:
+            batch.heard = {}
+        for told, out in self._told.values():
+            self._take(told, out)
 
-    def _take(self, event):
+    def _take(self, event, out):
+        """Take answers in; ``out`` is the batch that was out when they came, if any."""
+        if out is not None:
+            for item in event.payload["items"]:
+                out.hear(item["id"], labeled=True)
+            for item in event.payload["skipped"]:
+                out.hear(item["id"], labeled=False)
         for item in event.payload["items"]:
             id, annotator = item["id"], item["annotator"]
             answer = Answer(
@@ -235,7 +259,9 @@ class State:
             del self.taught[id]
         self.taught.update(dict(payload["labels"]))
         self.trainings.append({**payload, "time": event.time})
-        self.stopping = payload["stopping"] or self.stopping
+        if payload["stopping"]:
+            seen = {"training": payload["number"], "n_labeled": payload["n_labeled"]}
+            self.stopping = {**payload["stopping"], **seen}
 
     def _opened(self, event, payload):
         self.opening = payload

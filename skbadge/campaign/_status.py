@@ -34,7 +34,10 @@ class Status:
     signs : list of dict
         What the stopping criteria have seen.
     should_stop : bool
-        Whether they say so.
+        Whether they say so of the present model; False where they have not seen it.
+    seen : tuple of two ints or None
+        Number of the training, and of its labels, that they saw last, where there was
+        another one since, by a campaign opened without ``stop``.
     next : str
         What to do next.
     """
@@ -54,6 +57,7 @@ class Status:
     accuracy: dict | None
     signs: list = field(repr=False)
     should_stop: bool = False
+    seen: tuple[int, int] | None = None
     next: str = ""
 
     def __str__(self):
@@ -77,7 +81,7 @@ class Status:
             lines.append(f"time        {self.seconds:.1f} s a label (median)")
         lines.append(f"accuracy    {accuracy_text(self.accuracy)}")
         for sign in self.signs:
-            lines.append(f"sign        {sign_text(sign)}")
+            lines.append(f"sign        {sign_text(sign, self.seen)}")
         return "\n".join([*lines, f"next        {self.next}"])
 
 
@@ -90,23 +94,27 @@ def _cut(text, most=40):
 def accuracy_text(row):
     """Return an estimate of the accuracy in words."""
     if row is None or not row["n_scored"]:
-        return "not known yet: no row of a random share has been answered"
+        return "not known: no answered random share in the last three rounds"
     return (
         f"{row['accuracy']:.1%} ({row['low']:.1%} to {row['high']:.1%}), from "
         f"{row['n_scored']} rows drawn at random in the last rounds, of rows that had "
-        "no label then"
+        "no label then; the whole pool also has the labelled rows, which tend to be "
+        "harder"
     )
 
 
-def sign_text(sign):
-    """Return what a stopping criterion has seen, in words."""
+def sign_text(sign, seen=None):
+    """Return what a stopping criterion has seen, in words, and of which training."""
     text = f"{sign['criterion']}: "
     text += f"{sign['values'][-1]:.4g}" if sign["values"] else "nothing to compare yet"
     if sign["threshold"] is not None:
         text += f", stops at {sign['threshold']:.4g}"
     if sign["floor"] is not None:
         text += f", seed floor {sign['floor']:.4g}"
-    return text + (" -> stop" if sign["stop"] else "")
+    text += " -> stop" if sign["stop"] else ""
+    if seen is not None:
+        text += f", as of training {seen[0]} / {seen[1]:,} labels"
+    return text
 
 
 def status_of(state, accuracy):
@@ -128,7 +136,10 @@ def status_of(state, accuracy):
     times = sorted(answer.seconds for answer in given if answer.seconds is not None)
     n_open = len(state.open_rows())
     n_candidates = len(state.candidates()) - n_open
-    stopping = state.stopping or {"signs": [], "stop": False}
+    stopping, seen = state.stopping or {"signs": [], "stop": False}, None
+    if state.stopping and stopping["training"] != len(state.trainings):
+        seen = (stopping["training"], stopping["n_labeled"])
+    should_stop = stopping["stop"] and seen is None
     return Status(
         n_pool=len(state.present),
         n_labeled=len(labels),
@@ -144,8 +155,9 @@ def status_of(state, accuracy):
         seconds=times[len(times) // 2] if times else None,
         accuracy=None if accuracy.empty else accuracy.to_dict("records")[-1],
         signs=stopping["signs"],
-        should_stop=stopping["stop"],
-        next=_next(state, n_open, n_candidates, stopping["stop"]),
+        should_stop=should_stop,
+        seen=seen,
+        next=_next(state, n_open, n_candidates, should_stop),
     )
 
 

@@ -153,6 +153,121 @@ def test_what_was_skipped_or_not_answered_is_told(tmp_path):
     assert (row["n_random"], row["n_scored"], row["n_skipped"]) == (10, 5, 2)
 
 
+def second_round(campaign):
+    """Return what is said of the first batch that a trained model chose."""
+    return campaign.accuracy().to_dict("records")[0]
+
+
+def share_of(campaign):
+    return campaign._record.state.batches[-1].random
+
+
+def right(ids):
+    return {id: LABELS[id] for id in ids}
+
+
+class TestAnswersThatCount:
+    """Those that come while the batch is out; later ones have other reasons."""
+
+    @pytest.fixture
+    def campaign(self, tmp_path):
+        campaign = open_campaign(tmp_path, MarginSampling(), random_share=0.5)
+        answer(campaign, 20)
+        campaign.ask(30)
+        return campaign
+
+    def test_rows_of_a_batch_given_up_are_not_scored_when_asked_again(self, campaign):
+        share = share_of(campaign)
+        campaign.close()
+        for _ in range(2):
+            answer(campaign, 40)
+        # The strategy has chosen some of them since.
+        assert set(share) & set(campaign.labels()["id"])
+        row = second_round(campaign)
+        assert (row["n_random"], row["n_scored"], row["n_missed"]) == (15, 0, 15)
+        assert np.isnan(row["accuracy"]) and (row["low"], row["high"]) == (0, 1)
+        assert campaign.accuracy()["n_scored"].tolist()[1:] == [20, 20]
+
+    def test_rows_told_unasked_after_the_batch_are_not_scored(self, campaign):
+        share = share_of(campaign)
+        campaign.close()
+        campaign.tell(right(share))
+        assert second_round(campaign)["n_scored"] == 0
+
+    def test_a_share_answered_in_part_says_nothing_once_the_batch_is_over(
+        self, campaign
+    ):
+        share = share_of(campaign)
+        campaign.tell(right(share[:9]))
+        row = second_round(campaign)
+        assert (row["n_scored"], row["n_missed"]) == (9, 6)
+        campaign.close()
+        row = second_round(campaign)
+        assert (row["n_scored"], row["n_missed"]) == (0, 6)
+        assert "not known" in str(campaign.status())
+        answer(campaign, 80)
+        assert second_round(campaign)["n_scored"] == 0
+
+    def test_a_share_answered_whole_counts_though_the_rest_was_given_up(self, campaign):
+        share = share_of(campaign)
+        campaign.skip(share[:1])
+        campaign.tell(right(share[1:]))
+        campaign.close()
+        answer(campaign, 20)
+        row = second_round(campaign)
+        assert (row["n_scored"], row["n_skipped"], row["n_missed"]) == (14, 1, 0)
+        # A label for the skipped row comes too late.
+        campaign.tell(right(share[:1]))
+        assert second_round(campaign)["n_scored"] == 14
+
+    def test_answers_taken_back_and_given_later_do_not_count(self, campaign):
+        share = share_of(campaign)
+        campaign.tell(right(id for id in campaign.ask()["id"] if id not in share))
+        campaign.tell(right(share))
+        assert second_round(campaign)["n_scored"] == 15
+        campaign.undo()
+        assert second_round(campaign)["n_missed"] == 15
+        campaign.tell(right(share))
+        assert second_round(campaign)["n_scored"] == 15
+        campaign.undo()
+        campaign.close()
+        answer(campaign, 10)
+        campaign.tell(right(share))
+        assert second_round(campaign)["n_scored"] == 0
+
+    def test_a_correction_counts_whenever_it_comes(self, campaign):
+        share = share_of(campaign)
+        answer(campaign)
+        before = second_round(campaign)
+        answer(campaign, 20)
+        predicted = campaign._record.state.batches[1].items[share[0]]["predicted"]
+        other = next(name for name in NAMES.tolist() if name != predicted)
+        was_right = LABELS[share[0]] == predicted
+        campaign.relabel({share[0]: other if was_right else predicted})
+        after = second_round(campaign)
+        assert after["n_scored"] == before["n_scored"] == 15
+        assert after["n_correct"] == before["n_correct"] + (-1 if was_right else 1)
+
+    def test_it_is_the_same_when_opened_anew(self, campaign):
+        campaign.tell(right(share_of(campaign)[:3]))
+        campaign.undo()
+        campaign.tell(right(share_of(campaign)[:5]))
+        campaign.close()
+        answer(campaign, 10)
+        again = Campaign(campaign.folder)
+        assert again.accuracy().equals(campaign.accuracy())
+
+    def test_draws_that_were_labelled_too_late_are_no_draws(self, tmp_path):
+        strategy = StochasticTopK(MarginSampling())
+        campaign = open_campaign(tmp_path / "draws", strategy, random_share=0.0)
+        answer(campaign, 20)
+        ids = campaign.ask(10)["id"].tolist()
+        campaign.tell(right(ids[:9]))
+        campaign.close()
+        campaign.tell(right(ids[9:]))
+        assert second_round(campaign)["n_lure"] == 0
+
+
 def test_rounds_are_pooled_in_a_window(tmp_path):
     campaign = open_campaign(tmp_path, random_share=0.5)
     for _ in range(4):

@@ -8,7 +8,6 @@ import pytest
 
 from skbadge import ALBL, BADGE, Campaign, EntropySampling, RandomSampling
 from skbadge.exceptions import CampaignError, InvalidInputError
-from skbadge.stopping import LabelBudget, StablePredictions, TestPlateau
 from tests._learning import make_learner, same_weights, weights
 from tests.campaign._campaigns import (
     IDS,
@@ -381,40 +380,6 @@ class TestPools:
             campaign = open_campaign(tmp_path, learner=learner, order=order)
         with pytest.raises(CampaignError, match="goes on from every training before"):
             campaign.train()
-
-
-class TestStopping:
-    def test_signs_are_in_the_journal(self, tmp_path):
-        def opened():
-            stop = StablePredictions(window=1, floor=False) | LabelBudget(30)
-            return open_campaign(tmp_path, stop=stop, n_stop=50)
-
-        for _ in range(3):
-            answer(opened(), 10)
-            opened().train()
-        status = Campaign(tmp_path).status()
-        stable, budget = status.signs
-        assert budget["values"] == [10, 20, 30] and len(stable["values"]) == 2
-        assert status.should_stop and "stop here" in status.next
-        assert "LabelBudget(n=30): 30, stops at 30 -> stop" in str(status)
-
-    def test_the_random_share_is_the_test(self, tmp_path):
-        stop = TestPlateau(0.1, window=2)
-        campaign = open_campaign(tmp_path, stop=stop, random_share=0.5)
-        for _ in range(4):
-            answer(campaign, 16)
-        campaign.train()
-        (sign,) = campaign.status().signs
-        assert sign["values"] == campaign.accuracy()["accuracy"].tolist()
-
-    def test_another_criterion_begins_anew(self, tmp_path):
-        answer(open_campaign(tmp_path, stop=LabelBudget(30)), 10)
-        open_campaign(tmp_path, stop=LabelBudget(30)).train()
-        other = open_campaign(tmp_path, stop=LabelBudget(20))
-        answer(other, 10)
-        with pytest.warns(UserWarning, match="criterion begins anew"):
-            other.train()
-        assert other.status().signs[0]["values"] == [20]
 
 
 def test_status_is_a_page_of_text(tmp_path):
