@@ -23,6 +23,9 @@ __all__ = ["Clusters", "weighted_kmeans"]
 
 # Up to here all rows move the centers at each step, above 5,000 drawn rows do.
 _FEW_CLUSTERS, _BATCH_SIZE, _MOST_STEPS = 50, 5000, 100
+# Of the largest weight. In float32 a mean over still smaller ones divides by what is no
+# normal number any more; beside a row of weight 1 both count for nothing.
+_LEAST_WEIGHT = 1e-20
 
 
 class Clusters(NamedTuple):
@@ -64,7 +67,8 @@ def weighted_kmeans(
     n_clusters : int
         In [1, n].
     sample_weight : array-like of shape (n,) or None, default=None
-        Non-negative; None, or zeros only, for the same weight everywhere.
+        Non-negative; None, or zeros only, for the same weight everywhere. A positive
+        one below 1e-20 of the largest counts as that.
     normalize : bool, default=False
         Whether each row is scaled to length 1 first; rows of zeros stay.
     random_state : int, Generator, RandomState or None, default=None
@@ -135,8 +139,7 @@ def _weighted_kmeans(
     rows = table.sample(generator, n_clusters)
     X = table.read(rows)
     if weight is not None:
-        weight = weight[rows] if weight.any() else None
-        weight = None if weight is None or not weight.any() else weight / weight.max()
+        weight = _in_range(weight[rows])
     first, _ = _kmeans_plusplus(
         DenseEmbedding(X), n_clusters, first="uniform", generator=generator
     )
@@ -156,6 +159,14 @@ def _weighted_kmeans(
         warnings.simplefilter("ignore", ConvergenceWarning)
         centers = model.fit(X, sample_weight=weight).cluster_centers_
     return Clusters(*table.nearest(centers), centers, table.scale)
+
+
+def _in_range(weight: np.ndarray) -> np.ndarray | None:
+    """Return weights of which the largest is 1, or None where all are 0."""
+    if not weight.any():
+        return None
+    weight = weight / weight.max()
+    return np.where(weight > 0, np.maximum(weight, _LEAST_WEIGHT), 0.0)
 
 
 def _nearest_members(

@@ -72,6 +72,21 @@ def test_rows_without_weight_pull_no_center():
     assert clusters.centers.max() < 5000.0
 
 
+@pytest.mark.parametrize("least", [1e-30, 1e-39, 1e-44, 1e-46, 1e-200, 5e-324])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weights_below_the_range_of_a_type(dtype, least):
+    """Of a model that is nearly sure of half of the rows: centers stay finite."""
+    X = np.random.default_rng(0).uniform(-1, 1, (20, 3)).astype(dtype)
+    weight = np.where(np.arange(20) < 10, least, 1.0)
+    clusters = weighted_kmeans(X, 12, sample_weight=weight, random_state=0)
+    assert np.isfinite(clusters.centers).all()
+    # Rows that share a cluster with none of weight 1 still have it in their middle.
+    for c in np.unique(clusters.labels):
+        members = clusters.labels == c
+        if weight[members].max() < 1:
+            assert_allclose(clusters.centers[c], X[members].mean(axis=0), atol=1e-6)
+
+
 @pytest.mark.parametrize("random_state", [0, 7])
 def test_identical_for_a_seed(random_state):
     X = np.random.default_rng(0).normal(size=(500, 5))
