@@ -4,6 +4,13 @@ import os
 import signal
 
 import pytest
+from hypothesis import settings
+
+# A run finds the same examples each time, so that what passes once passes again.
+# ``--hypothesis-profile=search`` looks for others.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search", derandomize=False)
+settings.load_profile("same")
 
 # Test processes side by side share the cores; with more threads than cores, each
 # waits for the others at every step. Set before torch and NumPy are imported, and
