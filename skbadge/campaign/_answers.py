@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from skbadge.campaign._pool import id_key, written_ids
 from skbadge.exceptions import InvalidInputError
 
-__all__ = ["Given", "Told", "sort_out"]
+__all__ = ["Given", "Told", "check_annotator", "sort_out"]
 
 
 @dataclass(frozen=True)
@@ -23,24 +25,30 @@ class Given:
     ----------
     id : str or int
         Of the row.
-    label : str, int or None
-        None for a row that was skipped.
+    label : str or int
+        Not read of a row that was skipped.
     annotator : str
-    seconds : float or None
-        Time it took.
+    seconds : float, str or None
+        Time it took; a number in digits, as files have it.
     updated : str or None
         When the tool it comes from stored it; a later one takes the place of an earlier
         one by the same person.
+    skipped : bool
+        Whether this person could not say.
     reason : str
         Of a skip.
+    unreadable : str
+        What is wrong with it where it is no answer at all.
     """
 
     id: Any
     label: Any = None
     annotator: str = ""
-    seconds: float | None = None
+    seconds: Any = None
     updated: str | None = None
+    skipped: bool = False
     reason: str = ""
+    unreadable: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,25 @@ class Told:
         )
 
 
+def check_annotator(annotator):
+    """Return a name as the journal keeps it: empty where none was given.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is given and no text that UTF-8 can hold, or blank.
+    """
+    if annotator is None:
+        return ""
+    named = isinstance(annotator, str) and annotator.strip()
+    if named and annotator.encode("utf-8", "replace").decode() == annotator:
+        return str(annotator)
+    raise InvalidInputError(
+        f"annotator must be a name, a text of at least one letter. Got {annotator!r} "
+        "instead: leave it away where nobody is to be named."
+    )
+
+
 def sort_out(state, given, *, correction=False):
     """Part answers into those to be stored, those known, and those refused.
 
@@ -114,23 +141,21 @@ def sort_out(state, given, *, correction=False):
     items, skipped, unchanged, refused = {}, {}, 0, {}
     for answer in given:
         try:
-            id = id_key(answer.id)
-            _check_known(state, id)
-            if answer.label is None:
-                news = _skip(state, id, answer, items)
+            key = _checked(state, answer)
+            if answer.skipped:
+                news = _skip(state, key, answer, items, skipped)
             else:
-                news = _label(state, id, answer, classes, correction, items)
+                news = _label(state, key, answer, classes, correction, items)
         except InvalidInputError as problem:
-            refused[answer.id if _hashable(answer.id) else repr(answer.id)] = str(
-                problem
-            )
+            refused[_shown(answer.id)] = str(problem)
             continue
         if news is None:
             unchanged += 1
-        elif answer.label is None:
-            skipped[id] = news
-        else:
-            items[id, answer.annotator] = news
+            continue
+        # Of a label and a skip by one person in one call, the later one stands.
+        items.pop(key, None)
+        skipped.pop(key, None)
+        (skipped if answer.skipped else items)[key] = news
     told = Told(len(items), len(skipped), unchanged, refused)
     if not items and not skipped:
         return None, told
@@ -138,74 +163,114 @@ def sort_out(state, given, *, correction=False):
     return payload, told
 
 
-def _hashable(id):
-    return getattr(id, "__hash__", None) is not None
-
-
-def _check_known(state, id):
+def _checked(state, answer):
+    """Return id and annotator of an answer that can be read, of a row there is."""
+    if answer.unreadable:
+        raise InvalidInputError(answer.unreadable)
+    id = id_key(answer.id)
     if id not in state.present and id not in state.answers:
         raise InvalidInputError("no row of the pool has this id")
+    return id, answer.annotator
 
 
-def _skip(state, id, answer, items):
-    who = answer.annotator
-    here, known = items.get((id, who)), state.answers.get(id, {}).get(who)
+def _shown(id):
+    """Return an id as a key: itself, or its text where it can be none."""
+    try:
+        hash(id)
+    except TypeError:
+        return repr(id)
+    return id
+
+
+def _skip(state, key, answer, items, skipped):
+    id, who = key
+    here, known = items.get(key), state.answers.get(id, {}).get(who)
     news = {"id": id, "annotator": who, "reason": answer.reason}
-    if here is not None and _newer(answer.updated, here.get("updated")):
-        del items[id, who]
-    elif known is not None:
-        if (
-            answer.updated
-            and known.updated
-            and not _newer(answer.updated, known.updated)
-        ):
-            return None
-        if not _newer(answer.updated, known.updated):
+    if here is not None or known is not None:
+        stored = here.get("updated") if here else known.updated
+        later = _later(answer.updated, stored)
+        if later is None:
             raise InvalidInputError("it has a label, so it is not skipped")
-        return {**news, "withdraws": True}
-    if id in state.answers or any(one == id for one, _ in items):
-        # Another person has labelled it: nothing is to be skipped any more.
-        return None
-    return None if id in state.skipped else news
+        if not later:
+            return None
+        if known is not None:
+            return {**news, "withdraws": True}
+    others = {*state.answers.get(id, {}), *(w for i, w in items if i == id)} - {who}
+    # Where another person has labelled it, nothing is to be skipped any more.
+    done = others or id in state.skipped or any(i == id for i, _ in skipped)
+    return None if done else news
 
 
-def _label(state, id, answer, classes, correction, items):
-    label = _class_of(answer.label, classes)
-    here = items.get((id, answer.annotator))
-    known = state.answers.get(id, {}).get(answer.annotator)
+def _label(state, key, answer, classes, correction, items):
+    id, who = key
+    label, seconds = _class_of(answer.label, classes), _seconds(answer.seconds)
+    here, known = items.get(key), state.answers.get(id, {}).get(who)
     updated = answer.updated
     if here is not None or known is not None:
         before = here["label"] if here else known.label
         stored = here.get("updated") if here else known.updated
-        outdated = updated and stored and not _newer(updated, stored)
-        if before == label or outdated:
+        later = _later(updated, stored)
+        if before == label or later is False:
             return None
         # What a tool stored later is what the person means now; without a time only a
         # correction is.
-        if not correction and not _newer(updated, stored):
-            who = f" by {answer.annotator!r}" if answer.annotator else ""
+        if not correction and not later:
+            by = f" by {who!r}" if who else ""
             raise InvalidInputError(
-                f"it is labelled {before!r}{who}, not {label!r}: use relabel to correct"
+                f"it is labelled {before!r}{by}, not {label!r}: use relabel to correct"
             )
         # So that the tool's old answer, read again, does not undo a correction.
         updated = updated or stored
-    item = {"id": id, "label": label, "annotator": answer.annotator}
-    if answer.seconds is not None:
-        item["seconds"] = float(answer.seconds)
+    elif correction:
+        raise InvalidInputError(_nothing_to_correct(state.answers.get(id, {}), who))
+    item = {"id": id, "label": label, "annotator": who}
+    if seconds is not None:
+        item["seconds"] = seconds
     if updated is not None:
         item["updated"] = updated
     return item
 
 
-def _newer(updated, stored):
-    """Whether a tool stored an answer after one of which it also told the time."""
-    return bool(updated and stored and updated > stored)
+def _nothing_to_correct(given, who):
+    """Say whose labels a row has, where the one to be corrected is not there."""
+    if not given:
+        return "nobody has labelled it, so nothing is corrected: use tell"
+    whose = ", ".join(
+        repr(name) if name else "somebody without a name" for name in sorted(given)
+    )
+    by = f"by {who!r}" if who else "without an annotator"
+    return (
+        f"it has no label {by}, but one by {whose}: name that annotator to correct it, "
+        "or use tell to add a label of your own"
+    )
+
+
+def _later(updated, stored):
+    """Whether a tool stored one answer after another; None where it told no time."""
+    return updated > stored if updated and stored else None
+
+
+def _seconds(value):
+    """Return the time that an answer took, also where it was read from a file."""
+    if value is None or value == "":
+        return None
+    try:
+        seconds = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not math.isfinite(seconds) or seconds < 0:
+        raise InvalidInputError(
+            f"its seconds must be a finite number from 0. Got {_cut(value)} instead"
+        )
+    return seconds
 
 
 def _class_of(label, classes):
     """Return the class that a label is, also where it was read from a file."""
     if isinstance(label, np.generic):
         label = label.item()
+    if pd.api.types.is_scalar(label) and pd.isna(label):
+        raise InvalidInputError("there is no label: skip(ids) skips")
     if isinstance(label, Integral) and not isinstance(label, bool) and label in classes:
         return int(label)
     if isinstance(label, str):
@@ -213,5 +278,9 @@ def _class_of(label, classes):
             if str(known) == label:
                 return known
     shown = ", ".join(map(repr, classes[:10])) + (", ..." if len(classes) > 10 else "")
-    text = repr(label) if len(repr(label)) < 80 else f"{repr(label)[:77]}..."
-    raise InvalidInputError(f"{text} is none of the classes {shown}")
+    raise InvalidInputError(f"{_cut(label)} is none of the classes {shown}")
+
+
+def _cut(value):
+    text = repr(value)
+    return text if len(text) < 80 else f"{text[:77]}..."

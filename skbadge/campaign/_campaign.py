@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from skbadge.campaign._answers import check_annotator
 from skbadge.campaign._cache import Cache
 from skbadge.campaign._label_studio import (
     ID,
@@ -345,14 +346,14 @@ class Campaign(Ledger):
             )
         return told
 
-    def from_file(self, path, *, annotator=""):
+    def from_file(self, path, *, annotator=None):
         """Store answers of a file: an export of Label Studio, or a CSV with labels.
 
         Parameters
         ----------
         path : str or Path
             The file.
-        annotator : str, default=""
+        annotator : str or None, default=None
             Who answered, where a CSV does not say so.
 
         Returns
@@ -386,7 +387,7 @@ class Campaign(Ledger):
         write_csv(path, frame)
         return len(frame)
 
-    def from_csv(self, path, *, annotator=""):
+    def from_csv(self, path, *, annotator=None):
         """Store the labels of a CSV with the columns ``id`` and ``label``.
 
         Columns ``annotator`` and ``seconds`` are read where they are there. Rows
@@ -396,13 +397,14 @@ class Campaign(Ledger):
         ----------
         path : str or Path
             The file.
-        annotator : str, default=""
+        annotator : str or None, default=None
             Who answered, where no column says so.
 
         Returns
         -------
         told : Told
         """
+        annotator = check_annotator(annotator)
         return self._tell(read_labels(path, annotator), annotator, source="csv")
 
     def report(self, path=None):

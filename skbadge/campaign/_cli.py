@@ -59,7 +59,7 @@ def add_parser(commands):
     _add_showing(ask)
     tell = _action(actions, "tell", _tell, "store labels from a file")
     tell.add_argument("file", help="Label Studio's JSON, JSON_MIN or CSV; or id,label")
-    tell.add_argument("--annotator", default="", help="who gave labels of a CSV")
+    tell.add_argument("--annotator", help="who gave labels of a CSV")
     skip = _action(actions, "skip", _skip, "rows that cannot be labelled")
     skip.add_argument("ids", nargs="+", metavar="ID")
     skip.add_argument("--reason", default="")

@@ -7,8 +7,6 @@ rows without a label.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from numbers import Integral, Real
 from pathlib import Path
@@ -18,6 +16,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from skbadge.campaign._answers import Given
+from skbadge.campaign._spreadsheet import parsed, read_text
 from skbadge.exceptions import InvalidInputError
 from skbadge.utils._validation import check_option
 
@@ -210,14 +209,15 @@ def read_export(source, annotators=None):
     """
     names = {str(k): str(v) for k, v in (annotators or {}).items()}
     if isinstance(source, (str, Path)):
-        source, kind = _parsed(Path(source))
+        source, kind = _of_file(Path(source))
     else:
         kind = "JSON"
+        source = _list_of_tasks(source, "The tasks given")
     reader = _of_task if kind == "JSON" else _of_row
     control = None if kind == "JSON" else _control(source)
     given, ids, n_foreign = [], set(), 0
     for task in source:
-        data = task.get("data", {}) if kind == "JSON" else task
+        data = task.get("data") if kind == "JSON" else task
         id = data.get(ID) if isinstance(data, dict) else None
         if id in (None, ""):
             n_foreign += 1
@@ -230,60 +230,80 @@ def read_export(source, annotators=None):
 
 def is_export(path):
     """Whether a file looks like one of Label Studio's rather than a table of labels."""
-    with Path(path).open(encoding="utf-8-sig") as file:
-        head = file.read(4096).lstrip()
+    head = read_text(path, "Answers").lstrip()
     return head[:1] in ("[", "{") or ID in head.partition("\n")[0]
 
 
-def _parsed(path):
+def _of_file(path):
     """Return the entries of an export file and its kind."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputError(
-            "An export of Label Studio must be a readable UTF-8 file. Got "
-            f"{str(path)!r} instead: {error}"
-        ) from error
+    text = read_text(path, "An export of Label Studio")
     if text.lstrip()[:1] not in ("[", "{"):
-        entries = list(csv.DictReader(io.StringIO(text, newline="")))
-        if entries and not {ID, "annotation_id"} <= set(entries[0]):
-            raise _no_export(path, f"a CSV with the columns {list(entries[0])[:10]}")
-        return entries, "CSV"
+        wanted = {ID, "annotation_id"}
+        try:
+            frame = parsed(text, wanted)
+        except ValueError as error:
+            raise _no_export(path, f"a text that is no CSV ({error})") from error
+        if not wanted <= set(frame.columns):
+            found = f"a CSV with the columns {list(frame.columns[:10])}"
+            raise _no_export(path, found)
+        return frame.to_dict("records"), "CSV"
     try:
         entries = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise _no_export(path, f"a text that is no JSON ({error})") from error
-    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
-        raise _no_export(path, "JSON that is no list of tasks")
+    entries = _list_of_tasks(entries, repr(str(path)))
     full = all("annotations" in entry and "data" in entry for entry in entries)
     if not full and not all("annotation_id" in entry for entry in entries):
         raise _no_export(path, "tasks without annotations (is it the file imported?)")
     return entries, "JSON" if full else "JSON_MIN"
 
 
-def _no_export(path, found):
+def _list_of_tasks(entries, what):
+    if isinstance(entries, list) and all(isinstance(e, dict) for e in entries):
+        return entries
+    raise _no_export(what, "no list of tasks")
+
+
+def _no_export(what, found):
+    what = repr(str(what)) if isinstance(what, Path) else what
     return InvalidInputError(
-        f"{str(path)!r} must be an export of Label Studio in the format JSON, JSON_MIN "
-        f"or CSV, of tasks that bear {ID}. Got {found} instead."
+        f"{what} must be an export of Label Studio in the format JSON, JSON_MIN or "
+        f"CSV, of tasks that bear {ID}. Got {found} instead."
     )
 
 
 def _of_task(id, task, names, _):
     """Yield the answers of a task of the full export; never its predictions."""
-    for annotation in task.get("annotations") or []:
-        who = annotation.get("completed_by")
-        who = who.get("email") or who.get("id") if isinstance(who, dict) else who
-        about = {
-            "annotator": _name(who, names),
-            "seconds": annotation.get("lead_time"),
-            "updated": annotation.get("updated_at") or annotation.get("created_at"),
-        }
-        if annotation.get("was_cancelled"):
-            yield Given(id, reason="skipped in Label Studio", **about)
-            continue
-        label = _choice_of(annotation.get("result") or [])
-        if label is not None:
-            yield Given(id, label, **about)
+    annotations = task.get("annotations") or []
+    if not isinstance(annotations, list):
+        annotations = [annotations]
+    for annotation in annotations:
+        answer = _answer_of(id, annotation, names)
+        if answer is not None:
+            yield answer
+
+
+def _answer_of(id, annotation, names):
+    """Return one person's answer; None for an annotation without a choice."""
+    if not isinstance(annotation, dict):
+        return Given(id, unreadable=f"{annotation!r:.60} is no annotation")
+    who = annotation.get("completed_by")
+    who = who.get("email") or who.get("id") if isinstance(who, dict) else who
+    updated = annotation.get("updated_at") or annotation.get("created_at")
+    if not isinstance(updated, (str, type(None))):
+        return Given(id, unreadable=f"its time must be text. Got {updated!r:.60}")
+    about = {
+        "annotator": _name(who, names),
+        "seconds": annotation.get("lead_time"),
+        "updated": updated,
+    }
+    if annotation.get("was_cancelled"):
+        return Given(id, skipped=True, reason="skipped in Label Studio", **about)
+    results = annotation.get("result") or []
+    if not isinstance(results, list) or not all(isinstance(r, dict) for r in results):
+        return Given(id, unreadable=f"{results!r:.60} is no result of an annotation")
+    label = _choice_of(results)
+    return None if label is None else Given(id, label, **about)
 
 
 def _choice_of(results):
@@ -292,7 +312,8 @@ def _choice_of(results):
     own = [r for r in choices if r.get("from_name") == CONTROL]
     # With a configuration of one's own, the one question that was asked.
     found = own or (choices if len(choices) == 1 else [])
-    return _one(found[0].get("value", {}).get("choices")) if found else None
+    value = found[0].get("value") if found else None
+    return _one(value.get("choices") if isinstance(value, dict) else value)
 
 
 def _control(rows):
@@ -307,17 +328,29 @@ def _of_row(id, row, names, control):
     if label in (None, ""):
         return
     if isinstance(label, str) and label.startswith('{"choices"'):
-        label = json.loads(label)
+        label = _several(label)
     if isinstance(label, dict):
         label = label.get("choices")
-    seconds = row.get("lead_time")
+    updated = row.get("updated_at") or row.get("created_at") or None
+    if not isinstance(updated, (str, type(None))):
+        yield Given(id, unreadable=f"its time must be text. Got {updated!r:.60}")
+        return
     yield Given(
         id,
         _one(label),
         annotator=_name(row.get("annotator"), names),
-        seconds=None if seconds in (None, "") else float(seconds),
-        updated=row.get("updated_at") or row.get("created_at") or None,
+        seconds=row.get("lead_time"),
+        updated=updated,
     )
+
+
+def _several(cell):
+    """Return several choices as a CSV holds them; a torn cell stays as it is."""
+    try:
+        return json.loads(cell)
+    except (ValueError, RecursionError):
+        # Text that is no class, so the row is refused with these words in view.
+        return cell
 
 
 def _one(choices):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from skbadge.campaign._accuracy import accuracy_table, windowed
-from skbadge.campaign._answers import Given, sort_out
+from skbadge.campaign._answers import Given, check_annotator, sort_out
 from skbadge.campaign._pool import id_key
 from skbadge.campaign._record import Record
 from skbadge.campaign._status import status_of
@@ -63,15 +64,15 @@ class Ledger:
             with self._record.writing() as append:
                 append("pushed", project)
 
-    def tell(self, labels, *, annotator="", seconds=None):
+    def tell(self, labels, *, annotator=None, seconds=None):
         """Store labels; they are on the disk when the call returns. Trains nothing.
 
         Parameters
         ----------
         labels : mapping of id to label, Series, or list of (id, label)
             For any row of the pool, asked for or not.
-        annotator : str, default=""
-            Who gave them.
+        annotator : str or None, default=None
+            Who gave them; None for nobody by name.
         seconds : mapping of id to float or None, default=None
             How long each took.
 
@@ -79,33 +80,40 @@ class Ledger:
         -------
         told : Told
             How many were stored, and which were refused and why: an id that the pool
-            does not have, no class, a row that this annotator has labelled otherwise. A
-            warning names them too. All others are kept.
+            does not have, no class or no label, a row that this annotator has labelled
+            otherwise, seconds that are no time. A warning names them too. All others
+            are kept.
 
         Raises
         ------
         CampaignError
             If they could not be stored; then none was.
+        InvalidInputError
+            If the arguments are not of these kinds; then none was either.
         """
+        annotator = check_annotator(annotator)
         return self._tell(_given(labels, annotator, seconds), annotator)
 
-    def relabel(self, labels, *, annotator=""):
+    def relabel(self, labels, *, annotator=None):
         """Store labels in the place of others by the same annotator.
 
         Parameters
         ----------
         labels : mapping of id to label, Series, or list of (id, label)
             The right ones.
-        annotator : str, default=""
-            Whose labels they replace.
+        annotator : str or None, default=None
+            Whose labels they replace; None for those told without a name.
 
         Returns
         -------
         told : Told
+            A row that has no label by this annotator is refused, and the refusal says
+            whose labels it has.
         """
+        annotator = check_annotator(annotator)
         return self._tell(_given(labels, annotator, None), annotator, correction=True)
 
-    def skip(self, ids, *, reason="", annotator=""):
+    def skip(self, ids, *, reason="", annotator=None):
         """Store that rows cannot be labelled; they are not asked for again.
 
         Parameters
@@ -114,20 +122,27 @@ class Ledger:
             The rows.
         reason : str, default=""
             Kept in the journal.
-        annotator : str, default=""
+        annotator : str or None, default=None
             Who could not say.
 
         Returns
         -------
         told : Told
         """
+        annotator, reason = check_annotator(annotator), str(reason)
         if isinstance(ids, (str, int, np.integer)):
             ids = [ids]
-        given = [Given(id, annotator=annotator, reason=str(reason)) for id in ids]
+        given = [Given(id, None, annotator, skipped=True, reason=reason) for id in ids]
         return self._tell(given, annotator)
 
-    def undo(self, *, annotator=""):
-        """Take the last call back that told labels or skips, whoever made it.
+    def undo(self, *, annotator=None):
+        """Take the last call back that told labels or skips.
+
+        Parameters
+        ----------
+        annotator : str or None, default=None
+            Takes back the last call all of whose answers are this person's; None for
+            the last one, whoever made it.
 
         Returns
         -------
@@ -139,11 +154,14 @@ class Ledger:
         CampaignError
             If there is nothing to take back.
         """
-        with self._record.writing(annotator) as append:
-            seq = self._record.state.last_answer_event()
+        who = check_annotator(annotator)
+        with self._record.writing(who) as append:
+            state = self._record.state
+            seq = state.last_answer_event(None if annotator is None else who)
             if seq is None:
-                raise CampaignError("undo() takes answers back. There are none.")
-            payload = self._record.state.told(seq)
+                by = f" by {who!r} alone" if who else ""
+                raise CampaignError(f"undo() takes answers back. There are none{by}.")
+            payload = state.told(seq)
             append("undone", {"seq": seq})
         return [item["id"] for item in [*payload["items"], *payload["skipped"]]]
 
@@ -247,14 +265,24 @@ class Ledger:
 
 
 def _given(labels, annotator, seconds):
-    if hasattr(labels, "items"):
+    seconds = {} if seconds is None else _by_key(seconds)
+    if hasattr(labels, "items") and not isinstance(labels, pd.DataFrame):
         labels = list(labels.items())
-    seconds = {} if seconds is None else {id_key(k): v for k, v in seconds.items()}
     try:
         pairs = [(id, label) for id, label in labels]
     except (TypeError, ValueError) as error:
         raise InvalidInputError(
             "labels must be a mapping of id to label, a Series, or pairs. Got "
-            f"{type(labels).__name__} instead."
+            f"{type(labels).__name__} instead: of a DataFrame, give "
+            'frame.set_index("id")["label"].'
         ) from error
     return [Given(id, label, annotator, seconds.get(str(id))) for id, label in pairs]
+
+
+def _by_key(seconds):
+    if not hasattr(seconds, "items"):
+        raise InvalidInputError(
+            "seconds must be a mapping of id to the time its label took. Got "
+            f"{type(seconds).__name__} instead."
+        )
+    return {id_key(id): value for id, value in seconds.items()}

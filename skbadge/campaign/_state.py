@@ -171,9 +171,19 @@ class State:
         event, _ = self._told[seq]
         return event.payload
 
-    def last_answer_event(self):
-        """Return the seq of the last call that can be undone, or None."""
-        return max(self._told, default=None)
+    def last_answer_event(self, annotator=None):
+        """Return the seq of the last call that can be undone, or None.
+
+        Parameters
+        ----------
+        annotator : str or None, default=None
+            All answers of the call are theirs; None for whosever.
+        """
+        for seq, event in reversed(self._told.items()):
+            told = [*event.payload["items"], *event.payload["skipped"]]
+            if annotator is None or {item["annotator"] for item in told} == {annotator}:
+                return seq
+        return None
 
     # --------------------------------------------------------------------- events
 

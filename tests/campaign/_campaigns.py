@@ -28,7 +28,7 @@ def open_campaign(folder, strategy=None, *, learner=None, order=None, **settings
     return Campaign(folder, learner, X[order], ids=ids, **settings)
 
 
-def answer(campaign, n=10, annotator=""):
+def answer(campaign, n=10, annotator=None):
     """Ask for a batch and label it."""
     ids = campaign.ask(n)["id"].tolist()
     campaign.tell({id: LABELS[id] for id in ids}, annotator=annotator)

@@ -156,7 +156,7 @@ def test_labels_in_a_file_of_ones_own(tmp_path):
         campaign.from_csv(path)
     path.write_text("")
     assert campaign.from_csv(path).stored == 0
-    with pytest.raises(InvalidInputError, match="readable CSV"):
+    with pytest.raises(InvalidInputError, match="readable UTF-8 file"):
         campaign.from_csv(tmp_path / "missing.csv")
 
 
