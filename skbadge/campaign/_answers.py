@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass, field
-from numbers import Integral
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from skbadge.campaign._pool import id_key, written_ids
 from skbadge.exceptions import InvalidInputError
 
-__all__ = ["Given", "Told", "check_annotator", "sort_out"]
+__all__ = ["Given", "Told", "check_annotator", "check_text", "sort_out"]
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,21 @@ class Told:
         )
 
 
+def check_text(text, name):
+    """Return a text of the user's as the journal keeps it: no blanks around it.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no text that UTF-8 can hold.
+    """
+    if isinstance(text, str) and text.encode("utf-8", "replace").decode() == text:
+        return text.strip()
+    raise InvalidInputError(
+        f"{name} must be text that UTF-8 can hold. Got {_cut(text)} instead."
+    )
+
+
 def check_annotator(annotator):
     """Return a name as the journal keeps it: empty where none was given.
 
@@ -111,13 +126,13 @@ def check_annotator(annotator):
     """
     if annotator is None:
         return ""
-    named = isinstance(annotator, str) and annotator.strip()
-    if named and annotator.encode("utf-8", "replace").decode() == annotator:
-        return str(annotator)
-    raise InvalidInputError(
-        f"annotator must be a name, a text of at least one letter. Got {annotator!r} "
-        "instead: leave it away where nobody is to be named."
-    )
+    name = check_text(annotator, "annotator")
+    if not name:
+        raise InvalidInputError(
+            f"annotator must be a name, a text of at least one letter. Got "
+            f"{annotator!r} instead: leave it away where nobody is to be named."
+        )
+    return name
 
 
 def sort_out(state, given, *, correction=False):
@@ -137,30 +152,38 @@ def sort_out(state, given, *, correction=False):
         Of the event; None where there is nothing to store.
     told : Told
     """
-    classes = state.settings["classes"]
-    items, skipped, unchanged, refused = {}, {}, 0, {}
+    # What is to be stored, by id and annotator: an item with a label, or a skip.
+    news, unchanged, refused = {}, 0, {}
     for answer in given:
         try:
-            key = _checked(state, answer)
+            id, who = _checked(state, answer)
+            said = _said(state, news, id, who)
             if answer.skipped:
-                news = _skip(state, key, answer, items, skipped)
+                item = _skip(state, news, id, who, answer, said)
             else:
-                news = _label(state, key, answer, classes, correction, items)
+                item = _label(state, id, who, answer, said, correction)
         except InvalidInputError as problem:
-            refused[_shown(answer.id)] = str(problem)
+            key = _shown(answer.id)
+            reasons = [refused[key], str(problem)] if key in refused else [str(problem)]
+            refused[key] = "; ".join(dict.fromkeys(reasons))
             continue
-        if news is None:
+        if item is None:
             unchanged += 1
             continue
-        # Of a label and a skip by one person in one call, the later one stands.
-        items.pop(key, None)
-        skipped.pop(key, None)
-        (skipped if answer.skipped else items)[key] = news
+        # Last among those of the row, since the last one counts.
+        news.setdefault(id, {}).pop(who, None)
+        news[id][who] = item
+    stored = [item for of_row in news.values() for item in of_row.values()]
+    items = [item for item in stored if "label" in item]
+    labelled = {item["id"] for item in items}
+    skipped = [item for item in stored if "reason" in item]
+    # Of a row that somebody labels in this very call, none but a label taken back.
+    skipped = [i for i in skipped if "withdraws" in i or i["id"] not in labelled]
+    unchanged += len(stored) - len(items) - len(skipped)
     told = Told(len(items), len(skipped), unchanged, refused)
     if not items and not skipped:
         return None, told
-    payload = {"items": list(items.values()), "skipped": list(skipped.values())}
-    return payload, told
+    return {"items": items, "skipped": skipped}, told
 
 
 def _checked(state, answer):
@@ -170,7 +193,7 @@ def _checked(state, answer):
     id = id_key(answer.id)
     if id not in state.present and id not in state.answers:
         raise InvalidInputError("no row of the pool has this id")
-    return id, answer.annotator
+    return id, check_text(answer.annotator, "its annotator")
 
 
 def _shown(id):
@@ -182,47 +205,64 @@ def _shown(id):
     return id
 
 
-def _skip(state, key, answer, items, skipped):
-    id, who = key
-    here, known = items.get(key), state.answers.get(id, {}).get(who)
-    news = {"id": id, "annotator": who, "reason": answer.reason}
-    if here is not None or known is not None:
-        stored = here.get("updated") if here else known.updated
-        later = _later(answer.updated, stored)
+@dataclass(frozen=True)
+class _Said:
+    """What one person said of one row before: a label, or None for a skip."""
+
+    label: Any
+    updated: str | None
+
+
+def _said(state, news, id, who):
+    """Return what a person said of a row last, in this call or before; or None."""
+    item = news.get(id, {}).get(who)
+    if item is not None:
+        return _Said(item.get("label"), item.get("updated"))
+    known = state.answers.get(id, {}).get(who)
+    if known is not None:
+        return _Said(known.label, known.updated)
+    declined = state.declined.get((id, who))
+    return None if declined is None else _Said(None, declined)
+
+
+def _skip(state, news, id, who, answer, said):
+    """Return what is to be stored of a skip, or None."""
+    item = {"id": id, "annotator": who, "reason": check_text(answer.reason, "reason")}
+    if answer.updated is not None:
+        item["updated"] = answer.updated
+    if said is not None and said.label is not None:
+        later = _later(answer.updated, said.updated)
         if later is None:
             raise InvalidInputError("it has a label, so it is not skipped")
         if not later:
             return None
-        if known is not None:
-            return {**news, "withdraws": True}
-    others = {*state.answers.get(id, {}), *(w for i, w in items if i == id)} - {who}
-    # Where another person has labelled it, nothing is to be skipped any more.
-    done = others or id in state.skipped or any(i == id for i, _ in skipped)
-    return None if done else news
+        withdraws = who in state.answers.get(id, {})
+        return {**item, "withdraws": True} if withdraws else item
+    # Skipped once is skipped; and where somebody could label it, it is not to be.
+    known = id in state.skipped or id in state.answers or id in news
+    return None if known else item
 
 
-def _label(state, key, answer, classes, correction, items):
-    id, who = key
-    label, seconds = _class_of(answer.label, classes), _seconds(answer.seconds)
-    here, known = items.get(key), state.answers.get(id, {}).get(who)
-    updated = answer.updated
-    if here is not None or known is not None:
-        before = here["label"] if here else known.label
-        stored = here.get("updated") if here else known.updated
-        later = _later(updated, stored)
-        if before == label or later is False:
+def _label(state, id, who, answer, said, correction):
+    """Return what is to be stored of a label, or None."""
+    label = _class_of(answer.label, state.settings["classes"])
+    seconds, updated = _seconds(answer.seconds), answer.updated
+    if correction and (said is None or said.label is None):
+        raise InvalidInputError(_nothing_to_correct(state.answers.get(id, {}), who))
+    if said is not None:
+        later = _later(updated, said.updated)
+        if later is False or said.label == label:
             return None
         # What a tool stored later is what the person means now; without a time only a
         # correction is.
-        if not correction and not later:
+        if said.label is not None and not correction and not later:
             by = f" by {who!r}" if who else ""
             raise InvalidInputError(
-                f"it is labelled {before!r}{by}, not {label!r}: use relabel to correct"
+                f"it is labelled {said.label!r}{by}, not {label!r}: use relabel to "
+                "correct"
             )
         # So that the tool's old answer, read again, does not undo a correction.
-        updated = updated or stored
-    elif correction:
-        raise InvalidInputError(_nothing_to_correct(state.answers.get(id, {}), who))
+        updated = updated or said.updated
     item = {"id": id, "label": label, "annotator": who}
     if seconds is not None:
         item["seconds"] = seconds
@@ -255,8 +295,8 @@ def _seconds(value):
     if value is None or value == "":
         return None
     try:
-        seconds = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+        seconds = math.nan if isinstance(value, (bool, np.bool_)) else float(value)
+    except (TypeError, ValueError, OverflowError):
         seconds = math.nan
     if not math.isfinite(seconds) or seconds < 0:
         raise InvalidInputError(
@@ -271,11 +311,14 @@ def _class_of(label, classes):
         label = label.item()
     if pd.api.types.is_scalar(label) and pd.isna(label):
         raise InvalidInputError("there is no label: skip(ids) skips")
-    if isinstance(label, Integral) and not isinstance(label, bool) and label in classes:
+    # A column of ints with a gap holds floats: 2 came as 2.0.
+    number = isinstance(label, Real) and not isinstance(label, bool)
+    if number and label in classes:
         return int(label)
     if isinstance(label, str):
         for known in classes:
-            if str(known) == label:
+            written = {str(known), f"{known}.0"} if isinstance(known, int) else {known}
+            if label in written:
                 return known
     shown = ", ".join(map(repr, classes[:10])) + (", ..." if len(classes) > 10 else "")
     raise InvalidInputError(f"{_cut(label)} is none of the classes {shown}")

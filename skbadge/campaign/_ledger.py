@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from skbadge.campaign._accuracy import accuracy_table, windowed
-from skbadge.campaign._answers import Given, check_annotator, sort_out
+from skbadge.campaign._answers import Given, check_annotator, check_text, sort_out
 from skbadge.campaign._pool import id_key
 from skbadge.campaign._record import Record
 from skbadge.campaign._status import status_of
@@ -129,7 +129,7 @@ class Ledger:
         -------
         told : Told
         """
-        annotator, reason = check_annotator(annotator), str(reason)
+        annotator, reason = check_annotator(annotator), check_text(reason, "reason")
         if isinstance(ids, (str, int, np.integer)):
             ids = [ids]
         given = [Given(id, None, annotator, skipped=True, reason=reason) for id in ids]

@@ -90,6 +90,8 @@ class State:
     pool_notes: list = field(default_factory=list)
     answers: dict = field(default_factory=dict)
     skipped: dict = field(default_factory=dict)
+    # When a person skipped a row, by id and annotator, where a tool told the time.
+    declined: dict = field(default_factory=dict)
     batches: list = field(default_factory=list)
     # Labelled rows as the last training saw them, in its order.
     taught: dict = field(default_factory=dict)
@@ -179,7 +181,7 @@ class State:
         annotator : str or None, default=None
             All answers of the call are theirs; None for whosever.
         """
-        for seq, event in reversed(self._told.items()):
+        for seq, (event, _) in reversed(self._told.items()):
             told = [*event.payload["items"], *event.payload["skipped"]]
             if annotator is None or {item["annotator"] for item in told} == {annotator}:
                 return seq
@@ -231,7 +233,7 @@ class State:
 
     def _undone(self, event, payload):
         del self._told[payload["seq"]]
-        self.answers, self.skipped = {}, {}
+        self.answers, self.skipped, self.declined = {}, {}, {}
         for batch in self.batches:
             batch.heard = {}
         for told, out in self._told.values():
@@ -254,10 +256,16 @@ class State:
                 item.get("seconds"),
                 item.get("updated"),
             )
-            self.answers.setdefault(id, {})[annotator] = answer
+            given = self.answers.setdefault(id, {})
+            # Last in the order too, which decides among answers of one call.
+            given.pop(annotator, None)
+            given[annotator] = answer
             self.skipped.pop(id, None)
+            self.declined.pop((id, annotator), None)
         for item in event.payload["skipped"]:
             given = self.answers.get(item["id"], {})
+            if item.get("updated"):
+                self.declined[item["id"], item["annotator"]] = item["updated"]
             if item.get("withdraws"):
                 given.pop(item["annotator"], None)
             if not given:
