@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.metrics import get_scorer
 
 from skbadge.exceptions import InvalidInputError
-from skbadge.learner._classes import check_labels
+from skbadge.learner._classes import check_labels, given_classes
 from skbadge.learner._inputs import rows_for
 from skbadge.nets._estimators import find_net
 from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
@@ -242,8 +242,8 @@ class Simulation:
         self.learner = clone(learner)
         entropy = draw_entropy(self.learner.random_state)
         self.learner.set_params(random_state=entropy)
-        own = getattr(find_net(self.learner.estimator), "classes", None)
-        if self.learner.classes is None and own is None:
+        net = find_net(self.learner.estimator)
+        if given_classes(self.learner.classes, net) is None:
             self.learner.set_params(classes=_all_classes(self.y))
         self._generator = spawn_generator(entropy, Purpose.SIMULATION, 0)
         self.rounds = []

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from skbadge.campaign._accuracy import share_size
+from skbadge.learner._written import written_selection
 from skbadge.utils._random import Purpose, spawn_generator
 from skbadge.utils._rows import take
 
@@ -41,7 +44,7 @@ def drawn_batch(model, pool, state, *, number, n, earlier, candidates, cold_star
     """
     entropy = state.settings["entropy"]
     rows = np.array([pool.at[id] for id in candidates])
-    found = model.query(number, pool, n, rows, cold_start)
+    found = model.query(pool, n, rows, cold_start)
     chosen = [pool.keys[i] for i in found.indices]
     share = state.settings["random_share"] if model.learner is not None else 0.0
     generator = spawn_generator(entropy, Purpose.CAMPAIGN_SHARE, number)
@@ -91,6 +94,26 @@ def drawn_batch(model, pool, state, *, number, n, earlier, candidates, cold_star
         "also_random": [id for id in random if id in known and not known[id]["random"]],
         "draws": draws,
         "notes": list(found.notes),
+        "selection": _selection(strategy, found, chosen, candidates),
+    }
+
+
+def _selection(strategy, found, chosen, candidates):
+    """Return what a strategy is to be shown again when labels come; None for most.
+
+    Not all rows that it chose are in the batch, whose random share takes the places of
+    the last ones.
+    """
+    if not hasattr(strategy, "observe"):
+        return None
+    places = {id: i for i, id in enumerate(candidates)}
+    known = replace(
+        found, indices=np.array([places[id] for id in chosen]), scores=None, notes=()
+    )
+    return {
+        "ids": chosen,
+        "n_candidates": len(candidates),
+        **written_selection(known),
     }
 
 

@@ -97,9 +97,11 @@ class Campaign(Ledger):
     Notes
     -----
     Opening reads the journal and trains nothing. The first call that needs the model
-    trains it again from the labels: one training; with ``warm_start`` as many as there
-    were. ``ask`` costs what ``learner.query`` costs, one prediction of the batch, and
-    the training that is due.
+    reads its parameters from the folder ``cache``. Where they are not there it is
+    trained again from the labels: once, with ``warm_start`` as often as it was; so
+    always for ``warm_start=True``, and ``"shrink-perturb"`` in a pipeline. ``ask``
+    costs what ``learner.query`` costs, one prediction of the batch, and the training
+    that is due.
 
     Seeds come from the campaign's seed and the number of the training. A learner with
     ``random_state=None`` gets a seed when the campaign begins, which is in the journal.

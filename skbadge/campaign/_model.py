@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import warnings
 
 import numpy as np
 from sklearn.base import clone
 
 from skbadge.campaign._pool import written_ids
 from skbadge.exceptions import CampaignError, InvalidInputError
+from skbadge.learner._classes import given_classes
 from skbadge.learner._learner import ActiveLearner
-from skbadge.nets._estimators import find_net
+from skbadge.learner._saved import recall
+from skbadge.learner._warm_start import SHRINK_PERTURB
+from skbadge.nets._estimators import find_net, split_estimator
 from skbadge.utils._rows import take
 
 __all__ = ["Model", "resolved_classes"]
@@ -34,8 +36,7 @@ def resolved_classes(learner, given):
                 "learner must be an ActiveLearner. Got "
                 f"{type(learner).__name__} instead: ActiveLearner(net)."
             )
-        net = find_net(learner.estimator)
-        sources += [learner.classes, getattr(net, "classes", None)]
+        sources += [given_classes(learner.classes, find_net(learner.estimator))]
     found = next((source for source in sources if source is not None), None)
     if found is None:
         raise InvalidInputError(
@@ -71,16 +72,13 @@ class Model:
     """
 
     def __init__(self, learner, classes, entropy, cache):
-        own = learner.classes is not None
-        own = own or getattr(find_net(learner.estimator), "classes", None) is not None
         self.prototype = clone(learner).set_params(random_state=entropy)
-        if not own:
+        if given_classes(learner.classes, find_net(learner.estimator)) is None:
             self.prototype.set_params(classes=np.array(classes))
         self.learner = None
         self.digest = None
         self._entropy = entropy
         self._cache = cache
-        self._queried = None
 
     @property
     def _goes_on(self):
@@ -88,22 +86,39 @@ class Model:
         learns = hasattr(self.prototype.strategy, "observe")
         return bool(self.prototype.warm_start) or learns
 
+    @property
+    def _is_cached(self):
+        """Whether parameters are all that the next training needs of the last one.
+
+        A warm start goes on with the optimizer too, and with the steps of a pipeline as
+        they were first fitted; a shrunk net begins anew with the optimizer.
+        """
+        steps, _ = split_estimator(self.prototype.estimator)
+        warm = self.prototype.warm_start
+        return not warm or (warm == SHRINK_PERTURB and steps is None)
+
     def restore(self, state, pool):
-        """Be the model of the last training; costs one (a warm start: all of them)."""
+        """Be the model of the last training, from the cache or by training again.
+
+        That costs one training; with a warm start all of them.
+        """
         number = len(state.trainings)
         last = state.trainings[-1]
         # Not by the number: another process may have trained on other labels.
         if self.digest == last["digest"]:
             return self.learner
-        self._queried = None
-        if self.prototype.warm_start:
-            self._replay(state, pool)
-        else:
+        self.digest = parameters = None
+        if self._is_cached:
             key = self._key(last["digest"], pool, state.taught)
-            known = {"strategy": last["strategy"], "parameters": self._cache.load(key)}
-            self.learner = self._trained(state, pool, state.taught, number, known)
-            if known["parameters"] is None:
-                self._keep(key)
+            parameters = self._cache.load(key)
+        if self.prototype.warm_start and parameters is None:
+            self._replay(state, pool)
+            recall(self.learner, self._known(state))
+        else:
+            found = {"strategy": last["strategy"], "parameters": parameters}
+            self.learner = self._trained(state, pool, state.taught, number, found)
+        if self._is_cached and parameters is None:
+            self._keep(key)
         self.digest = last["digest"]
         return self.learner
 
@@ -112,14 +127,21 @@ class Model:
         number = len(state.trainings) + 1
         kept = any(id in state.taught for id in wanted)
         if number > 1 and kept and self._goes_on:
-            self.restore(state, pool)
-            self._ask_again(state, pool)
-            self._move(pool, state.taught, wanted)
+            learner = self.restore(state, pool)
+            # A training that fails must not be taken for the last one.
+            self.digest = None
+            new = [id for id in wanted if id not in state.taught]
+            asked = _asked(state, pool, new)
+            # From the journal alone, so that it is the same in any process.
+            recall(learner, {**self._known(state), "asked": asked})
+            self._move(pool, state.taught, wanted, answers=asked is not None)
         else:
             self.learner = self._trained(state, pool, wanted, number)
-        self.digest = _digest(self._entropy, number, wanted)
-        self._queried = None
-        if not self.prototype.warm_start:
+        # Weights that go on hang on the labels of all trainings before.
+        goes_on = self.prototype.warm_start and state.trainings
+        before = state.trainings[-1]["digest"] if goes_on else None
+        self.digest = _digest(self._entropy, number, wanted, before)
+        if self._is_cached:
             self._keep(self._key(self.digest, pool, wanted))
         return self.learner
 
@@ -127,13 +149,11 @@ class Model:
         """Return what the strategy learned, as plain lists and numbers."""
         return self.learner.state()["strategy"]
 
-    def query(self, batch, pool, n, candidates, cold_start):
+    def query(self, pool, n, candidates, cold_start):
         """Return the selection of the present model, or of ``cold_start``.
 
         Parameters
         ----------
-        batch : int
-            Number of the batch.
         pool : Pool
         n : int
         candidates : ndarray of int
@@ -149,7 +169,6 @@ class Model:
         if learner is None:
             learner = clone(self.prototype).set_params(strategy=cold_start)
         learner.query(pool.X, n=n, candidates=candidates)
-        self._queried = (batch, n)
         return learner.last_selection_
 
     def _replay(self, state, pool):
@@ -172,24 +191,6 @@ class Model:
             else:
                 self.learner = self._trained(state, pool, labels, number)
 
-    def _ask_again(self, state, pool):
-        """Have the learner know the batch whose answers it is about to be told."""
-        batch = state.batches[-1]
-        known = (batch.number, len(batch.items))
-        if batch.training != len(state.trainings) or self._queried == known:
-            return
-        rows = [pool.at[id] for id in pool.keys if id not in batch.taken]
-        if len(rows) == batch.n_candidates:
-            self.query(batch.number, pool, len(batch.items), np.array(rows), None)
-        else:
-            warnings.warn(
-                f"The pool has changed since batch {batch.number} was asked for and "
-                "the campaign was opened anew, so the strategy is not told how that "
-                "batch turned out. The labels count as all others do.",
-                UserWarning,
-                stacklevel=4,
-            )
-
     def _key(self, digest, pool, labels):
         """Return what tells trained parameters from others: all that made them."""
         settings = {k: repr(v) for k, v in self.prototype.get_params().items()}
@@ -201,14 +202,17 @@ class Model:
     def _keep(self, key):
         self._cache.store(key, self.learner.state(parameters=True)["parameters"])
 
+    def _known(self, state):
+        """Return what the strategy knew after the last training."""
+        return {
+            "strategy": state.trainings[-1]["strategy"],
+            "inclusion_probability": _inclusion(state, state.taught),
+        }
+
     def _trained(self, state, pool, labels, number, known=None):
         rows, y = self._rows(pool, labels)
-        batches = [state.batch_of(id) for id in labels]
-        probability = [
-            None if batch is None else batch.items[id]["inclusion"]
-            for id, batch in zip(labels, batches, strict=True)
-        ]
         learner = clone(self.prototype)
+        probability = _inclusion(state, labels)
         found = {"inclusion_probability": probability, "n_trainings": number}
         found.update((k, v) for k, v in (known or {}).items() if v is not None)
         learner.restore(rows, y, found)
@@ -218,8 +222,11 @@ class Model:
         rows = take(pool.X, [pool.at[id] for id in labels])
         return rows, np.array(list(labels.values()))
 
-    def _move(self, pool, before, after):
-        """Bring the learner from one set of labels to the next, and train."""
+    def _move(self, pool, before, after, *, answers=False):
+        """Bring the learner from one set of labels to the next, and train.
+
+        With ``answers``, new rows are those of the batch that the learner knows.
+        """
         places = {id: i for i, id in enumerate(before)}
         gone = [places[id] for id in before if id not in after]
         moved = [id for id in before if id in after and after[id] != before[id]]
@@ -232,14 +239,59 @@ class Model:
         if new:
             rows, y = self._rows(pool, new)
             indices = [pool.at[id] for id in new]
-            # Of the uniform share alone, the learner knows nothing.
-            known = self._queried and np.isin(indices, self.learner.open_).any()
-            self.learner.teach(rows, y, indices=indices if known else None)
+            self.learner.teach(rows, y, indices=indices if answers else None)
         else:
             self.learner.refit()
 
 
-def _digest(entropy, number, labels):
-    """Return what tells trainings apart: the seed, the number, and the labels."""
-    content = json.dumps([entropy, number, *labels.items()])
+def _inclusion(state, labels):
+    """Return with what probability each row had been chosen, None where unknown."""
+    batches = [(id, state.batch_of(id)) for id in labels]
+    return [
+        batch.items[id]["inclusion"] if batch and batch.heard.get(id) else None
+        for id, batch in batches
+    ]
+
+
+def _asked(state, pool, new):
+    """Return the last batch as `ActiveLearner.state` writes it down.
+
+    Parameters
+    ----------
+    state : State
+    pool : Pool
+    new : list of str
+        Ids of the rows that are to be taught.
+
+    Returns
+    -------
+    dict or None
+        None where no new row answers it: it is of a model before the first one, its
+        strategy does not learn, or these rows were chosen by chance or by a person.
+    """
+    batch = state.batches[-1] if state.batches else None
+    if batch is None or not batch.training or batch.selection is None:
+        return None
+    selection = dict(batch.selection)
+    ids, n_candidates = selection.pop("ids"), selection.pop("n_candidates")
+    trainings = state.trainings[batch.training :]
+    learned = {id for training in trainings for id, _ in training["labels"]}
+    answers = {id for id in new if batch.heard.get(id) and id not in learned}
+    if answers.isdisjoint(ids):
+        return None
+    return {
+        "selection": selection,
+        # No other row has a place: none is taught as an answer.
+        "indices": [pool.at[id] if id in answers else -1 for id in ids],
+        "n_pool": len(pool),
+        "n_candidates": n_candidates,
+        "open": [id not in learned for id in ids],
+        "own": True,
+        "n_trainings": batch.training,
+    }
+
+
+def _digest(entropy, number, labels, before):
+    """Return what tells trainings apart: seed, number, labels, those before it."""
+    content = json.dumps([entropy, number, before, *labels.items()])
     return hashlib.sha256(content.encode("ascii")).hexdigest()

@@ -53,6 +53,8 @@ class Batch:
         Its rows that were answered while it was the last batch and not closed, and
         whether a label was among the answers. Rows that are answered later were chosen
         by something else, so that they say nothing of this batch.
+    selection : dict or None
+        All that a strategy which learns said of its choice, see `drawn_batch`.
     """
 
     number: int
@@ -66,6 +68,7 @@ class Batch:
     notes: tuple = ()
     taken: frozenset = frozenset()
     heard: dict = field(default_factory=dict)
+    selection: dict | None = None
 
     @property
     def random(self):
@@ -210,15 +213,18 @@ class State:
             batch.items.update(items)
             batch.draws, batch.closed = payload["draws"], False
             batch.notes = payload["notes"]
+            batch.selection = payload.get("selection")
             for id in payload["also_random"]:
                 batch.items[id]["random"] = True
         else:
             names = ("training", "n_candidates", "strategy", "draws", "notes")
             known = {name: payload[name] for name in names}
+            known["selection"] = payload.get("selection")
             known["taken"] = frozenset({*self.answers, *self.skipped})
             if self.batches:
-                # Of use only until the next training.
+                # Of use only while it is the last one.
                 self.batches[-1].taken = frozenset()
+                self.batches[-1].selection = None
             number = len(self.batches) + 1
             self.batches.append(Batch(number, items=items, time=event.time, **known))
         self._batch_of.update(dict.fromkeys(items, len(self.batches)))

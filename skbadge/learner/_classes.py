@@ -19,6 +19,7 @@ __all__ = [
     "check_labels",
     "distinct",
     "encode",
+    "given_classes",
     "in_order",
     "listed",
     "may_be_columns",
@@ -30,6 +31,11 @@ __all__ = [
 # Where classes may be given, for messages. Not every wrapper of a net takes them.
 GIVEN = "classes=[...] of the ActiveLearner or of the net"
 _FIRST_INEXACT = 2.0**53
+
+
+def given_classes(classes: Any, net: Any) -> Any:
+    """Return the classes given to a learner, else those given to its net, or None."""
+    return classes if classes is not None else getattr(net, "classes", None)
 
 
 def check_labels(y: Any, X: Any, rows: str = "X") -> np.ndarray:
@@ -169,7 +175,7 @@ def resolve_classes(
     InvalidInputError
         If a class is repeated, a label is none of them, or the numbers do not match.
     """
-    source = given if given is not None else getattr(net, "classes", None)
+    source = given_classes(given, net)
     if source is not None:
         name = "classes" if given is not None else "the net's classes"
         classes = _check_classes(source, name)

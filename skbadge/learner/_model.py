@@ -16,6 +16,7 @@ from skbadge.exceptions import DivergedTrainingError
 from skbadge.extraction._pass import collect_inputs, collect_outputs
 from skbadge.learner._classes import (
     encode,
+    given_classes,
     in_order,
     resolve_classes,
     unclear_columns,
@@ -122,10 +123,9 @@ class Model:
         else:
             seed = seed_for(entropy, Purpose.FIT, 0)
             format, width = probe_net(estimator, X, y, seed=seed, layer=layer)
-        given = classes if classes is not None else getattr(net, "classes", None)
         columns = resolve_classes(y, classes, net, width, X=X)
         params = flat_params(estimator, "estimator")
-        certain = given is not None
+        certain = given_classes(classes, net) is not None
         return cls(None, columns, certain, params, format, entropy, given=classes)
 
     def is_outdated(self, estimator, classes):

@@ -11,16 +11,16 @@ import torch
 from sklearn.base import clone
 
 from skbadge.exceptions import InvalidInputError, SkbadgeError
-from skbadge.learner._classes import encode, listed
+from skbadge.learner._classes import encode, given_classes, listed
 from skbadge.learner._identity import row_marks
 from skbadge.learner._learner_file import read_learner_file, write_learner_file
 from skbadge.learner._model import Model
 from skbadge.learner._stored_rows import read_rows, stored_rows
-from skbadge.learner._written import restored, written
+from skbadge.learner._written import recalled, restored, written
 from skbadge.nets._estimators import find_net
 from skbadge.utils._rows import n_rows, take
 
-__all__ = ["load", "restore", "save", "state"]
+__all__ = ["load", "recall", "restore", "save", "state"]
 
 # An ActiveLearner or a class derived from it.
 _Learner = TypeVar("_Learner", bound=Any)
@@ -100,6 +100,22 @@ def restore(
     )
     self._become(begun)
     return self
+
+
+def recall(learner: Any, found: dict[str, Any]) -> None:
+    """Have the strategy of a learner know what was written down; nothing is trained.
+
+    For learners that came to their weights in another way than by `restore`.
+
+    Parameters
+    ----------
+    learner : ActiveLearner
+        Trained.
+    found : dict
+        Of an answer of `state`: ``strategy``, ``asked``, ``inclusion_probability``. A
+        batch that is missing is forgotten.
+    """
+    learner._change(lambda state: recalled(state, found))
 
 
 def save(self: _Learner, path: str | Path) -> _Learner:
@@ -212,9 +228,7 @@ def load(
             "set_params(strategy=...) after loading."
         )
     columns = read_rows(header["classes"], tensors)
-    own = twin.classes is not None
-    own = own or getattr(find_net(twin.estimator), "classes", None) is not None
-    if not own:
+    if given_classes(twin.classes, find_net(twin.estimator)) is None:
         twin.set_params(classes=columns)
     parameters = {
         name.removeprefix("parameters."): value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import fields, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from skbadge.learner._asked import AskedBatch, Pending
 from skbadge.learner._history import read_history, written_history
 from skbadge.utils._validation import check_integer
 
-__all__ = ["restored", "written"]
+__all__ = ["recalled", "restored", "written", "written_selection"]
 
 _KEYS = {
     "asked",
@@ -79,7 +80,39 @@ def restored(state: Any, found: dict[str, Any]) -> Any:
             f"state must be an answer of learner.state(), a dict with {sorted(_KEYS)}. "
             f"Got {strange} in it."
         )
+    state = recalled(state, found)
     labeled, model = state.labeled, state.model
+    n_trainings = found.get("n_trainings", 1)
+    return replace(
+        state,
+        model=replace(
+            model,
+            entropy=check_integer(found.get("entropy", model.entropy), "entropy"),
+            n_trainings=check_integer(n_trainings, "n_trainings", low=0),
+        ),
+        pending=tuple(_read_pending(batch) for batch in found.get("pending", ())),
+        history=read_history(found.get("history", ())),
+        n_new=check_integer(found.get("n_new", 0), "n_new", low=0, high=len(labeled)),
+    )
+
+
+def recalled(state: Any, found: dict[str, Any]) -> Any:
+    """Return a state whose strategy knows what had been written down.
+
+    Parameters
+    ----------
+    state : State
+        With labelled rows, trained or not; model and labels stay.
+    found : dict
+        Of an answer of `written`: ``strategy``, ``asked`` and
+        ``inclusion_probability``, each as in a new learner where it is missing.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is not one probability a labelled row.
+    """
+    labeled = state.labeled
     if found.get("inclusion_probability") is not None:
         probability = _array(found["inclusion_probability"])
         if probability.shape != (len(labeled),):
@@ -88,27 +121,22 @@ def restored(state: Any, found: dict[str, Any]) -> Any:
                 f"{len(labeled)} labelled rows. Got {len(probability)} instead."
             )
         labeled = replace(labeled, probability=probability)
+    # A state is never edited in place, and the strategy is part of it.
+    strategy = copy.copy(state.strategy)
     for name, value in found.get("strategy", {}).items():
-        setattr(state.strategy, name, _learned(value))
-    asked, n_trainings = found.get("asked"), found.get("n_trainings", 1)
+        setattr(strategy, name, _learned(value))
+    asked = found.get("asked")
     return replace(
         state,
         labeled=labeled,
-        model=replace(
-            model,
-            entropy=check_integer(found.get("entropy", model.entropy), "entropy"),
-            n_trainings=check_integer(n_trainings, "n_trainings", low=0),
-        ),
+        strategy=strategy,
         asked=None if asked is None else _read_batch(asked),
-        pending=tuple(_read_pending(batch) for batch in found.get("pending", ())),
-        history=read_history(found.get("history", ())),
-        n_new=check_integer(found.get("n_new", 0), "n_new", low=0, high=len(labeled)),
     )
 
 
 def _written_batch(asked: AskedBatch) -> dict[str, Any]:
     return {
-        "selection": _written_selection(asked.selection),
+        "selection": written_selection(asked.selection),
         "indices": asked.indices.tolist(),
         "n_pool": asked.n_pool,
         "n_candidates": asked.n_candidates,
@@ -134,7 +162,7 @@ def _read_batch(written: dict[str, Any]) -> AskedBatch:
 
 def _written_pending(batch: Pending) -> dict[str, Any]:
     return {
-        "selection": _written_selection(batch.selection),
+        "selection": written_selection(batch.selection),
         "taught": batch.taught.tolist(),
         "n_unlabeled": batch.n_unlabeled,
     }
@@ -148,7 +176,8 @@ def _read_pending(written: dict[str, Any]) -> Pending:
     )
 
 
-def _written_selection(selection: Selection) -> dict[str, Any]:
+def written_selection(selection: Selection) -> dict[str, Any]:
+    """Return what a strategy said of its choice as plain lists and numbers."""
     found = {f.name: getattr(selection, f.name) for f in fields(selection)}
     return {
         name: value.tolist() if isinstance(value, np.ndarray) else value

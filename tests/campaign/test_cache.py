@@ -11,19 +11,6 @@ from tests._learning import Normed, make_learner, make_net, same_weights, weight
 from tests.campaign._campaigns import IDS, NAMES, X, answer, open_campaign
 
 
-@pytest.fixture
-def fits(monkeypatch):
-    """Count the trainings of nets."""
-    counted, fit = [], torch.optim.SGD.step
-
-    def step(*args, **kwargs):
-        counted.append(1)
-        return fit(*args, **kwargs)
-
-    monkeypatch.setattr(torch.optim.SGD, "step", step)
-    return counted
-
-
 def normed():
     net = make_net(Normed, module__n_classes=3)
     return ActiveLearner(net, strategy=BADGE(), classes=NAMES, random_state=0)
