@@ -603,7 +603,7 @@ class TestImagesPages:
             for turn in range(7)
         ]
         results = pd.DataFrame(rows)
-        # The second setting lacks a cell.
+        # The second setting lacks a cell, so that one of its repeats is not shown.
         short = (results["batch_size"] == 1_000) & (results["strategy"] == "conf")
         results = results[~(short & (results["repeat"] == 2))]
         results.to_csv(tmp_path / "results.csv", index=False)
@@ -620,19 +620,34 @@ class TestImagesPages:
         for name in ("images", "study", "speed"):
             sys.modules.pop(name, None)
 
-    def test_only_complete_settings_are_shown(self, images, folder):
+    def test_only_complete_repeats_are_shown(self, images, folder):
         scope = images.scope(folder)
-        assert scope["run"].tolist() == ["yes"] + ["not yet"] * 5
+        assert scope["repeats"].tolist() == ["3 of 3", "2 of 3"] + ["not run"] * 4
         assert scope["labels"][0] == "100 to 700"
         for name in ("capped", "areas", "times"):
-            assert len(getattr(images, name)(folder)) == 1
+            assert len(getattr(images, name)(folder)) == 2
         assert images.areas(folder)["best first"][0].startswith("BADGE 6")
+        assert images.areas(folder)["best first"].str.contains(" ± ").all()
+        assert images.capped(folder)["trainings"].tolist() == [7 * 7 * 3, 7 * 7 * 2]
         assert images.capped(folder)["ended at the cap"][0] == "14%"
+
+    def test_a_single_repeat_has_no_error_and_no_test(self, images, folder):
+        results = pd.read_csv(folder / "results.csv")
+        results = results[results["repeat"] == 0]
+        results.assign(model="resnet").to_csv(folder / "results.csv", index=False)
+        assert images.scope(folder)["repeats"].tolist() == (
+            ["not run"] * 3 + ["1 of 3", "1 of 3", "not run"]
+        )
+        assert not images.areas(folder)["best first"].str.contains("±|nan").any()
+        texts = images.claims(folder)["In these tables"]
+        assert texts[0].startswith("One repeat allows no test. Points of accuracy")
+        assert texts[1] == "Nothing."
+        assert "(resnet, batches of 100, one repeat)" in texts[2]
 
     def test_claims_say_what_was_not_run(self, images, folder):
         text = images.claims(folder)["In these tables"].str.cat()
         assert "best first: BADGE 0" in text
-        assert "no setting of the residual network is complete" in text
+        assert "no setting of the residual network was run" in text
         assert "8 to 64 channels" in images.deviations()
 
     @pytest.mark.parametrize("name", ["curves", "penalty"])

@@ -1,4 +1,6 @@
-"""Tables and pictures of the image study, of its complete settings alone."""
+"""Tables and pictures of the image study, of repeats that all strategies have."""
+
+from math import isnan
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -18,13 +20,11 @@ SETTING = ["dataset", "model", "batch_size"]
 
 
 def complete(folder, name="results"):
-    """Return the rows of settings in which every strategy has every repeat."""
+    """Return the rows of repeats in which every strategy is there."""
     table = read(folder, name)
-    cells = table.drop_duplicates([*SETTING, "strategy", "repeat"])
-    wanted = pd.Series([tuple(cell.key[k] for k in SETTING) for cell in planned()])
-    there = cells.groupby(SETTING).size()
-    whole = [key for key, n in wanted.value_counts().items() if there.get(key) == n]
-    return table[table[SETTING].apply(tuple, axis=1).isin(whole)]
+    n_strategies = len({cell.strategy for cell in planned()})
+    there = table.groupby([*SETTING, "repeat"])["strategy"].transform("nunique")
+    return table[there == n_strategies]
 
 
 def planned():
@@ -33,18 +33,35 @@ def planned():
 
 def scope(folder):
     """Say which settings were planned, which of them were run, and how far."""
-    counts = complete(folder).groupby(SETTING)["n_labeled"].agg(["min", "max"])
+    there = complete(folder).groupby(SETTING)
+    found = there.agg(
+        first=("n_labeled", "min"),
+        last=("n_labeled", "max"),
+        repeats=("repeat", "nunique"),
+    )
     rows = []
-    for key in dict.fromkeys(tuple(cell.key[k] for k in SETTING) for cell in planned()):
+    for key, cells in _settings().items():
         dataset, model, size = key
         row = {"dataset": dataset, "model": model, "batch": f"{size:,}"}
-        if key in counts.index:
-            first, last = counts.loc[key]
-            row |= {"run": "yes", "labels": f"{first:,} to {last:,}"}
+        if key in found.index:
+            first, last, repeats = found.loc[key]
+            row |= {
+                "repeats": f"{repeats} of {len({cell.repeat for cell in cells})}",
+                "labels": f"{first:,} to {last:,}",
+            }
         else:
-            row |= {"run": "not yet", "labels": ""}
+            row |= {"repeats": "not run", "labels": ""}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _settings():
+    """Return the planned cells of each setting."""
+    settings = {}
+    for cell in planned():
+        key = tuple(cell.key[name] for name in SETTING)
+        settings.setdefault(key, []).append(cell)
+    return settings
 
 
 def deviations():
@@ -73,7 +90,9 @@ def areas(folder):
     for (_, model, size), part in table.groupby(SETTING):
         part = part.sort_values("mean", ascending=False)
         listed = [
-            f"{label} {100 * mean:.2f} ± {100 * error:.2f}"
+            f"{label} {100 * mean:.2f}"
+            # One repeat has no standard error.
+            + ("" if isnan(error) else f" ± {100 * error:.2f}")
             for label, mean, error in zip(
                 labels(part["strategy"]),
                 part["mean"],
@@ -114,8 +133,8 @@ def curves(folder):
 
 
 def penalty(folder):
-    """Draw the penalty matrix over the settings that are complete."""
-    matrix = penalty_matrix(complete(folder))
+    """Draw the penalty matrix over the settings with repeats to test."""
+    matrix = penalty_matrix(_repeated(complete(folder)))
     figure, ax = plt.subplots(figsize=(4.8, 5.0), layout="constrained")
     draw_matrix(matrix, ax)
     ax.set_title(f"{matrix.n_settings} settings", fontsize="medium")
@@ -142,46 +161,54 @@ def times(folder):
 
 
 def claims(folder):
-    """Put claims of the paper beside what the complete settings say of them."""
+    """Put claims of the paper beside what the settings that were run say of them."""
     results = complete(folder)
-    models = set(results["model"])
+    by_model = dict(list(results.groupby("model")))
+    nothing = "Nothing: no setting of the residual network was run."
+    resnet = by_model.get("resnet")
     found = [
-        (
-            "Over all settings BADGE is beaten least.",
-            means_text(penalty_matrix(results)),
-        )
-    ]
-    mlp = results[results["model"] == "mlp"]
-    found.append(
+        ("Over all settings BADGE is beaten least.", _means_text(results)),
         (
             "With an MLP, BADGE and margin sampling outperform the rest.",
-            means_text(penalty_matrix(mlp)),
-        )
-    )
-    found.append(
+            _means_text(by_model["mlp"]) if "mlp" in by_model else "Nothing.",
+        ),
+        (
+            "With a residual network, core-set does well, margin sampling does not.",
+            nothing if resnet is None else _means_text(resnet),
+        ),
         (
             "As batches grow, core-set and BADGE gain on margin sampling.",
             _gains_text(results, ("badge", "coreset", "marg")),
-        )
-    )
-    if "resnet" not in models:
-        found.append(
-            (
-                "With a convolutional net, diversity counts more than with an MLP.",
-                "Nothing: no setting of the residual network is complete.",
-            )
-        )
+        ),
+    ]
     return pd.DataFrame(found, columns=["Claim", "In these tables"])
 
 
+def _repeated(results):
+    """Return the settings with at least two repeats, which a test needs."""
+    n_repeats = results.groupby(SETTING)["repeat"].transform("nunique")
+    return results[n_repeats > 1]
+
+
+def _means_text(results):
+    """Say who is beaten least, where repeats allow a test; else who is ahead."""
+    repeated = _repeated(results)
+    if len(repeated):
+        return means_text(penalty_matrix(repeated))
+    names = results["strategy"].unique()
+    return f"One repeat allows no test. {_gains_text(results, names)}"
+
+
 def _gains_text(results, names):
-    gains = ranks_by_part(results, n_parts=1).set_index([*SETTING, "strategy"])["gain"]
+    gains = ranks_by_part(results, n_parts=1).set_index([*SETTING, "strategy"])
     texts = []
     for (_, model, size), part in gains.groupby(SETTING):
-        part = 100 * part.droplevel(SETTING)
+        part = part.droplevel(SETTING).loc[list(names)]
+        part = part.sort_values("gain", ascending=False)
         listed = ", ".join(
-            f"{label} {part[name]:+.2f}"
-            for label, name in zip(labels(names), names, strict=True)
+            f"{label} {100 * gain:+.2f}"
+            for label, gain in zip(labels(part.index), part["gain"], strict=True)
         )
-        texts.append(f"{listed} ({model}, batches of {size:,})")
+        alone = ", one repeat" if part["n_repeats"].max() == 1 else ""
+        texts.append(f"{listed} ({model}, batches of {size:,}{alone})")
     return f"Points of accuracy above random sampling: {'; '.join(texts)}."

@@ -166,7 +166,9 @@ class Metric:
         self.matrix.addmm_(vector, vector.T, alpha=sign)
         u, g = self.inverse @ vector, self.middle @ vector
         eye = torch.eye(r, dtype=u.dtype, device=u.device)
-        w = torch.linalg.inv(sign * eye + vector.T @ u)
+        w, failed = torch.linalg.inv_ex(sign * eye + vector.T @ u)
+        if int(failed):
+            raise _unusable()
         twice = w @ (vector.T @ g) @ w
         uw = u @ w
         mixed = uw @ g.T
@@ -208,7 +210,9 @@ class Forms:
             found = (self.r / (1.0 + sign * self.q))[:, 0, 0]
         else:
             eye = torch.eye(self.q.shape[1], dtype=self.q.dtype, device=self.q.device)
-            solved = torch.linalg.solve(eye + sign * self.q, self.r)
+            solved, failed = torch.linalg.solve_ex(eye + sign * self.q, self.r)
+            if bool(failed.any()):
+                raise _unusable()
             found = solved.diagonal(dim1=1, dim2=2).sum(dim=1)
         if not bool(found.isfinite().all()):
             raise _unusable()

@@ -114,6 +114,25 @@ def test_ties_fall_to_the_seed():
     assert sorted(one_class) == list(range(6))
 
 
+@pytest.mark.parametrize("fisher", ["top", "full"])
+def test_information_beside_which_regularization_vanishes_is_refused(fisher):
+    features = torch.tensor(
+        [[-3.2903, 2.1320, 2.8091], [0.72573, 1.5619, 0.2969], [2.9609, 2.1496, -3.38]],
+        dtype=torch.float64,
+    )
+    logits = torch.tensor([[4.0, 0, 1, 2], [0, 3, 1, 0], [1, 1, 0, 2]])
+    proba = logits.softmax(dim=1)
+    refused = 0
+    for power in range(6, 150, 2):
+        size = 10.0**power
+        try:
+            assert len(bait_greedy(proba, features * size, 3, fisher=fisher)) == 3
+        except InvalidInputError as error:
+            assert str(error).startswith("features must be of sizes whose squares can")
+            refused += 1
+    assert refused > 20
+
+
 def test_memory_is_refused_by_its_size():
     proba, features = torch.rand(50, 100), torch.rand(50, 200)
     message = r'^fisher="full" would take \d+.\d GiB for 50 rows, 100 classes and'
