@@ -196,9 +196,11 @@ def test_any_pool_is_chosen_from(embedding, block_size, data):
     # Within the first set, distances to a growing span only fall.
     first = scores[:rank]
     assert (np.diff(first) <= 1e-4 * first[:-1]).all()
-    # The first row is the longest.
+    # The first row is the longest, if its square can be told from 0 beside the largest
+    # numbers there are, which may stand in factors of other rows.
     lengths = embedding.norms().numpy()
-    assert lengths[indices[0]] >= lengths.max() * (1 - 1e-4)
+    if lengths.max() > 1e-150 * embedding.scale:
+        assert lengths[indices[0]] >= lengths.max() * (1 - 1e-4)
 
 
 @pytest.mark.parametrize("unit", [2.0**-500, 2.0**-30, 2.0**300])
