@@ -25,7 +25,7 @@ from skbadge.stopping import (
 from skbadge.stopping._base import cohen_kappa
 from skbadge.stopping._estimates import expected_f, f_difference
 from skbadge.stopping._labels import _slope, exact_interval
-from tests._learning import make_data, make_learner
+from tests._learning import make_data, make_learner, make_net
 from tests._oracles import expected_f_by_loop, kappa_by_loop
 
 CRITERIA = [
@@ -276,6 +276,34 @@ def test_a_loop_observes_what_the_criterion_reads():
     stable, budget = stop.signs()
     assert budget["values"] == [20, 40, 60] and len(stable["values"]) == 2
     assert stable["floor"] is not None
+
+
+def test_nets_that_go_on_from_one_another_have_no_floor():
+    """They agree far better than two seeds: the floor would stop at once."""
+    X, y = make_data(120)
+    found = {}
+    for beginning in (False, True, "shrink-perturb"):
+        learner = make_learner(warm_start=beginning).fit(X[:20], y[:20])
+        stop = StablePredictions(window=1) | PredictionChange(window=1)
+        for first in (20, 30):
+            stop.observe(learner, X)
+            learner.teach(X[first : first + 10], y[first : first + 10])
+        stop.observe(learner, X)
+        found[beginning] = [sign["floor"] is None for sign in stop.signs()]
+        assert [sign["threshold"] for sign in stop.signs()] == (
+            [0.99, 0.005] if beginning else [s["floor"] for s in stop.signs()]
+        )
+    assert found == {False: [False] * 2, True: [True] * 2, "shrink-perturb": [True] * 2}
+
+
+@pytest.mark.parametrize("classes", [None, [2, 0, 1, 3]])
+def test_the_twin_knows_the_same_classes(classes):
+    X, y = make_data(90)
+    net = make_net(module__n_classes=3 if classes is None else 4)
+    learner = make_learner(net=net, classes=classes).fit(X[:60], y[:60])
+    floor = seed_floor(learner, X)
+    twin = make_learner(net=net, classes=classes, random_state=1).fit(X[:60], y[:60])
+    assert floor.changed == (learner.predict(X) != twin.predict(X)).mean()
 
 
 def test_every_criterion_is_exported_and_tested():

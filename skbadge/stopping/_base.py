@@ -134,11 +134,14 @@ class StoppingCriterion(BaseEstimator):
         -----
         Costs one prediction of the stop set. Where the criterion wants the seed floor,
         one training more: at the first call that could stop, and again whenever the
-        labels have grown by a quarter.
+        labels have grown by a quarter. None is measured for a learner with
+        ``warm_start``: its nets go on from one another and agree far better than two
+        nets from scratch, so that the floor would stop at once.
         """
         proba = learner.predict_proba(X_stop) if "proba" in self.reads else None
         n_labeled = learner.n_labeled_
-        floor = seed_floor(learner, X_stop) if self.wants_floor(n_labeled) else None
+        wanted = not learner.warm_start and self.wants_floor(n_labeled)
+        floor = seed_floor(learner, X_stop) if wanted else None
         return self.update(Observation(n_labeled, proba, tested, floor))
 
     def wants_floor(self, n_labeled):
@@ -340,6 +343,10 @@ def seed_floor(learner, X_stop):
     two predictions. Fit parameters with one value a row, such as weights, are not
     handed on.
 
+    It is one comparison of two seeds, and noisy as such. On few labels two nets differ
+    much, so that a criterion that stops at the floor can stop early. For a learner with
+    ``warm_start`` it is no bound: nets that go on from one another agree better.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -364,9 +371,9 @@ def seed_floor(learner, X_stop):
     # Any other seed serves; from the present one, so that the floor is reproducible.
     state = learner.random_state
     other = state + 1 if isinstance(state, (int, np.integer)) else 1
-    twin.set_params(random_state=int(other), classes=list(learner.classes_))
-    if learner.classes is not None:
-        twin.set_params(classes=learner.classes)
+    given = learner.classes
+    classes = list(learner.classes_) if given is None else given
+    twin.set_params(random_state=int(other), classes=classes)
     again = twin.fit(learner.X_, learner.y_).predict(X_stop)
     changed = float((present != again).mean())
     return SeedFloor(cohen_kappa(present, again), changed)

@@ -55,12 +55,19 @@ class StablePredictions(_Agreement):
     floor : bool, default=True
         Whether to stop at the *seed floor* where that is below the threshold: a net
         trained from scratch never agrees better with the one before than with itself
-        under another seed. Costs a training now and then.
+        under another seed. Costs a training now and then. Not for a learner with
+        ``warm_start``.
 
     Notes
     -----
     The paper's threshold and window; the floor is an addition of this library. A stop
     set of another size than before begins the comparison anew.
+
+    The floor is one kappa of two seeds, and noisy. On few labels it is low, and the
+    criterion can stop early: combine it, ``StablePredictions() & LabelBudget(500)``, or
+    turn it off. A learner with ``warm_start`` has none: its net goes on from the one
+    before and agrees with it far better than two seeds do, so that stability is a
+    weaker sign there.
 
     References
     ----------
