@@ -22,10 +22,11 @@ LAYERS = {
     "_contracts": 1,
     "embeddings": 2,
     "selection": 3,
-    "stopping": 4,
     "strategies": 4,
     "nets": 4,
     "extraction": 5,
+    # The seed floor looks at what a net says of its classes.
+    "stopping": 5,
     # Below the learner: it is asked for pools that lie on a cluster.
     "cluster": 5.5,
     "modules": 5,

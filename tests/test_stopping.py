@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import binomtest
 from sklearn.base import clone
 from sklearn.metrics import cohen_kappa_score
@@ -296,14 +297,26 @@ def test_nets_that_go_on_from_one_another_have_no_floor():
     assert found == {False: [False] * 2, True: [True] * 2, "shrink-perturb": [True] * 2}
 
 
-@pytest.mark.parametrize("classes", [None, [2, 0, 1, 3]])
-def test_the_twin_knows_the_same_classes(classes):
+@pytest.mark.parametrize("of_net", [None, [2, 0, 1]])
+@pytest.mark.parametrize("classes", [None, [2, 0, 1]])
+def test_the_twin_has_the_same_columns(of_net, classes):
     X, y = make_data(90)
-    net = make_net(module__n_classes=3 if classes is None else 4)
-    learner = make_learner(net=net, classes=classes).fit(X[:60], y[:60])
+    # Weights go by column: other columns make another net.
+    weight = torch.tensor([5.0, 1.0, 0.2])
+    net = make_net(classes=of_net, criterion__weight=weight)
+    settings = {"net": net, "classes": classes}
+    learner = make_learner(**settings).fit(X[:60], y[:60])
     floor = seed_floor(learner, X)
-    twin = make_learner(net=net, classes=classes, random_state=1).fit(X[:60], y[:60])
+    twin = make_learner(**settings, random_state=1).fit(X[:60], y[:60])
     assert floor.changed == (learner.predict(X) != twin.predict(X)).mean()
+
+
+def test_the_twin_knows_classes_that_have_no_label_any_more():
+    X, y = make_data(90)
+    names = np.array(["a", "b", "c"])[y]
+    learner = make_learner().fit(X[:60], names[:60])
+    learner.forget(np.flatnonzero(names[:60] == "c")).refit()
+    assert 0 <= seed_floor(learner, X).changed <= 1
 
 
 def test_every_criterion_is_exported_and_tested():

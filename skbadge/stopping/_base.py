@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from skbadge.exceptions import InvalidInputError
+from skbadge.nets._estimators import find_net
 from skbadge.utils._validation import check_integer
 
 __all__ = [
@@ -371,9 +372,11 @@ def seed_floor(learner, X_stop):
     # Any other seed serves; from the present one, so that the floor is reproducible.
     state = learner.random_state
     other = state + 1 if isinstance(state, (int, np.integer)) else 1
-    given = learner.classes
-    classes = list(learner.classes_) if given is None else given
-    twin.set_params(random_state=int(other), classes=classes)
+    twin.set_params(random_state=int(other))
+    own = getattr(find_net(learner.estimator), "classes", None)
+    if learner.classes is None and own is None:
+        # Labels that were taken back may have been all of a class.
+        twin.set_params(classes=list(learner.classes_))
     again = twin.fit(learner.X_, learner.y_).predict(X_stop)
     changed = float((present != again).mean())
     return SeedFloor(cohen_kappa(present, again), changed)
