@@ -14,13 +14,17 @@ from scipy import sparse
 from torch.utils.data import Dataset
 
 from skbadge.exceptions import InvalidInputError
-from skbadge.utils._rows import as_rows, is_dataset, n_rows, take
+from skbadge.learner._identity import row_marks
+from skbadge.utils._rows import RowList, as_rows, is_dataset, n_rows, take
+from skbadge.utils._torch import preserved_generators
 from skbadge.utils._tree import leaves
 
 __all__ = ["ImageFiles", "Pool", "as_pool", "id_key", "written_ids"]
 
-# Number of rows whose contents are remembered.
+# Number of rows whose contents are remembered; of those that a user's code reads, each
+# twice, fewer.
 _SAMPLE = 200
+_SAMPLE_READ = 20
 _IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _TABLES = {".csv", ".tsv", ".parquet"}
 
@@ -42,7 +46,8 @@ class ImageFiles(Dataset):
     Notes
     -----
     Row ``i`` is a float32 tensor of shape (channels, height, width) with values in
-    [0, 1], beside a label 0 that nothing reads.
+    [0, 1], beside a label 0 that nothing reads. One that cannot be read is an
+    `InvalidInputError` with its name.
     """
 
     def __init__(self, folder, names, *, size=(64, 64), gray=False):
@@ -58,8 +63,22 @@ class ImageFiles(Dataset):
         from PIL import Image
 
         height, width = self.size
-        with Image.open(self.folder / self.names[i]) as image:
-            pixels = image.convert("L" if self.gray else "RGB").resize((width, height))
+        path = self.folder / self.names[i]
+        try:
+            with Image.open(path) as image:
+                found = image.convert("L" if self.gray else "RGB")
+        except (
+            OSError,
+            SyntaxError,
+            ValueError,
+            Image.DecompressionBombError,
+        ) as error:
+            raise InvalidInputError(
+                f"The pool must hold pictures that can be read. Got {self.names[i]!r} "
+                f"with: {error}. Mend it, or take it out of the folder; one that has "
+                "no label yet can be skipped instead."
+            ) from error
+        pixels = found.resize((width, height))
         array = np.asarray(pixels, dtype=np.float32) / 255
         return torch.from_numpy(array.reshape(height, width, -1)).permute(2, 0, 1), 0
 
@@ -88,6 +107,7 @@ class Pool:
         self.X = as_rows(X)
         self.shown = shown
         self.at = {key: i for i, key in enumerate(self.keys)}
+        self._sampled = None
         if len(self.keys) != n_rows(self.X):
             raise InvalidInputError(
                 f"ids must name each of the {n_rows(self.X)} rows of the pool. Got "
@@ -132,24 +152,43 @@ class Pool:
         return frame
 
     def sample(self):
-        """Return digests of some rows by id, the same ids while they are there."""
-        if is_dataset(self.X) and not isinstance(self.X, ImageFiles):
-            # A user's data set may draw anew each time a row is read.
-            return {}
-        first = sorted(self.keys, key=lambda key: _sha(key.encode()))[:_SAMPLE]
-        return {key: self._content(self.at[key]) for key in first}
+        """Return digests of some rows by id, the same ids while they are there.
+
+        None at all of a user's data set that draws anew each time a row is read.
+        """
+        if self._sampled is None:
+            first = sorted(self.keys, key=lambda key: _sha(key.encode()))
+            if self._is_users:
+                self._sampled = self._read_twice(first[:_SAMPLE_READ])
+            else:
+                self._sampled = {k: self._content(self.at[k]) for k in first[:_SAMPLE]}
+        return self._sampled
+
+    @property
+    def _is_users(self):
+        """Whether rows are read by code of the user's."""
+        return is_dataset(self.X) and not isinstance(self.X, ImageFiles)
+
+    def _read_twice(self, keys):
+        """Return digests of a data set's rows; none where two readings differ."""
+        with preserved_generators():
+            once, again = ({k: self._item(self.at[k]) for k in keys} for _ in range(2))
+        return {k: seen for k, seen in once.items() if seen} if once == again else {}
 
     def digest(self, keys):
         """Return what tells the contents of some rows from others, whole.
 
-        Rows of a user's data set, which may be drawn anew each time, tell nothing.
+        Of a user's data set, whose rows may be slow to read or drawn anew each time, it
+        is that of a sample.
         """
         rows = [self.at[key] for key in keys]
         found = hashlib.sha256()
         if isinstance(self.X, ImageFiles):
             for i in rows:
                 found.update((self.X.folder / self.X.names[i]).read_bytes())
-        elif not is_dataset(self.X):
+        elif self._is_users:
+            found.update(json.dumps(self.sample()).encode())
+        else:
             for leaf in leaves(take(self.X, rows)):
                 found.update(_raw(leaf))
         return found.hexdigest()
@@ -159,6 +198,16 @@ class Pool:
             return _sha((self.X.folder / self.X.names[i]).read_bytes())[:16]
         values = [_plain(leaf) for leaf in leaves(take(self.X, [i]))]
         return _sha(json.dumps(values).encode())[:16]
+
+    def _item(self, i):
+        """Return what tells an item of a data set, without its label, or None."""
+        try:
+            item = self.X[i]
+        except Exception:  # noqa: BLE001
+            # A row that was skipped for it: whoever needs the row meets the error.
+            return None
+        is_pair = isinstance(item, (tuple, list)) and len(item) == 2
+        return row_marks(RowList([item[0] if is_pair else item]))[0]
 
 
 # Names of columns that a batch has of its own.

@@ -16,6 +16,8 @@ from skbadge.utils._validation import check_integer
 
 __all__ = ["InMemoryBatches"]
 
+_GET_OF_SUBSET = Subset.__getitem__
+
 
 class InMemoryBatches:
     """Iterate over mini-batches of a data set that is held in memory once.
@@ -63,7 +65,7 @@ class InMemoryBatches:
        copy where possible;
     3. else row by row through ``__getitem__``, once, so that a ``transform`` of yours
        is applied. One that draws random numbers (augmentation) would be frozen: use
-       ``DataLoader`` for it.
+       ``DataLoader`` for it. Of a ``Subset`` only its own rows are read.
 
     The same seed gives another order than with ``DataLoader``. A batch is always a
     copy, so a module may change it in place. Memory: the tensors of the data set (none
@@ -148,17 +150,28 @@ def _count_rows(dataset):
 
 def _read(dataset):
     """Return all rows of a data set as a pair of tensors, or of dicts of tensors."""
-    if isinstance(dataset, Subset) and type(dataset).__getitem__ is Subset.__getitem__:
-        indices = torch.as_tensor(np.asarray(dataset.indices, dtype=np.int64))
-        return mapped(
-            lambda x: x.index_select(0, indices.to(x.device)), _read(dataset.dataset)
-        )
+    rows = None
+    while isinstance(dataset, Subset) and type(dataset).__getitem__ is _GET_OF_SUBSET:
+        indices = np.asarray(dataset.indices, dtype=np.int64)
+        rows = indices if rows is None else indices[rows]
+        dataset = dataset.dataset
+    data = _held(dataset)
+    if data is None:
+        # Only those: the others may be many, and slow to read.
+        return _collate(dataset, range(len(dataset)) if rows is None else rows.tolist())
+    if rows is None:
+        return data
+    rows = torch.as_tensor(rows)
+    return mapped(lambda x: x.index_select(0, rows.to(x.device)), data)
+
+
+def _held(dataset):
+    """Return what a data set holds in memory; None where rows must be asked for."""
     if callable(getattr(dataset, "as_tensors", None)):
         return tuple(dataset.as_tensors())
     if type(dataset) is TensorDataset and len(dataset.tensors) == 2:
         return dataset.tensors
-    data = _read_skorch(dataset) if isinstance(dataset, Dataset) else None
-    return _collate(dataset) if data is None else data
+    return _read_skorch(dataset) if isinstance(dataset, Dataset) else None
 
 
 def _read_skorch(dataset):
@@ -199,9 +212,9 @@ def _as_tensor(values):
     return None
 
 
-def _collate(dataset):
-    """Ask for every row and put the rows together, as a DataLoader would."""
-    rows = [dataset[i] for i in range(len(dataset))]
+def _collate(dataset, positions):
+    """Ask for rows and put them together, as a DataLoader would."""
+    rows = [dataset[i] for i in positions]
     try:
         data = default_collate(rows)
     except (TypeError, RuntimeError, ValueError) as error:

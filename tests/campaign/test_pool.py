@@ -6,10 +6,14 @@ import pytest
 import torch
 from PIL import Image
 from scipy import sparse
+from skorch import NeuralNetClassifier
+from torch.utils.data import Subset
 
+from skbadge import ActiveLearner, Campaign, MarginSampling
 from skbadge.campaign import ImageFiles
 from skbadge.campaign._pool import as_pool, id_key
 from skbadge.exceptions import InvalidInputError
+from skbadge.modules import lean_settings
 
 FRAME = pd.DataFrame(
     {"key": ["007", "NA", "3"], "text": ["a", "b", "c"], "x": [1, 2, 3]}
@@ -76,9 +80,8 @@ def test_arrays(tmp_path):
         assert pool.keys == ["a", "b", "c"]
         turned = pool.aligned(["c", "a", "b"])
         assert turned.at == {"c": 0, "a": 1, "b": 2}
-        # The contents go with the ids; a user's data set is not looked into.
-        assert turned.sample() == pool.sample()
-        assert len(pool.sample()) == (0 if isinstance(pool.X, Rows) else 3)
+        # The contents go with the ids.
+        assert turned.sample() == pool.sample() and len(pool.sample()) == 3
 
 
 def test_folders_of_images(tmp_path):
@@ -96,6 +99,117 @@ def test_folders_of_images(tmp_path):
     images(tmp_path, ["x.png", "b.png"])
     changed = as_pool(tmp_path).sample()
     assert [id for id in before if before[id] != changed[id]] == ["b.png"]
+
+
+def test_a_picture_that_cannot_be_read_is_named(tmp_path):
+    images(tmp_path, ["a.png", "b.png"], size=(64, 64))
+    (tmp_path / "a.png").write_bytes((tmp_path / "b.png").read_bytes()[:60])
+    (tmp_path / "c.png").write_text("no picture")
+    rows = as_pool(tmp_path).X
+    for i in (0, 2):
+        with pytest.raises(
+            InvalidInputError, match=f"Got '{rows.names[i]}' with: .* Mend it"
+        ):
+            rows[i]
+    assert rows[1][0].shape == (3, 64, 64)
+
+
+class Flat(torch.nn.Module):
+    def __init__(self, n_features):
+        super().__init__()
+        self.head = torch.nn.Linear(n_features, 2)
+
+    def forward(self, X):
+        return self.head(X.flatten(1))
+
+
+def flat_learner(n_features):
+    net = NeuralNetClassifier(
+        Flat,
+        module__n_features=n_features,
+        criterion=torch.nn.CrossEntropyLoss,
+        batch_size=4,
+        **lean_settings(),
+    )
+    strategy = MarginSampling()
+    return ActiveLearner(net, strategy=strategy, classes=["a", "b"], random_state=0)
+
+
+def test_a_picture_that_was_skipped_is_not_read(tmp_path):
+    """Neither for a training, nor for what is asked next."""
+    names = [f"{i:02}.png" for i in range(12)]
+    images(tmp_path, names)
+    (tmp_path / "03.png").write_text("no picture")
+    campaign = Campaign(
+        tmp_path / "campaign", flat_learner(3 * 4 * 6), tmp_path, image_size=(4, 6)
+    )
+    campaign.tell(dict(zip(names[:3], "aba", strict=True)))
+    with pytest.raises(InvalidInputError, match=r"Got '03.png' with: .*Mend it"):
+        campaign.ask(3)
+    campaign.skip(["03.png"])
+    batch = campaign.ask(3)["id"]
+    assert campaign.learner.n_labeled_ == 3
+    assert len(batch) == 3 and "03.png" not in set(batch)
+
+
+def test_a_data_set_that_was_exchanged_is_told(tmp_path):
+    def opened(shift):
+        rows = Subset([(torch.full((2,), i + shift), 0) for i in range(30)], range(30))
+        return Campaign(tmp_path, flat_learner(2), rows, ids=range(30))
+
+    campaign = opened(0.0)
+    campaign.tell({i: "ab"[i % 2] for i in range(10)})
+    before = campaign.train().predict_proba(torch.ones(1, 2))
+    opened(0.0)
+    with pytest.warns(UserWarning, match="of 20 compared, 20"):
+        campaign = opened(0.5)
+    # Nor are parameters taken that were trained on other rows.
+    assert not np.array_equal(campaign.learner.predict_proba(torch.ones(1, 2)), before)
+
+
+class Drawn(Rows):
+    """Rows with noise: none is the same when it is read again."""
+
+    def __getitem__(self, i):
+        return torch.full((2,), float(i)) + torch.randn(2), 0
+
+
+class Torn(Rows):
+    """Rows of which one cannot be read."""
+
+    def __getitem__(self, i):
+        return super().__getitem__(i + 0 // (i - 1))
+
+
+class TestRowsReadByCodeOfTheUsers:
+    def test_their_contents_are_known_where_they_stay(self):
+        assert len(as_pool(Rows(), list("abc")).sample()) == 3
+        assert set(as_pool(Torn(), list("abc")).sample()) == {"a", "c"}
+        torch.manual_seed(3)
+        before = torch.get_rng_state()
+        assert as_pool(Drawn(), list("abc")).sample() == {}
+        assert torch.equal(torch.get_rng_state(), before)
+
+    def test_the_label_of_an_item_is_no_content(self):
+        labeled = [(torch.ones(2), 0), (torch.ones(2), 1)]
+        rows = Subset(labeled, [0, 1])
+        sample = as_pool(rows, ["a", "b"]).sample()
+        assert sample["a"] == sample["b"]
+
+    def test_few_are_read_and_once_a_pool(self):
+        read = []
+
+        class Many(Rows):
+            def __len__(self):
+                return 1000
+
+            def __getitem__(self, i):
+                read.append(i)
+                return super().__getitem__(i)
+
+        pool = as_pool(Many(), range(1000))
+        assert len(pool.sample()) == 20 and pool.digest(["1"]) == pool.digest(["2"])
+        assert len(read) == 40
 
 
 def test_contents_stay_the_same_when_integers_become_floats():

@@ -124,6 +124,20 @@ def test_as_tensors_is_preferred_and_subsets_use_it():
     assert WithTensors.n_items_read == 0
 
 
+def test_of_a_subset_only_its_own_rows_are_read():
+    read = []
+
+    class Counting(Plain):
+        def __getitem__(self, i):
+            read.append(i)
+            return super().__getitem__(i)
+
+    nested = Subset(Subset(Counting(), [6, 1, 4, 0]), [2, 0])
+    ((X_got, y_got),) = InMemoryBatches(nested, batch_size=9)
+    np.testing.assert_array_equal(X_got.numpy(), X[[4, 6]])
+    assert y_got.tolist() == Y[[4, 6]].tolist() and read == [4, 6]
+
+
 def test_read_only_arrays_are_taken_without_a_warning():
     frozen = X.copy()
     frozen.flags.writeable = False
