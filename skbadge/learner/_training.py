@@ -18,7 +18,7 @@ from sklearn.utils.metadata_routing import (
 )
 from skorch.callbacks import Callback
 
-from skbadge.exceptions import InvalidInputError
+from skbadge.exceptions import InvalidInputError, SkbadgeError
 from skbadge.extraction._layers import check_layer_name
 from skbadge.extraction._pass import output_width
 from skbadge.learner._classes import (
@@ -331,15 +331,31 @@ def untrained(estimator, X, y, *, seed, format, columns):
 
 
 def unlabeled(estimator, X):
-    """Return a clone with steps fitted without labels and an initialized net."""
+    """Return a clone with steps fitted without labels and an initialized net.
+
+    Raises
+    ------
+    InvalidInputError
+        If a step cannot be fitted so.
+    """
     if is_frozen(estimator):
         return copy_frozen(estimator)
     fitted = cloned(estimator)
     transformers, net = split_estimator(fitted)
     net.initialize()
     adapt_dataset(net, input_format(net))
-    if transformers is not None:
+    if transformers is None:
+        return fitted
+    try:
         transformers.fit(X, None)
+    except SkbadgeError:
+        raise
+    except Exception as error:
+        raise InvalidInputError(
+            "Before there is any label, the steps before the net must be fitted on the "
+            f"pool without labels. Got {type(error).__name__}: {error}. Where a step "
+            "needs labels, let RandomSampling() choose the first rows."
+        ) from error
     return fitted
 
 

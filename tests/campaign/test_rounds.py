@@ -1,9 +1,17 @@
-"""The stopping criteria of a campaign: what they are shown, and what is said of it."""
+"""What a campaign does with its model: it shows it to criteria, and begins without."""
 
+import numpy as np
+import pandas as pd
 import pytest
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_selection import SelectKBest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
-from skbadge import Campaign
+from skbadge import Campaign, FeatureCache, KMeansSampling, TypiClust
 from skbadge.stopping import LabelBudget, StablePredictions, TestPlateau
+from tests._learning import make_learner, make_net
 from tests.campaign._campaigns import LABELS, NAMES, answer, open_campaign
 
 
@@ -83,3 +91,46 @@ def test_another_criterion_begins_anew(tmp_path):
     with pytest.warns(UserWarning, match="criterion begins anew"):
         other.train()
     assert other.status().signs[0]["values"] == [20]
+
+
+class TestColdStart:
+    """The first batch, where the net does not get the rows as they are."""
+
+    LANGUAGES = ("eins zwei drei", "one two three", "un deux trois", "uno due tre")
+
+    def asked(self, folder, encoder, **settings):
+        words = [f"{self.LANGUAGES[i % 4]} w{i}" for i in range(60)]
+        table = pd.DataFrame({"id": range(60), "text": words})
+        learner = make_learner(
+            net=make_pipeline(encoder, make_net(module__n_features=4)),
+            classes=["a", "b"],
+        )
+        campaign = Campaign(folder, learner, table, ids="id", inputs="text", **settings)
+        return campaign.ask(4)["id"].tolist()
+
+    @pytest.mark.parametrize("kind", [KMeansSampling, TypiClust])
+    def test_texts_are_spread_by_their_words(self, tmp_path, kind):
+        words = " ".join(self.LANGUAGES).split()
+        encoder = make_pipeline(
+            TfidfVectorizer(vocabulary=words), TruncatedSVD(4, random_state=0)
+        )
+        ids = self.asked(tmp_path, encoder, cold_start=kind(features="input"))
+        assert sorted(i % 4 for i in ids) == [0, 1, 2, 3]
+
+    def test_a_frozen_encoder_is_run_once(self, tmp_path):
+        n_encoded = []
+
+        def encode(texts):
+            n_encoded.append(len(texts))
+            languages = [self.LANGUAGES.index(t.rpartition(" ")[0]) for t in texts]
+            return np.eye(4, dtype=np.float32)[languages]
+
+        encoder = FeatureCache(FunctionTransformer(encode))
+        strategy = TypiClust(features="input")
+        ids = self.asked(tmp_path, encoder, cold_start=strategy)
+        assert sorted(i % 4 for i in ids) == [0, 1, 2, 3] and sum(n_encoded) == 60
+
+    def test_nothing_is_fitted_unless_it_is_asked_for(self, tmp_path):
+        """Steps may need labels, or take long."""
+        ids = self.asked(tmp_path, SelectKBest())
+        assert len(ids) == 4

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.feature_selection import SelectKBest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -13,6 +14,7 @@ from skbadge import (
     BADGE,
     CoreSet,
     EntropySampling,
+    KMeansSampling,
     LeastConfidence,
     MarginSampling,
     RandomSampling,
@@ -215,6 +217,15 @@ def test_cold_start_checks_what_it_is_given():
     with pytest.raises(InvalidInputError, match="indices must hold 2 int positions"):
         learner.teach(POOL[first], POOL_Y[first], indices=first[:1])
     assert not hasattr(learner, "X_")
+
+
+def test_cold_start_behind_a_step_that_needs_labels():
+    pipeline = make_pipeline(SelectKBest(k=3), make_net())
+    learner = make_learner(KMeansSampling(features="input"), net=pipeline)
+    with pytest.raises(
+        InvalidInputError, match="without labels. Got ValueError: .* RandomSampling"
+    ):
+        learner.query(POOL, n=2)
 
 
 @pytest.mark.parametrize(
