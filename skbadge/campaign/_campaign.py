@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import json
 import warnings
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from skbadge.campaign._answers import check_annotator
 from skbadge.campaign._cache import Cache
-from skbadge.campaign._label_studio import (
-    ID,
-    is_export,
-    labeling_config,
-    read_export,
-    task_kind,
-    tasks_of,
-)
+from skbadge.campaign._label_studio import tasks_of
 from skbadge.campaign._ledger import Ledger
 from skbadge.campaign._model import Model
 from skbadge.campaign._opening import begin, check_same, check_settings, joined
 from skbadge.campaign._pool import as_pool
 from skbadge.campaign._report import report_page
 from skbadge.campaign._rounds import Rounds
-from skbadge.campaign._spreadsheet import read_labels, write_csv
+from skbadge.campaign._spreadsheet import write_csv
 from skbadge.exceptions import CampaignError, InvalidInputError
 from skbadge.stopping import StoppingCriterion
 from skbadge.utils._files import write_file
@@ -231,9 +222,11 @@ class Campaign(Ledger):
         if more is None:
             n = check_integer(n, "n", low=1)
             rounds.train()
-        elif not state.batches:
+        elif not state.batches or state.batches[-1].closed:
+            found = "The last one was given up by close()" if state.batches else None
             raise CampaignError(
-                "ask(more=...) makes a batch longer. There is none yet."
+                "ask(more=...) makes a batch longer. "
+                f"{found or 'There is none yet'}: ask(n) for a new one."
             )
         else:
             n = check_integer(more, "more", low=1)
@@ -254,6 +247,27 @@ class Campaign(Ledger):
             If there is no label, or the campaign was opened without learner or pool.
         """
         self._with_model("train").train()
+        return self.learner
+
+    def refit(self):
+        """Train once more, also where no label is new: under the seed that is next.
+
+        Returns
+        -------
+        learner : ActiveLearner
+            The trained one; with ``warm_start`` it went on from the one before.
+
+        Raises
+        ------
+        CampaignError
+            If there is no label, or the campaign was opened without learner or pool.
+
+        Notes
+        -----
+        Costs one training. A stopping criterion is not shown a model of the same labels
+        as before: that two of them agree says nothing about more labels.
+        """
+        self._with_model("refit").train(anew=True)
         return self.learner
 
     def close(self):
@@ -296,76 +310,35 @@ class Campaign(Ledger):
         n : int
             Number of tasks. Rows of the random share look like all others.
         """
-        with self.open_tasks() as (pool, state, ids):
-            kind = task_kind(pool, kind)
-            tasks = tasks_of(
-                pool,
-                state.batches[-1],
-                ids,
-                kind=kind,
-                images=images,
-                suggestions=suggestions,
-            )
-        config = labeling_config(kind, state.settings["classes"])
+        tasks, config = self.tasks(kind=kind, images=images, suggestions=suggestions)
         write_file(Path(path).with_suffix(".xml"), config)
         write_file(path, json.dumps(tasks, indent=1, allow_nan=False) + "\n")
         return len(tasks)
 
-    def from_label_studio(self, source, *, annotators=None):
-        """Store the answers and skips of an export of Label Studio.
+    def tasks(self, *, kind=None, images=None, suggestions=False):
+        """Return the open rows as tasks for Label Studio, in the order asked.
 
         Parameters
         ----------
-        source : str, Path or list of dict
-            A file in the format JSON, JSON_MIN or CSV; or the tasks of a JSON export.
-            Take JSON: the others leave skipped tasks out, which a warning tells.
-        annotators : mapping or None, default=None
-            Names by Label Studio's number of the user; None for the numbers.
+        kind, images, suggestions
+            As for `to_label_studio`, which writes them to a file.
 
         Returns
         -------
-        told : Told
-            The same file twice changes nothing; an answer that was changed in the tool
-            takes the place of the earlier one.
+        tasks : list of dict
+            As its import takes them.
+        config : str
+            The labelling configuration.
+
+        Raises
+        ------
+        CampaignError
+            If no row is open, or the campaign was opened without its pool.
         """
-        export = read_export(source, annotators)
-        missing = set(self._record.refresh().open_rows()) - export.ids
-        told = self._tell(export.given, "", source="label-studio")
-        if export.n_foreign:
-            warnings.warn(
-                f"{export.n_foreign} tasks bear no {ID} and were left out: they are "
-                "not of this campaign, or lost it on the way.",
-                UserWarning,
-                stacklevel=2,
-            )
-        if missing and not export.has_skips:
-            warnings.warn(
-                f"{len(missing)} open rows are not in the export. {export.kind} leaves "
-                "skipped tasks out without a word, so they may have been skipped: "
-                "export as JSON.",
-                UserWarning,
-                stacklevel=2,
-            )
-        return told
-
-    def from_file(self, path, *, annotator=None):
-        """Store answers of a file: an export of Label Studio, or a CSV with labels.
-
-        Parameters
-        ----------
-        path : str or Path
-            The file.
-        annotator : str or None, default=None
-            Who answered, where a CSV does not say so.
-
-        Returns
-        -------
-        told : Told
-            As of `from_label_studio` or `from_csv`, by what the file looks like.
-        """
-        if is_export(path):
-            return self.from_label_studio(path)
-        return self.from_csv(path, annotator=annotator)
+        state, _ = self._open_rows()
+        return tasks_of(
+            state, self._pool, kind=kind, images=images, suggestions=suggestions
+        )
 
     def to_csv(self, path):
         """Write the open rows to a CSV with an empty column ``label`` to fill in.
@@ -383,31 +356,11 @@ class Campaign(Ledger):
         n : int
             Number of rows.
         """
-        with self.open_tasks() as (pool, _, ids):
-            frame = pool.table(ids)
+        _, ids = self._open_rows()
+        frame = self._pool.table(ids)
         frame.insert(1, "label", "")
         write_csv(path, frame)
         return len(frame)
-
-    def from_csv(self, path, *, annotator=None):
-        """Store the labels of a CSV with the columns ``id`` and ``label``.
-
-        Columns ``annotator`` and ``seconds`` are read where they are there. Rows
-        without a label count as not answered yet.
-
-        Parameters
-        ----------
-        path : str or Path
-            The file.
-        annotator : str or None, default=None
-            Who answered, where no column says so.
-
-        Returns
-        -------
-        told : Told
-        """
-        annotator = check_annotator(annotator)
-        return self._tell(read_labels(path, annotator), annotator, source="csv")
 
     def report(self, path=None):
         """Write one HTML page that shows how the campaign goes.
@@ -427,31 +380,17 @@ class Campaign(Ledger):
         write_file(path, report_page(self, self._record.state, self._pool))
         return path
 
-    @contextmanager
-    def open_tasks(self):
-        """Give what is needed to write the open rows down for somebody.
+    # --------------------------------------------------------------------- private
 
-        Yields
-        ------
-        pool : Pool
-        state : State
-        ids : list of str
-            The open rows of the last batch, in the order asked.
-
-        Raises
-        ------
-        CampaignError
-            If there are none, or the campaign was opened without its pool.
-        """
+    def _open_rows(self):
+        """Return the state and the ids that wait for an answer, in the order asked."""
         state = self._record.refresh()
         ids = state.open_rows()
         if not ids:
             raise CampaignError("No row is open. Ask for a batch first.")
         if self._pool is None:
             raise CampaignError("What a row shows is in the pool: open with a pool.")
-        yield self._pool, state, ids
-
-    # --------------------------------------------------------------------- private
+        return state, ids
 
     def _with_model(self, method):
         state = self._record.refresh()

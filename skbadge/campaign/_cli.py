@@ -75,7 +75,9 @@ def add_parser(commands):
     pull = _action(actions, "pull", _pull, "fetch answers from Label Studio")
     for server in (push, pull):
         server.add_argument("--url", required=True)
-        server.add_argument("--project", help="its title")
+        which = server.add_mutually_exclusive_group()
+        which.add_argument("--project", metavar="TITLE", help="default: the last one")
+        which.add_argument("--project-number", type=int, metavar="N")
         server.epilog = f"The access token is read from the variable {_TOKEN}."
     _add_showing(push)
 
@@ -265,7 +267,8 @@ def _server(options):
             f"The access token of Label Studio must stand in the variable {_TOKEN}. It "
             "is empty: copy it from Account & Settings there."
         )
-    return LabelStudio(options.url, token, project=options.project)
+    project = options.project_number or options.project
+    return LabelStudio(options.url, token, project=project)
 
 
 def _push(options):

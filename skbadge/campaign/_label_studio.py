@@ -20,24 +20,19 @@ from skbadge.campaign._spreadsheet import parsed, read_text
 from skbadge.exceptions import InvalidInputError
 from skbadge.utils._validation import check_option
 
-__all__ = [
-    "Export",
-    "is_export",
-    "labeling_config",
-    "read_export",
-    "task_kind",
-    "tasks_of",
-]
+__all__ = ["MARK", "Export", "is_export", "labeling_config", "read_export", "tasks_of"]
 
 # Names of ours, that clash with no column.
 ID, RANK, CONTROL, OBJECT = "skbadge_id", "skbadge_rank", "skbadge_label", "skbadge_row"
+# Of the campaign that asked: another one may have rows with the same ids.
+MARK = "skbadge_campaign"
 KINDS = ("text", "image", "table")
 _TAGS = {"text": "Text", "image": "Image", "table": "Table"}
 # As Label Studio serves files of its own machine.
 _WHERE_IMAGES_ARE = "/data/local-files/?d="
 
 
-def task_kind(pool, kind):
+def _task_kind(pool, kind):
     """Return how rows are shown: as asked for, or by what the pool holds."""
     if kind is not None:
         check_option(kind, "kind", KINDS)
@@ -81,16 +76,15 @@ def _attribute(value):
     return quoteattr(str(value), {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
 
 
-def tasks_of(pool, batch, ids, *, kind, images=None, suggestions=False):
-    """Return tasks in the order of ``ids``.
+def tasks_of(state, pool, *, kind=None, images=None, suggestions=False):
+    """Return the open rows as tasks, in the order asked, and how they are shown.
 
     Parameters
     ----------
+    state : State
     pool : Pool
-    batch : Batch
-    ids : list of str
-        Rows of the batch.
-    kind : {"text", "image", "table"}
+    kind : {"text", "image", "table"} or None
+        None for what the pool holds.
     images : str or None
         What stands before the name of an image to make it an address.
     suggestions : bool
@@ -98,14 +92,19 @@ def tasks_of(pool, batch, ids, *, kind, images=None, suggestions=False):
 
     Returns
     -------
-    list of dict
+    tasks : list of dict
+    config : str
+        The labelling configuration.
     """
+    kind = _task_kind(pool, kind)
     prefix = _WHERE_IMAGES_ARE if images is None else images
-    tasks = []
-    for id in ids:
+    mark = state.settings.get("mark")
+    common = {} if mark is None else {MARK: mark}
+    batch, tasks = state.batches[-1], []
+    for id in state.open_rows():
         item = batch.items[id]
         shown = _shown(pool, id, kind, prefix)
-        task = {"data": {ID: id, RANK: item["rank"], kind: shown}}
+        task = {"data": {ID: id, **common, RANK: item["rank"], kind: shown}}
         if suggestions and item["predicted"] is not None:
             result = {
                 "from_name": CONTROL,
@@ -121,7 +120,7 @@ def tasks_of(pool, batch, ids, *, kind, images=None, suggestions=False):
                 }
             ]
         tasks.append(task)
-    return tasks
+    return tasks, labeling_config(kind, state.settings["classes"])
 
 
 def _one_column(pool):
@@ -162,6 +161,12 @@ def _plain(value):
     return value if fits else str(value)
 
 
+_OF_ANOTHER = (
+    "another campaign asked for it, whose rows have such ids too: tell that one; or "
+    "tell this one a table of id and label"
+)
+
+
 class Export:
     """Answers read from an export.
 
@@ -188,7 +193,7 @@ class Export:
         return self.kind == "JSON"
 
 
-def read_export(source, annotators=None):
+def read_export(source, annotators=None, mark=None):
     """Read an export of Label Studio: JSON, JSON_MIN or CSV.
 
     Parameters
@@ -197,6 +202,8 @@ def read_export(source, annotators=None):
         A file, or the tasks of a JSON export.
     annotators : mapping or None
         Names by Label Studio's number of the user.
+    mark : str or None
+        Of the campaign that reads. Answers to tasks that bear another one are refused.
 
     Returns
     -------
@@ -222,8 +229,12 @@ def read_export(source, annotators=None):
         if id in (None, ""):
             n_foreign += 1
             continue
+        answers = list(reader(str(id), task, names, control))
+        if data.get(MARK, mark) != mark:
+            given += [Given(id, unreadable=_OF_ANOTHER) for _ in answers[:1]]
+            continue
         ids.add(str(id))
-        given += reader(str(id), task, names, control)
+        given += answers
     given.sort(key=lambda answer: answer.updated or "")
     return Export(kind, given, ids, n_foreign)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import pandas as pd
 
 from skbadge.campaign._accuracy import accuracy_table, windowed
 from skbadge.campaign._answers import Given, check_annotator, check_text, sort_out
+from skbadge.campaign._label_studio import ID, is_export, read_export
 from skbadge.campaign._pool import id_key
 from skbadge.campaign._record import Record
+from skbadge.campaign._spreadsheet import read_labels
 from skbadge.campaign._status import status_of
 from skbadge.campaign._tables import answers_table, labels_table, skipped_table
 from skbadge.exceptions import CampaignError, InvalidInputError
@@ -58,9 +61,19 @@ class Ledger:
             with self._record.writing() as append:
                 append("opened", opening)
 
+    @property
+    def mark(self):
+        """What its tasks bear in Label Studio; None if begun before they bore one."""
+        return self._record.refresh().settings.get("mark")
+
+    @property
+    def projects(self):
+        """Where tasks were sent, the last one last: ``url``, ``project``, ``title``."""
+        return list(self._record.refresh().projects)
+
     def note_project(self, project):
-        """Write down where tasks were sent."""
-        if project not in self._record.refresh().projects:
+        """Write down where tasks are sent."""
+        if self.projects[-1:] != [project]:
             with self._record.writing() as append:
                 append("pushed", project)
 
@@ -164,6 +177,82 @@ class Ledger:
             payload = state.told(seq)
             append("undone", {"seq": seq})
         return [item["id"] for item in [*payload["items"], *payload["skipped"]]]
+
+    def from_label_studio(self, source, *, annotators=None):
+        """Store the answers and skips of an export of Label Studio.
+
+        Parameters
+        ----------
+        source : str, Path or list of dict
+            A file in the format JSON, JSON_MIN or CSV; or the tasks of a JSON export.
+            Take JSON: the others leave skipped tasks out, which a warning tells.
+        annotators : mapping or None, default=None
+            Names by Label Studio's number of the user; None for the numbers.
+
+        Returns
+        -------
+        told : Told
+            The same file twice changes nothing; an answer that was changed in the tool
+            takes the place of the earlier one.
+        """
+        export = read_export(source, annotators, self.mark)
+        missing = set(self._record.refresh().open_rows()) - export.ids
+        told = self._tell(export.given, "", source="label-studio")
+        if export.n_foreign:
+            warnings.warn(
+                f"{export.n_foreign} tasks bear no {ID} and were left out: they are "
+                "not of this campaign, or lost it on the way.",
+                UserWarning,
+                stacklevel=2,
+            )
+        if missing and not export.has_skips:
+            warnings.warn(
+                f"{len(missing)} open rows are not in the export. {export.kind} leaves "
+                "skipped tasks out without a word, so they may have been skipped: "
+                "export as JSON.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return told
+
+    def from_file(self, path, *, annotator=None):
+        """Store answers of a file: an export of Label Studio, or a CSV with labels.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+        annotator : str or None, default=None
+            Who answered, where a CSV does not say so.
+
+        Returns
+        -------
+        told : Told
+            As of `from_label_studio` or `from_csv`, by what the file looks like.
+        """
+        if is_export(path):
+            return self.from_label_studio(path)
+        return self.from_csv(path, annotator=annotator)
+
+    def from_csv(self, path, *, annotator=None):
+        """Store the labels of a CSV with the columns ``id`` and ``label``.
+
+        Columns ``annotator`` and ``seconds`` are read where they are there. Rows
+        without a label count as not answered yet.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+        annotator : str or None, default=None
+            Who answered, where no column says so.
+
+        Returns
+        -------
+        told : Told
+        """
+        annotator = check_annotator(annotator)
+        return self._tell(read_labels(path, annotator), annotator, source="csv")
 
     def _tell(self, given, annotator, *, correction=False, source="python"):
         with self._record.writing(annotator) as append:

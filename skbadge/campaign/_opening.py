@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import warnings
 
 from skbadge.campaign._model import resolved_classes
@@ -58,6 +59,8 @@ def begin(record, learner, pool, classes, given):
     }
     settings["classes"] = resolved_classes(learner, classes)
     settings["entropy"] = draw_entropy(learner.random_state)
+    # Stands in its tasks, so that answers to another's with the same ids are noticed.
+    settings["mark"] = secrets.token_hex(8)
     first = {"added": pool.keys, "removed": [], "changed": [], "sample": pool.sample()}
     with record.writing() as append:
         # Another process may have begun it in the meantime.

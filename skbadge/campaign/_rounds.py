@@ -53,18 +53,26 @@ class Rounds:
         """Return the learner of the last training."""
         return self.model.restore(self.state, self.pool)
 
-    def train(self):
-        """Do the training that is due, if one is; leave the model of the last one."""
+    def train(self, *, anew=False):
+        """Do the training that is due, if one is; leave the model of the last one.
+
+        Parameters
+        ----------
+        anew : bool, default=False
+            Whether to train once more where none is due.
+        """
         while True:
             wanted = self.state.to_teach()
             number = len(self.state.trainings) + 1
-            if wanted == self.state.taught:
+            if wanted == self.state.taught and not anew:
                 break
             if not wanted:
-                raise CampaignError(
-                    "Every label was taken back or belongs to rows that left the pool. "
-                    "Tell at least one label first."
-                )
+                why = "There is no label to train on"
+                if self.state.taught:
+                    why = "Every label was taken back or belongs to rows that left the"
+                    why += " pool"
+                raise CampaignError(f"{why}. Tell at least one label first.")
+            anew = False
             started = perf_counter()
             learner = self.model.advance(self.state, self.pool, wanted)
             payload = self._training_payload(learner, number, wanted, started)
@@ -79,7 +87,8 @@ class Rounds:
         taught = self.state.taught
         labels = [[id, y] for id, y in wanted.items() if taught.get(id) != y]
         seconds = perf_counter() - started
-        stopping = self._observed(learner)
+        # That models of the same labels agree says nothing about more labels.
+        stopping = None if wanted == taught else self._observed(learner)
         return {
             "number": number,
             "n_labeled": len(wanted),
@@ -177,9 +186,9 @@ class Rounds:
         batches, items = len(state.batches), len(earlier.items) if earlier else 0
         with self.record.writing() as append:
             # The batch that another process asked for in the meantime stands.
-            if len(state.batches) == batches and (
-                earlier is None or len(state.batches[-1].items) == items
-            ):
+            last = state.batches[-1] if state.batches else None
+            longer = earlier is None or (len(last.items) == items and not last.closed)
+            if len(state.batches) == batches and longer:
                 append("asked", payload)
 
     def _candidates_of(self, batch):

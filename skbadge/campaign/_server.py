@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import weakref
 from contextlib import contextmanager
+from numbers import Integral
 
-from skbadge.campaign._label_studio import ID, labeling_config, task_kind, tasks_of
+from skbadge.campaign._label_studio import ID, MARK
 from skbadge.exceptions import CampaignError, InvalidInputError
 
 __all__ = ["LabelStudio"]
@@ -27,14 +28,21 @@ class LabelStudio:
         Address of the server.
     token : str
         The user's access token; as a rule from the environment, not from a file.
-    project : str or None, default=None
-        Title of the project, at least three characters; None for ``"skbadge: "`` and
-        the name of the campaign's folder. Made where there is none.
+    project : str, int or None, default=None
+        Title of the project, at least three characters, made where there is none; or
+        the number of one that is there, as it stands in its address. None for the one
+        that the campaign sent tasks to last; in the beginning, one of the title
+        ``"skbadge: "`` and the name of the campaign's folder.
     client : object or None, default=None
         A ``label_studio_sdk.LabelStudio``, for settings of one's own.
 
     Notes
     -----
+    The number of the project stands in the journal, and each task bears a mark of its
+    campaign. So two campaigns never share a project because of a name: one that is
+    there under the title, and has other tasks than this campaign's, is refused until
+    its number is given. Where campaigns do share a project, each reads its own tasks.
+
     Needs the extra ``label-studio`` (``pip install skbadge[label-studio]``).
 
     Examples
@@ -48,17 +56,15 @@ class LabelStudio:
     """
 
     def __init__(self, url, token, *, project=None, client=None):
-        if project is not None and len(project) < 3:
+        titled = isinstance(project, str) and len(project.strip()) >= 3
+        if not (project is None or titled or _is_number(project)):
             raise InvalidInputError(
-                "project must be a title of at least three characters. Got "
-                f"{project!r} instead."
+                "project must be a title of at least three characters, or the number "
+                f"of a project. Got {project!r} instead."
             )
-        self.url = url
-        self.project = project
-        self._errors = (ConnectionError,)
-        if client is None:
-            client, self._errors = _client(url, token)
-        self._client = client
+        self.url = str(url).rstrip("/")
+        self.project = project.strip() if titled else project
+        self._client = _client(self.url, token) if client is None else client
 
     def push(self, campaign, *, kind=None, images=None, suggestions=False):
         """Send the open rows of the last batch, those that are not there yet.
@@ -84,25 +90,22 @@ class LabelStudio:
         CampaignError
             If no row is open, or the server does not answer; call again then.
         """
-        with campaign.open_tasks() as (pool, state, ids):
-            kind = task_kind(pool, kind)
-            batch = state.batches[-1]
-            wanted = tasks_of(
-                pool, batch, ids, kind=kind, images=images, suggestions=suggestions
-            )
-            config = labeling_config(kind, state.settings["classes"])
-        title = self._title(campaign)
+        wanted, config = campaign.tasks(
+            kind=kind, images=images, suggestions=suggestions
+        )
         with self._reached():
-            project = self._find(title)
+            project, title, tasks = self._found(campaign)
             if project is None:
                 made = self._client.projects.create(title=title, label_config=config)
                 project = made.id
-            there = {task["data"].get(ID) for task in self._tasks(project)}
+            # Before the tasks, so that the next push knows where to go on.
+            where = {"url": self.url, "project": project, "title": title}
+            campaign.note_project(where)
+            there = {task["data"].get(ID) for task in tasks if _is_of(campaign, task)}
             new = [task for task in wanted if task["data"][ID] not in there]
             for start in range(0, len(new), _CHUNK):
                 part = new[start : start + _CHUNK]
                 self._client.projects.import_tasks(project, request=part)
-        campaign.note_project({"url": self.url, "project": project, "title": title})
         return len(new)
 
     def pull(self, campaign, *, annotators=None):
@@ -127,28 +130,67 @@ class LabelStudio:
             If there is no such project, or the server does not answer; nothing was
             stored then.
         """
-        title = self._title(campaign)
         with self._reached():
-            project = self._find(title)
-            if project is None:
+            project, title, tasks = self._found(campaign)
+        if project is None:
+            raise CampaignError(
+                f"There is no project {title!r} on {self.url}. Push a batch first, or "
+                "give the project's title or number."
+            )
+        own = [task for task in tasks if _is_of(campaign, task)]
+        if tasks and not own:
+            raise CampaignError(
+                f"The project {project}, {title!r}, on {self.url} has tasks, and none "
+                "of this campaign's. Give the number of the one that has them."
+            )
+        return campaign.from_label_studio(own, annotators=annotators)
+
+    def _found(self, campaign):
+        """Return number, title and tasks of the campaign's project.
+
+        The number is None where the project is still to be made.
+        """
+        titles = {p.id: p.title for p in self._client.projects.list()}
+        if _is_number(self.project):
+            if self.project not in titles:
                 raise CampaignError(
-                    f"There is no project {title!r} on {self.url}. Push a batch first, "
-                    "or give the project's title."
+                    f"There is no project {self.project} on {self.url}. Got "
+                    f"{dict(list(titles.items())[:10])} there: take one of these."
                 )
-            tasks = self._tasks(project)
-        return campaign.from_label_studio(tasks, annotators=annotators)
+            return self.project, titles[self.project], self._tasks(self.project)
+        known = [
+            p
+            for p in campaign.projects
+            if p["url"].rstrip("/") == self.url and self.project in (None, p["title"])
+        ]
+        title = self.project or f"skbadge: {campaign.folder.resolve().name}"
+        if known:
+            number, title = known[-1]["project"], known[-1]["title"]
+            tasks = self._tasks(number) if number in titles else []
+            # Where the server was set up anew, another project may have the number.
+            if number in titles and not _is_anothers(campaign, tasks):
+                return number, title, tasks
+        return self._of_title(campaign, title, titles)
 
-    def _title(self, campaign):
-        return self.project or f"skbadge: {campaign.folder.resolve().name}"
-
-    def _find(self, title):
-        """Return the number of the project of this title, the oldest, or None."""
-        found = [p.id for p in self._client.projects.list() if p.title == title]
-        return min(found, default=None)
+    def _of_title(self, campaign, title, titles):
+        """Return the project of a title, if it is the campaign's; see `_found`."""
+        found = [number for number, other in titles.items() if other == title]
+        if not found:
+            return None, title, []
+        for number in found:
+            tasks = self._tasks(number)
+            if all(_bears_mark(campaign, task) for task in tasks):
+                return number, title, tasks
+        raise CampaignError(
+            f"The project {title!r} on {self.url} has tasks that are not known to be "
+            "this campaign's: another one may have a folder of this name. Give another "
+            f"title; or, if it is the right one, its number: project={found[0]} in "
+            f"Python, --project-number {found[0]} on the command line."
+        )
 
     def _tasks(self, project):
         return [
-            {"data": task.data, "annotations": task.annotations or []}
+            {"data": task.data or {}, "annotations": task.annotations or []}
             for task in self._client.tasks.list(project=project, fields="all")
         ]
 
@@ -156,19 +198,47 @@ class LabelStudio:
     def _reached(self):
         try:
             yield
-        except self._errors as error:
+        except _errors() as error:
             raise CampaignError(
                 f"Label Studio at {self.url} did not do what was asked: {error} "
                 "Nothing was stored here; call again when it answers."
             ) from error
 
 
+def _is_number(project):
+    return isinstance(project, Integral) and not isinstance(project, bool)
+
+
+def _is_of(campaign, task):
+    """Whether a campaign may take a task for its own; old ones bear no mark."""
+    return task["data"].get(MARK, campaign.mark) == campaign.mark
+
+
+def _bears_mark(campaign, task):
+    return campaign.mark is not None and task["data"].get(MARK) == campaign.mark
+
+
+def _is_anothers(campaign, tasks):
+    """Whether there are tasks, and none that the campaign could have sent."""
+    ours = (ID in task["data"] and _is_of(campaign, task) for task in tasks)
+    return bool(tasks) and not any(ours)
+
+
+def _errors():
+    """Return what a client raises, by whomever it was made."""
+    try:
+        import httpx
+        from label_studio_sdk.core.api_error import ApiError
+    except ImportError:
+        return (ConnectionError,)
+    return (ConnectionError, ApiError, httpx.HTTPError)
+
+
 def _client(url, token):
-    """Return a client of the SDK, and the errors it raises."""
+    """Return a client of the SDK."""
     try:
         import httpx
         import label_studio_sdk
-        from label_studio_sdk.core.api_error import ApiError
     except ImportError as error:
         raise CampaignError(
             "A Label Studio server is reached through label-studio-sdk, which is not "
@@ -180,4 +250,4 @@ def _client(url, token):
         base_url=url, api_key=token, httpx_client=http
     )
     weakref.finalize(client, http.close)
-    return client, (ApiError, httpx.HTTPError)
+    return client

@@ -6,7 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from skbadge.exceptions import CampaignError
+
 __all__ = ["Answer", "Batch", "State"]
+
+_KINDS = (
+    *("created", "pool", "opened", "asked", "closed"),
+    *("answered", "undone", "trained", "pushed"),
+)
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,19 @@ class State:
     _batch_of: dict = field(default_factory=dict)
 
     def apply(self, event):
-        """Take one event in."""
+        """Take one event in.
+
+        Raises
+        ------
+        CampaignError
+            If it is of a kind that is not known.
+        """
+        if event.kind not in _KINDS:
+            raise CampaignError(
+                f"Event {event.seq} of the journal must be one of {', '.join(_KINDS)}. "
+                f"Got {event.kind!r} instead, which a newer skbadge wrote: upgrade "
+                "skbadge."
+            )
         self.seq = event.seq
         getattr(self, f"_{event.kind}")(event, event.payload)
 

@@ -253,9 +253,17 @@ class Server:
         )
         self.tasks = SimpleNamespace(list=self._tasks)
 
-    def answer(self, id, label, time="2026-12-01T00:00:00Z"):
+    def answer(self, id, label, time="2026-12-01T00:00:00Z", project=1):
         """Play a person; None skips."""
-        (task,) = [t for t in self.all_tasks if t.data["skbadge_id"] == id]
+        (task,) = [
+            task
+            for task in self.all_tasks
+            if task.project == project and task.data["skbadge_id"] == id
+        ]
+        self.answer_task(task, label, time)
+
+    def answer_task(self, task, label, time="2026-12-01T00:00:00Z"):
+        """Play a person who has a task before them."""
         value = {"choices": [label]}
         result = {"from_name": "skbadge_label", "type": "choices", "value": value}
         task.annotations = [
@@ -285,13 +293,16 @@ class Server:
     def _import(self, project, *, request):
         self._call()
         for task in request:
-            self.all_tasks.append(SimpleNamespace(data=task["data"], annotations=[]))
+            self.all_tasks.append(
+                SimpleNamespace(project=project, data=task["data"], annotations=[])
+            )
         # Taken in, and gone before the answer.
         self._call()
 
     def _tasks(self, *, project, fields):
         self._call()
-        for i, task in enumerate(self.all_tasks):
+        of_it = [task for task in self.all_tasks if task.project == project]
+        for i, task in enumerate(of_it):
             if i == self.tasks_left:
                 raise ConnectionError("Connection reset by peer")
             yield task

@@ -8,6 +8,7 @@ import pytest
 
 from skbadge import ALBL, BADGE, Campaign, EntropySampling, RandomSampling
 from skbadge.exceptions import CampaignError, InvalidInputError
+from skbadge.stopping import StablePredictions
 from tests._learning import make_learner, same_weights, weights
 from tests.campaign._campaigns import (
     IDS,
@@ -100,6 +101,27 @@ class TestAsking:
         campaign.train()
         with pytest.raises(CampaignError, match="there was a training since"):
             campaign.ask(more=3)
+
+    def test_more_does_not_bring_rows_back_that_were_given_up(self, tmp_path):
+        campaign, other = open_campaign(tmp_path), open_campaign(tmp_path)
+        first = campaign.ask(7)["id"].tolist()
+        campaign.tell({first[0]: LABELS[first[0]]})
+        campaign.close()
+        with pytest.raises(CampaignError, match="was given up by close()"):
+            campaign.ask(more=3)
+        # Nor where it is given up while another process makes it longer.
+        campaign.ask(5)
+        rounds = other._rounds
+        other._record.refresh()
+        drawn = rounds.model.query
+
+        def given_up(*arguments):
+            campaign.close()
+            return drawn(*arguments)
+
+        rounds.model.query = given_up
+        other.ask(more=3)
+        assert campaign.status().n_open == 0
 
     def test_suggestions_only_on_wish(self, tmp_path):
         campaign = open_campaign(tmp_path)
@@ -293,6 +315,38 @@ class TestOpenedAnew:
         answer(campaign)
         first = campaign.train()
         assert campaign.train() is first and campaign.status().trainings == 1
+
+    @pytest.mark.parametrize("strategy", [BADGE(), ALBL()], ids=["BADGE", "ALBL"])
+    @pytest.mark.parametrize("warm", [False, True])
+    def test_a_refit_is_one_training_more(self, tmp_path, strategy, warm):
+        def opened(name):
+            learner = make_learner(strategy, warm_start=warm, classes=NAMES)
+            return open_campaign(tmp_path / name, learner=learner)
+
+        campaign = opened("a")
+        with pytest.raises(CampaignError, match="There is no label to train on"):
+            campaign.refit()
+        for name in "ab":
+            answer(opened(name), 20)
+        first = weights(campaign.train())
+        assert not same_weights(first, weights(campaign.refit()))
+        opened("b").refit()
+        opened("b").refit()
+        assert campaign.status().trainings == 2 == opened("b").status().trainings
+        assert same_weights(weights(campaign.learner), weights(opened("b").learner))
+        assert answer(campaign, 10) == answer(opened("b"), 10)
+        assert same_weights(weights(campaign.train()), weights(opened("b").train()))
+
+    def test_a_refit_is_not_shown_to_the_stopping_criterion(self, tmp_path):
+        stop = StablePredictions(window=2, floor=False)
+        campaign = open_campaign(tmp_path, stop=stop)
+        answer(campaign, 20)
+        campaign.train()
+        (before,) = campaign.status().signs
+        for _ in range(3):
+            campaign.refit()
+        (sign,) = campaign.status().signs
+        assert sign == before and not campaign.status().should_stop
 
     def test_settings_are_those_of_the_beginning(self, tmp_path):
         open_campaign(tmp_path, random_share=0.3, count="majority", n_stop=7)

@@ -118,14 +118,17 @@ def init_error(capsys, learner):
 def test_a_server(table, capsys, monkeypatch):
     server = Server()
     monkeypatch.setenv("LABEL_STUDIO_TOKEN", "token")
-    found = (server, (ConnectionError,))
-    monkeypatch.setattr("skbadge.campaign._server._client", lambda *_: found)
+    monkeypatch.setattr("skbadge.campaign._server._client", lambda *_: server)
     init(capsys)
     ids = say(capsys, "ask", "c", "-n", 4).split()
     url = ("--url", "http://localhost")
     assert "4 new tasks" in say(capsys, "push", "c", *url)
     server.answer(ids[0], table[ids[0]])
     assert say(capsys, "pull", "c", *url) == "1 labels stored\n"
+    assert "no project 7" in say(
+        capsys, "pull", "c", *url, "--project-number", 7, status=2
+    )
+    assert "1 known already" in say(capsys, "pull", "c", *url, "--project-number", 1)
 
 
 def trained(pool, y):

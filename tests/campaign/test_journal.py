@@ -4,25 +4,31 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import signal
 import sqlite3
 import time
+from pathlib import Path
 
 import pytest
 
 from skbadge import Campaign
 from skbadge.campaign._journal import FILE, FORMAT, Journal
+from skbadge.campaign._state import _KINDS
 from skbadge.exceptions import CampaignError
+from skbadge.stopping import LabelBudget
 from tests.campaign._campaigns import (
     IDS,
     LABELS,
     answer,
     asked,
+    exported,
     long,
     open_campaign,
     run,
 )
 
+GUIDE = Path(__file__).parents[2] / "docs" / "user_guide"
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.campaign._campaigns"])
 
@@ -114,6 +120,13 @@ class TestFilesThatAreNoJournal:
         connection.close()
         with pytest.raises(CampaignError, match="format 2, which a newer skbadge"):
             Campaign(tmp_path)
+
+    def test_a_kind_of_event_that_is_not_known(self, tmp_path):
+        for number, kind in enumerate(("unheard", "told", "take", "")):
+            open_campaign(tmp_path / str(number))
+            write(Journal(tmp_path / str(number)), {}, kind=kind)
+            with pytest.raises(CampaignError, match=f"Got '{kind}' instead.*upgrade"):
+                Campaign(tmp_path / str(number))
 
     def test_a_torn_file(self, tmp_path):
         open_campaign(tmp_path)
@@ -260,3 +273,41 @@ def test_killed_at_any_moment_it_goes_on_as_if_it_had_not_been(tmp_path):
 @long
 def test_killed_at_forty_moments(tmp_path):
     check_kills(tmp_path, 40)
+
+
+def keys_of(payload):
+    """Return the names in a payload, of its items too; not what is by id or inside."""
+    found = set(payload)
+    for name in ("items", "skipped"):
+        for item in payload.get(name, ()):
+            found |= set(item)
+    return found
+
+
+def test_the_guide_names_all_that_a_journal_holds(tmp_path):
+    """A user's program reads the file by what the guide says."""
+    stop = LabelBudget(5)
+    campaign = open_campaign(tmp_path, random_share=0.5, stop=stop)
+    answer(campaign, 10, annotator="a")
+    ids = campaign.ask(10)["id"].tolist()
+    campaign.ask(more=2)
+    campaign.tell({ids[0]: LABELS[ids[0]]}, seconds={ids[0]: 1.0})
+    skipped = exported(ids[1:2])
+    campaign.from_label_studio(skipped)
+    skipped[0]["annotations"][0].update(was_cancelled=True, updated_at="2027-01-01")
+    campaign.from_label_studio(skipped)
+    campaign.undo()
+    campaign.close()
+    campaign.note_opening({"pool": "pool.csv"})
+    campaign.note_project({"url": "http://x", "project": 1, "title": "x"})
+    keys = {}
+    for event in Journal(tmp_path).read():
+        keys.setdefault(event.kind, set()).update(keys_of(event.payload))
+    assert set(keys) == set(_KINDS)
+    keys["opened"] = set()
+    text = (GUIDE / "campaign.rst").read_text(encoding="utf-8")
+    text = text.partition("The kinds of events:")[2].partition("A kind that is not")[0]
+    said = dict(re.findall(r"^``(\w+)``\n((?:    .*\n)+)", text, flags=re.MULTILINE))
+    assert set(said) == set(keys)
+    for kind, names in keys.items():
+        assert names <= set(re.findall(r"``(\w+)``", said[kind])), kind

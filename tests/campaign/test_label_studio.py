@@ -115,6 +115,26 @@ class TestExports:
             task["annotations"] = []
         assert three.from_label_studio(tasks).stored == 0
 
+    def test_answers_of_another_campaign_are_refused(self, three, tmp_path):
+        learner = make_learner(classes=["spam", "ham"])
+        other = Campaign(tmp_path / "other", learner, X[:3], ids=["0", "1", "2"])
+        other.ask(3)
+        tasks, _ = other.tasks()
+        own, _ = three.tasks()
+        answered = json.loads(EXPORT)[0]["annotations"]
+        for task in (*tasks, own[2]):
+            task["annotations"] = answered
+        flat = [{**t["data"], "annotation_id": 1, "label": "ham"} for t in tasks]
+        (tmp_path / "min.json").write_text(json.dumps(flat))
+        with pytest.warns(UserWarning, match="another campaign asked for it"):
+            told = three.from_label_studio([*tasks[:2], own[2]])
+        assert list(told.refused) == [t["data"]["skbadge_id"] for t in tasks[:2]]
+        assert three.labels()["id"].tolist() == [own[2]["data"]["skbadge_id"]]
+        three.close()
+        with pytest.warns(UserWarning, match="3 of 3 answers were refused"):
+            assert three.from_file(tmp_path / "min.json").stored == 0
+        assert other.from_label_studio(tasks).stored == 3
+
     def test_tasks_that_are_not_ours_are_told(self, three):
         tasks = json.loads(EXPORT)
         del tasks[0]["data"]["skbadge_id"]
@@ -143,7 +163,7 @@ class TestTasks:
         assert [task["data"]["skbadge_id"] for task in tasks] == ids
         assert {frozenset(task) for task in tasks} == {frozenset({"data"})}
         assert {frozenset(task["data"]) for task in tasks} == {
-            frozenset({"skbadge_id", "skbadge_rank", "text"})
+            frozenset({"skbadge_id", "skbadge_campaign", "skbadge_rank", "text"})
         }
 
     def test_suggestions_on_wish(self, tmp_path):
@@ -204,8 +224,75 @@ class TestServer:
     def server(self):
         return Server()
 
-    def connected(self, server):
-        return LabelStudio("http://localhost", "token", client=server)
+    def connected(self, server, url="http://localhost", **options):
+        return LabelStudio(url, "token", client=server, **options)
+
+    def twins(self, tmp_path):
+        """Two campaigns whose folders have the same name, with the same ids."""
+        found = [open_campaign(tmp_path / name / "tickets") for name in "ab"]
+        for campaign in found:
+            campaign.ask(10)
+        return found
+
+    def test_a_name_is_no_reason_to_share_a_project(self, tmp_path, server):
+        first, second = self.twins(tmp_path)
+        tool = self.connected(server)
+        assert tool.push(first) == 10
+        for call in (tool.push, tool.pull):
+            with pytest.raises(CampaignError, match="--project-number 1"):
+                call(second)
+        assert self.connected(server, project="others").push(second) == 10
+        ids = second.ask()["id"].tolist()
+        server.answer(ids[0], "ham", project=2)
+        # The project of the last push is the one to pull from.
+        assert tool.pull(second).stored == 1 and tool.pull(first).stored == 0
+        assert tool.push(second) == 0
+
+    def test_who_shares_a_project_reads_their_own_tasks(self, tmp_path, server):
+        first, second = self.twins(tmp_path)
+        tool = self.connected(server)
+        tool.push(first)
+        shared = self.connected(server, project=1)
+        with pytest.raises(CampaignError, match="none of this campaign's"):
+            shared.pull(second)
+        assert shared.push(second) == 10 and shared.push(second) == 0
+        assert len(server.made) == 1
+        marks = [task.data["skbadge_campaign"] for task in server.all_tasks]
+        assert marks == [first.mark] * 10 + [second.mark] * 10
+        for task in server.all_tasks[:12]:
+            server.answer_task(task, "ham")
+        assert tool.pull(first).stored == 10 and tool.pull(second).stored == 2
+
+    def test_a_folder_may_be_renamed_and_an_address_written_otherwise(
+        self, tmp_path, server
+    ):
+        campaign = open_campaign(tmp_path / "a")
+        campaign.ask(5)
+        self.connected(server).push(campaign)
+        (tmp_path / "a").rename(tmp_path / "b")
+        campaign = open_campaign(tmp_path / "b")
+        assert self.connected(server, url="http://localhost/").push(campaign) == 0
+        assert [project.title for project in server.made] == ["skbadge: a"]
+        # Another name of the server: its tasks say whose they are.
+        named = self.connected(server, "http://127.0.0.1", project="skbadge: a")
+        assert named.push(campaign) == 0 and len(server.made) == 1
+
+    def test_a_server_set_up_anew_gives_numbers_again(self, tmp_path, server):
+        first, second = self.twins(tmp_path)
+        self.connected(server).push(first)
+        anew = Server()
+        self.connected(anew, project="others").push(second)
+        assert self.connected(anew).push(first) == 10
+        assert [project.title for project in anew.made] == [
+            "others",
+            "skbadge: tickets",
+        ]
+
+    def test_a_push_that_was_killed_before_its_tasks_goes_on(self, tmp_path, server):
+        campaign = open_campaign(tmp_path / "a")
+        campaign.ask(5)
+        server.projects.create(title="skbadge: a", label_config="")
+        assert self.connected(server).push(campaign) == 5 and len(server.made) == 1
 
     def test_a_whole_round(self, tmp_path, server):
         campaign = open_campaign(tmp_path)
@@ -221,9 +308,13 @@ class TestServer:
         assert tool.pull(campaign).unchanged == 6
         server.answer(ids[0], "other", time="2027-01-01T00:00:00Z")
         assert tool.pull(campaign).stored == (LABELS[ids[0]] != "other")
-        assert (
-            campaign._record.state.projects[0]["title"] == f"skbadge: {tmp_path.name}"
-        )
+        assert campaign.projects == [
+            {
+                "url": "http://localhost",
+                "project": 1,
+                "title": f"skbadge: {tmp_path.name}",
+            }
+        ]
 
     def test_a_push_that_was_cut_off_goes_on(self, tmp_path, server):
         campaign = open_campaign(tmp_path)
@@ -256,8 +347,11 @@ class TestServer:
         campaign = open_campaign(tmp_path)
         with pytest.raises(CampaignError, match="There is no project"):
             self.connected(server).pull(campaign)
-        with pytest.raises(InvalidInputError, match="at least three characters"):
-            LabelStudio("http://localhost", "token", project="ab", client=server)
+        for wrong in ("ab", "  a ", True, 1.0, ["a", "b", "c"]):
+            with pytest.raises(InvalidInputError, match="at least three characters"):
+                LabelStudio("http://localhost", "token", project=wrong, client=server)
+        with pytest.raises(CampaignError, match="There is no project 7 on"):
+            self.connected(server, project=7).pull(campaign)
 
     def test_without_the_client_it_says_what_to_install(self, monkeypatch):
         monkeypatch.setitem(__import__("sys").modules, "label_studio_sdk", None)

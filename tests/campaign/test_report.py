@@ -1,7 +1,9 @@
 """The report and the files for spreadsheets, with whatever people call their rows."""
 
 import csv
+import json
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -139,8 +141,23 @@ class TestHostileNames:
         assert (given.id, given.label) == (text, text)
 
     def test_label_studio_gets_and_gives_them(self, hostile, tmp_path):
-        hostile.to_label_studio(tmp_path / "t.json")
-        assert (tmp_path / "t.xml").exists()
+        ids = hostile.ask()["id"].tolist()
+        assert hostile.to_label_studio(tmp_path / "t.json") == len(ids) > 0
+        tasks = json.loads((tmp_path / "t.json").read_text("utf-8"))
+        assert [task["data"]["skbadge_id"] for task in tasks] == ids
+        config = ElementTree.parse(tmp_path / "t.xml")
+        found = [choice.get("value") for choice in config.iter("Choice")]
+        assert found == hostile.classes
+        for i, task in enumerate(tasks):
+            choice = {"choices": [found[i % len(found)]]}
+            result = {"type": "choices", "value": choice}
+            task["annotations"] = [{"completed_by": HOSTILE[0], "result": [result]}]
+        (tmp_path / "export.json").write_text(json.dumps(tasks), "utf-8")
+        assert hostile.from_file(tmp_path / "export.json").stored == len(ids)
+        labels = hostile.labels().set_index("id")
+        wanted = [found[i % len(found)] for i in range(len(ids))]
+        assert labels.loc[ids, "label"].tolist() == wanted
+        assert set(labels.loc[ids, "annotator"]) == {HOSTILE[0].strip()}
 
 
 def test_labels_in_a_file_of_ones_own(tmp_path):
