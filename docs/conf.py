@@ -12,6 +12,8 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "_ext")]
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+from members import shown_methods
+
 import skbadge
 
 project = "skbadge"
@@ -45,6 +47,7 @@ suppress_warnings = ["config.cache"]
 
 # --------------------------------------------------------------------------- API
 autosummary_generate = True
+autosummary_context = {"shown_methods": shown_methods}
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False

@@ -161,6 +161,27 @@ def test_what_is_measured_on_a_page_is_known(path):
     assert set(names) <= set(known)
 
 
+class TestMethodsOfAPage:
+    @pytest.fixture
+    def shown(self, monkeypatch):
+        monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+        yield importlib.import_module("members").shown_methods
+        sys.modules.pop("members")
+
+    def test_those_of_a_base_without_a_page_are_there(self, shown):
+        learner = shown("skbadge", "ActiveLearner")
+        assert {"fit", "query", "predict", "save", "load"} < set(learner)
+        # scikit-learn's own, and what is private, are not.
+        assert not {"score", "get_params", "_change"} & set(learner)
+        campaign = shown("skbadge.campaign", "Campaign")
+        assert {"ask", "tell", "skip", "undo", "accuracy"} < set(campaign)
+
+    def test_those_of_a_base_with_a_page_are_not(self, shown):
+        assert "state" in shown("skbadge.stopping", "StoppingCriterion")
+        assert "state" not in shown("skbadge.stopping", "LabelBudget")
+        assert "select" in shown("skbadge", "RandomSampling")
+
+
 def test_there_are_at_least_ten_examples():
     assert len(SCRIPTS) >= 10
     assert all(path.name.startswith("plot_") for path in SCRIPTS)

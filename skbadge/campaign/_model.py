@@ -12,8 +12,8 @@ from sklearn.base import clone
 from skbadge.campaign._pool import written_ids
 from skbadge.exceptions import CampaignError, InvalidInputError
 from skbadge.learner._classes import given_classes
+from skbadge.learner._learned import recall
 from skbadge.learner._learner import ActiveLearner
-from skbadge.learner._saved import recall
 from skbadge.learner._warm_start import SHRINK_PERTURB
 from skbadge.nets._estimators import find_net, split_estimator
 from skbadge.utils._rows import take

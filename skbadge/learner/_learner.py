@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
-from sklearn.utils import Tags
-from sklearn.utils.metadata_routing import MetadataRouter
 
-from skbadge.learner import _saved
 from skbadge.learner._classes import check_labels
-from skbadge.learner._history import check_test_set
 from skbadge.learner._inputs import check_indices, check_rows, rows_for
-from skbadge.learner._known import Known
+from skbadge.learner._learned import Learned
 from skbadge.learner._query import asker, queried
-from skbadge.learner._state import State, bookkeeping, labels_kept
-from skbadge.learner._training import first_input_tags, fit_router
+from skbadge.learner._state import bookkeeping, labels_kept
 from skbadge.nets._estimators import check_estimator_kind
 from skbadge.strategies import QueryStrategy
 from skbadge.utils._random import Seed
@@ -28,7 +21,7 @@ from skbadge.utils._torch import one_at_a_time
 __all__ = ["ActiveLearner"]
 
 
-class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class ActiveLearner(Learned):
     """Ask which rows of a pool to label next, and learn from the answers.
 
     Wraps a skorch classifier, unmodified. `fit` trains it on labelled rows, `query`
@@ -142,25 +135,6 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     >>> learner.teach(X[50:][indices], y[50:][indices]).n_labeled_
     60
     """
-
-    # What was learned since `fit`, replaced as a whole.
-    _state = State()
-
-    X_ = Known("labeled.shown_rows", "Labelled rows, in the order in which they came.")
-    y_ = Known("labeled.shown_labels", "Labels of the labelled rows.")
-    n_labeled_ = Known("labeled.n", "Number of labelled rows.")
-    classes_ = Known("model.classes", "The classes, sorted where they can be.")
-    estimator_ = Known("model.estimator", "The fitted clone.")
-    strategy_ = Known("strategy", "The clone that answers queries.")
-    traffic_ = Known("traffic", "What was sent.", after="a query on a cluster")
-    timings_ = Known("timings", "Seconds of the last training, pass and choice.")
-    last_selection_ = Known("asked.shown", "The last answer.", after="query(X_pool)")
-    history_ = Known("shown_history", "What was noted of each training.")
-    open_ = Known("asked.still_open", "Its open rows.", after="query(X_pool)")
-
-    # What `state` writes down, `restore` brings back; and so do `save` and `load`.
-    state, restore = _saved.state, _saved.restore
-    save, load = _saved.save, classmethod(_saved.load)
 
     def __init__(
         self,
@@ -393,75 +367,6 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self._change(lambda state: replace(state, **kept))
         return found.asked.indices.copy()  # type: ignore[union-attr]
 
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return class probabilities.
-
-        Parameters
-        ----------
-        X : same kind as in `fit`
-            Rows.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_rows, n_classes)
-            Columns in the order of ``classes_``; classes without a labelled row too.
-
-        Raises
-        ------
-        DivergedTrainingError
-            If the net answers NaN.
-        ModuleOutputError
-            If what skorch makes of the module's output are no probabilities.
-        """
-        model = self._state.needed_model(self, "predict_proba")
-        return model.proba(check_rows(self, X, estimator=model.estimator))
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the predicted class of each row.
-
-        Parameters
-        ----------
-        X : same kind as in `fit`
-            Rows.
-
-        Returns
-        -------
-        y : ndarray of shape (n_rows,)
-            Members of ``classes_``.
-        """
-        model = self._state.needed_model(self, "predict")
-        return model.predict(check_rows(self, X, estimator=model.estimator))
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags = first_input_tags(self.estimator, tags.input_tags)
-        return tags
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Return a ``MetadataRouter``: how fit parameters are routed."""
-        return fit_router(self)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return self._state.trained_model is not None
-
-    def _begun(
-        self, X: Any, y: Any, fit_params: dict[str, Any]
-    ) -> tuple[Self, dict[str, Any]]:
-        """Return a learner that begins anew beside this one, and its constants."""
-        check_estimator_kind(self.estimator)
-        begun = type(self).__new__(type(self))
-        begun.__dict__.update(vars(self))
-        X = check_rows(begun, X, reset=True)
-        y = check_labels(y, X)
-        begun._state, constants = State.begun(self, X, y, fit_params)
-        check_test_set(begun, begun._state.model)
-        return begun, constants
-
-    def _become(self, other: Self) -> None:
-        """Take over all that another learner knows, in one step."""
-        params = {name: getattr(self, name) for name in self.get_params(deep=False)}
-        self.__dict__ = {**vars(other), **params}
-
     def _train(self, constants: dict[str, Any]) -> None:
         """Train on all labelled rows; swap the model in only when all is done."""
         # The lock is held over the whole training, so that one thread's begins with
@@ -470,11 +375,3 @@ class ActiveLearner(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             before = self._state
             trained = before.trained(self, constants)
             self._change(lambda state: state.after_training(before, trained))
-
-    def _change(self, change: Callable[[State], State]) -> State:
-        """Put another state in the place of this one, and return it."""
-        with bookkeeping():
-            state = change(self._state)
-            if state is not self._state:
-                self._state = state
-        return state

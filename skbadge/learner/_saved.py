@@ -1,258 +1,181 @@
-"""How a learner is written down, and comes back: methods of `ActiveLearner`."""
+"""A learner as it stands in a file."""
 
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import clone
 
 from skbadge.exceptions import InvalidInputError, SkbadgeError
-from skbadge.learner._classes import encode, given_classes, listed
+from skbadge.learner._classes import encode, listed
 from skbadge.learner._identity import row_marks
+from skbadge.learner._labeled import LabeledSet
 from skbadge.learner._learner_file import read_learner_file, write_learner_file
 from skbadge.learner._model import Model
+from skbadge.learner._state import State
 from skbadge.learner._stored_rows import read_rows, stored_rows
-from skbadge.learner._written import recalled, restored, written
-from skbadge.nets._estimators import find_net
+from skbadge.learner._written import written
 from skbadge.utils._rows import n_rows, take
 
-__all__ = ["load", "recall", "restore", "save", "state"]
+__all__ = ["Saved"]
 
-# An ActiveLearner or a class derived from it.
-_Learner = TypeVar("_Learner", bound=Any)
 # Rows whose probabilities are kept, to see on loading whether the net is the same.
 _N_PROBED = 64
 _TOLERANCE = 0.01
+_PARAMETER = "parameters."
 
 
-def state(self: _Learner, *, parameters: bool = False) -> dict[str, Any]:
-    """Write down what `restore` needs beside the labelled rows.
-
-    Parameters
-    ----------
-    parameters : bool, default=False
-        Whether to copy the weights and buffers of the net too.
-
-    Returns
-    -------
-    dict
-        Plain lists and numbers, fit for JSON: ``n_trainings`` that succeeded;
-        ``entropy``, from which all seeds are made; ``inclusion_probability`` with
-        which each labelled row was chosen, None where unknown; what the
-        ``strategy`` has learned; the batch ``asked``, with digests of its rows; what
-        is ``pending`` to be told; ``n_new``, labels that no training has had; the
-        ``history``. And ``parameters``: tensors by names such as ``"module_.weight"``.
-
-    Raises
-    ------
-    LearnerNotFittedError
-        If there are no labelled rows, or no trained net for ``parameters``.
-    InvalidInputError
-        If the strategy has learned what cannot be written down.
-    """
-    self._state.needed_labels("state")
-    found = written(self._state)
-    if parameters:
-        model = self._state.needed_model(self, "state(parameters=True)")
-        found["parameters"] = model.parameters()
-    return found
-
-
-def restore(
-    self: _Learner, X: Any, y: Any, state: dict[str, Any], **fit_params: Any
-) -> _Learner:
-    """Come back to a state that was written down: same model, same queries.
-
-    The last training is done again, under the seed it had and on all rows given,
-    unless ``parameters`` bring its result.
+@dataclass(frozen=True, eq=False)
+class Saved:
+    """All of a learner that is no code.
 
     Parameters
     ----------
-    X, y : as for `fit`
-        The labelled rows in their order, corrections included, and their labels.
-    state : dict
-        Answer of `state`; what is missing in it is as after the first `fit`.
-    **fit_params : dict
-        As for `fit`.
-
-    Returns
-    -------
-    self
-
-    Raises
-    ------
-    InvalidInputError
-        If something does not fit; nothing was changed then. After more than one
-        warm-started training without ``parameters``: the weights hang on all.
-
-    Notes
-    -----
-    ``parameters`` hold weights and buffers, not the optimizer: a warm start goes on
-    with a new one. Steps of a pipeline are fitted again on the rows given.
+    header : dict
+        Fit for JSON.
+    tensors : dict of str to Tensor
+        Labels, parameters, and what of rows and other values are numbers or texts.
+    path : str or Path, default=""
+        Of the file it was read from, for messages.
     """
-    begun, constants = self._begun(X, y, fit_params)
-    begun._state = restored(begun._state, state).repeated(
-        self, constants, state.get("parameters")
-    )
-    self._become(begun)
-    return self
 
+    header: dict[str, Any]
+    tensors: dict[str, torch.Tensor]
+    path: str | Path = ""
 
-def recall(learner: Any, found: dict[str, Any]) -> None:
-    """Have the strategy of a learner know what was written down; nothing is trained.
+    @classmethod
+    def of(cls, known: State) -> Self:
+        """Take down what a learner knows.
 
-    For learners that came to their weights in another way than by `restore`.
+        Raises
+        ------
+        LearnerNotFittedError
+            If there are no labelled rows.
+        InvalidInputError
+            If something but rows is no number or text.
+        """
+        labeled, model = known.needed_labels("save"), known.trained_model
+        # With labels there is a model, trained or not.
+        columns: Any = known.model and known.model.columns
+        tensors: dict[str, torch.Tensor] = {}
+        rows = stored_rows(labeled.X, "rows", tensors)
+        if rows is None:
+            tensors.clear()  # of parts that could be written
+        tensors["labels"] = torch.from_numpy(encode(labeled.y, columns))
+        header = {
+            "classes": _stored_values(columns, "classes", tensors),
+            "rows": rows,
+            "marks": None if rows is not None else row_marks(labeled.X),
+            "fit_params": {
+                name: _stored_values(value, f"fit_params.{name}", tensors)
+                for name, value in labeled.fit_params.items()
+            },
+            "constants": _plain_constants(labeled.constants),
+            "strategy": type(known.strategy).__name__,
+            "state": written(known),
+        }
+        if model is not None:
+            for name, value in model.parameters().items():
+                tensors[f"{_PARAMETER}{name}"] = value.contiguous()
+            probed = _probed(model, labeled)
+            if probed is not None:
+                tensors["probed"] = probed
+        return cls(header, tensors)
 
-    Parameters
-    ----------
-    learner : ActiveLearner
-        Trained.
-    found : dict
-        Of an answer of `state`: ``strategy``, ``asked``, ``inclusion_probability``. A
-        batch that is missing is forgotten.
-    """
-    learner._change(lambda state: recalled(state, found))
+    def write(self, path: str | Path) -> None:
+        """Write the file in one step."""
+        write_learner_file(path, self.header, self.tensors)
 
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read a file that `write` has written."""
+        return cls(*read_learner_file(path), path)
 
-def save(self: _Learner, path: str | Path) -> _Learner:
-    """Write labels, parameters and all that was learned to a file, without pickle.
+    @cached_property
+    def classes(self) -> np.ndarray:
+        """The class of each column of the net."""
+        return read_rows(self.header["classes"], self.tensors)
 
-    Parameters
-    ----------
-    path : str or Path
-        Of one file in safetensors' format. One that exists is replaced in one step;
-        a write that fails leaves it as it was.
+    @property
+    def labels(self) -> np.ndarray:
+        """The labels of the rows."""
+        return self.classes[self.tensors["labels"].numpy()]
 
-    Returns
-    -------
-    self
+    @property
+    def state(self) -> dict[str, Any]:
+        """What `ActiveLearner.restore` takes, parameters included."""
+        found = {
+            name.removeprefix(_PARAMETER): value
+            for name, value in self.tensors.items()
+            if name.startswith(_PARAMETER)
+        }
+        return {**self.header["state"], "parameters": found or None}
 
-    Raises
-    ------
-    LearnerNotFittedError
-        If there are no labelled rows.
-    InvalidInputError
-        If labels, fit parameters or what the strategy has learned are no numbers or
-        texts.
-    LearnerFileError
-        If the file cannot be written.
+    @property
+    def fit_params(self) -> dict[str, Any]:
+        """Fit parameters, those of rows and others."""
+        of_rows = self.header["fit_params"].items()
+        aligned = {name: read_rows(value, self.tensors) for name, value in of_rows}
+        return {**self.header["constants"], **aligned}
 
-    Notes
-    -----
-    Labelled rows of numbers and texts are written with it; of others (data sets,
-    images and other objects) only what tells them from other rows, and `load` is to be
-    given them. Net, strategy and settings are code, which belongs to no file. The state
-    of the optimizer is not kept: a warm start goes on with a new one.
-    """
-    known = self._state
-    labeled, model = known.needed_labels("save"), known.trained_model
-    # With labels there is a model, trained or not.
-    columns: Any = known.model and known.model.columns
-    tensors: dict[str, torch.Tensor] = {}
-    rows = stored_rows(labeled.X, "rows", tensors)
-    if rows is None:
-        tensors.clear()  # of parts that could be written
-    tensors["labels"] = torch.from_numpy(encode(labeled.y, columns))
-    header = {
-        "classes": _stored_values(columns, "classes", tensors),
-        "rows": rows,
-        "marks": None if rows is not None else row_marks(labeled.X),
-        "fit_params": {
-            name: _stored_values(value, f"fit_params.{name}", tensors)
-            for name, value in labeled.fit_params.items()
-        },
-        "constants": _plain_constants(labeled.constants),
-        "strategy": type(known.strategy).__name__,
-        "state": written(known),
-    }
-    if model is not None:
-        for name, value in model.parameters().items():
-            tensors[f"parameters.{name}"] = value.contiguous()
-        probed = _probed(model, labeled.X)
-        if probed is not None:
-            tensors["probed"] = probed
-    write_learner_file(path, header, tensors)
-    return self
+    def rows(self, X: Any) -> Any:
+        """Return the rows of the file, or those that were given for it.
 
+        Raises
+        ------
+        InvalidInputError
+            If it holds none, and ``X`` is not what was saved.
+        """
+        if self.header["rows"] is not None:
+            return read_rows(self.header["rows"], self.tensors)
+        marks = self.header["marks"]
+        if X is None:
+            raise InvalidInputError(
+                f"The file {str(self.path)!r} holds no rows, since theirs are no "
+                f"numbers or texts: give the {len(marks)} labelled rows with X, in the "
+                "order of X_."
+            )
+        if n_rows(X) != len(marks):
+            raise InvalidInputError(
+                f"X must hold the {len(marks)} labelled rows, in the order of X_. Got "
+                f"{n_rows(X)} rows instead."
+            )
+        pairs = zip(marks, row_marks(X), strict=True)
+        strange = [i for i, (a, b) in enumerate(pairs) if None not in (a, b) and a != b]
+        if strange:
+            raise InvalidInputError(
+                "X must hold the labelled rows, in the order of X_. Got other rows at "
+                f"the positions {listed(strange)}."
+            )
+        return X
 
-def load(
-    cls: type[_Learner], path: str | Path, learner: _Learner, X: Any = None
-) -> _Learner:
-    """Bring a saved learner back: same labels, same model, same queries.
+    def check_strategy(self, strategy: Any) -> None:
+        """Refuse another kind of strategy than the saved one, which has learned."""
+        kind = type(strategy).__name__ if strategy is not None else "BADGE"
+        if kind != self.header["strategy"]:
+            raise InvalidInputError(
+                f"The learner in {str(self.path)!r} asks by {self.header['strategy']}. "
+                f"Got one that asks by {kind}: give the same strategy, and another by "
+                "set_params(strategy=...) after loading."
+            )
 
-    Parameters
-    ----------
-    path : str or Path
-        Written by `save`.
-    learner : ActiveLearner
-        Made as the saved one was: net, strategy and settings, which are code and come
-        from no file. It stays as it is.
-    X : rows or None, default=None
-        The labelled rows (``X_``, in their order) where the file does not hold them.
-
-    Returns
-    -------
-    ActiveLearner
-        Another one. The steps of a pipeline are fitted again on the labelled rows.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    LearnerFileError
-        If the file is torn, of another kind, or of a newer version of skbadge.
-    InvalidInputError
-        If ``learner`` or ``X`` is not what was saved.
-
-    Warns
-    -----
-    UserWarning
-        If the net answers otherwise than it did, although its weights are the same.
-    """
-    if not isinstance(learner, cls):
-        raise InvalidInputError(
-            f"learner must be an {cls.__name__}, made as the saved one was. Got "
-            f"{type(learner).__name__} instead."
-        )
-    header, tensors = read_learner_file(path)
-    twin = clone(learner)
-    kind = type(learner.strategy).__name__ if learner.strategy is not None else "BADGE"
-    if kind != header["strategy"]:
-        raise InvalidInputError(
-            f"The learner in {str(path)!r} asks by {header['strategy']}. Got one that "
-            f"asks by {kind}: give the same strategy, and another by "
-            "set_params(strategy=...) after loading."
-        )
-    columns = read_rows(header["classes"], tensors)
-    if given_classes(twin.classes, find_net(twin.estimator)) is None:
-        twin.set_params(classes=columns)
-    parameters = {
-        name.removeprefix("parameters."): value
-        for name, value in tensors.items()
-        if name.startswith("parameters.")
-    }
-    found = {**header["state"], "parameters": parameters or None}
-    fit_params = {k: read_rows(v, tensors) for k, v in header["fit_params"].items()}
-    twin.restore(
-        _labelled_rows(header, tensors, X, path),
-        columns[tensors["labels"].numpy()],
-        found,
-        **{**header["constants"], **fit_params},
-    )
-    twin.set_params(classes=learner.classes)
-    model = twin._state.model
-    if not np.array_equal(model.columns, columns):
-        raise InvalidInputError(
-            f"The columns of the saved net stand for the classes {listed(columns)}. "
-            f"Got {listed(model.columns)}: give classes in the same order."
-        )
-    if "probed" in tensors:
-        _compare(tensors["probed"].numpy(), _probed(model, twin._state.labeled.X))
-    return twin
+    def check_model(self, model: Model, labeled: LabeledSet) -> None:
+        """Refuse columns in another order; warn of a net that answers otherwise."""
+        # With labels there are columns.
+        columns: Any = model.columns
+        if not np.array_equal(columns, self.classes):
+            raise InvalidInputError(
+                "The columns of the saved net stand for the classes "
+                f"{listed(self.classes)}. Got {listed(columns)}: give classes in the "
+                "same order."
+            )
+        if "probed" in self.tensors:
+            _compare(self.tensors["probed"].numpy(), _probed(model, labeled))
 
 
 def _stored_values(
@@ -279,10 +202,10 @@ def _plain_constants(constants: dict[str, Any]) -> dict[str, Any]:
     return constants
 
 
-def _probed(model: Model, X: Any) -> torch.Tensor | None:
+def _probed(model: Model, labeled: LabeledSet) -> torch.Tensor | None:
     """Return probabilities of the first rows, or None where the net has none."""
     try:
-        proba = model.proba(take(X, np.arange(min(n_rows(X), _N_PROBED))))
+        proba = model.proba(take(labeled.X, np.arange(min(len(labeled), _N_PROBED))))
     except SkbadgeError:
         # A net that diverged, or answers no probabilities; its labels are to be kept.
         return None
@@ -299,32 +222,5 @@ def _compare(before: np.ndarray, now: torch.Tensor | None) -> None:
             "a step), or steps before it, which are fitted again on all labelled rows, "
             "were fitted on fewer, as with a warm start.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-
-
-def _labelled_rows(
-    header: dict[str, Any], tensors: dict[str, torch.Tensor], X: Any, path: str | Path
-) -> Any:
-    """Return the rows of the file, or those that were given for it."""
-    if header["rows"] is not None:
-        return read_rows(header["rows"], tensors)
-    marks = header["marks"]
-    if X is None:
-        raise InvalidInputError(
-            f"The file {str(path)!r} holds no rows, since theirs are no numbers or "
-            f"texts: give the {len(marks)} labelled rows with X, in the order of X_."
-        )
-    if n_rows(X) != len(marks):
-        raise InvalidInputError(
-            f"X must hold the {len(marks)} labelled rows, in the order of X_. Got "
-            f"{n_rows(X)} rows instead."
-        )
-    pairs = zip(marks, row_marks(X), strict=True)
-    strange = [i for i, (a, b) in enumerate(pairs) if None not in (a, b) and a != b]
-    if strange:
-        raise InvalidInputError(
-            "X must hold the labelled rows, in the order of X_. Got other rows at the "
-            f"positions {listed(strange)}."
-        )
-    return X
