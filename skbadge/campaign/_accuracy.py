@@ -126,7 +126,8 @@ def accuracy_table(state):
     A row counts if its label came while the batch was out, the last one and not closed.
     A row that is labelled later was picked by a later strategy, or by somebody; with
     such rows the share would be no random sample. For the same reason a batch that is
-    over has no estimate where part of its share was left without an answer.
+    over has no estimate where part of its share was left without an answer, or where
+    the share of a batch made longer met rows that had been labelled unasked.
     """
     labels = state.labels
     sizes = {t["number"]: t["n_labeled"] for t in state.trainings}
@@ -136,8 +137,9 @@ def accuracy_table(state):
             continue
         random = batch.random
         missed = [id for id in random if id in state.present and id not in batch.heard]
+        n_missed = len(missed) + batch.n_unasked
         scored = []
-        if not missed or not state.is_over(batch):
+        if not n_missed or not state.is_over(batch):
             scored = [id for id in random if batch.heard.get(id) and id in labels]
         correct = sum(batch.items[id]["predicted"] == labels[id] for id in scored)
         low, high = exact_interval(correct, len(scored))
@@ -148,10 +150,10 @@ def accuracy_table(state):
                 "training": batch.training,
                 "n_labeled": sizes[batch.training],
                 "n_population": batch.n_candidates,
-                "n_random": len(random),
+                "n_random": len(random) + batch.n_unasked,
                 "n_scored": len(scored),
                 "n_skipped": sum(id in state.skipped for id in random),
-                "n_missed": len(missed),
+                "n_missed": n_missed,
                 "n_correct": correct,
                 "accuracy": correct / len(scored) if scored else np.nan,
                 "low": low,

@@ -20,7 +20,9 @@ def drawn_batch(model, pool, state, *, number, n, earlier, candidates, cold_star
     The share is a simple random sample of the candidates. The strategy chooses among
     all candidates too, and its first choices fill the batch; a row that both draw
     counts as both. So a longer batch contains the shorter one, wherever the
-    strategy's own batches do, and the law of its draws is the strategy's own.
+    strategy's own batches do, and the law of its draws is the strategy's own. A row of
+    the longer share that was labelled unasked in the meantime is not asked for, and
+    counted: without it the share is no simple random sample.
 
     Parameters
     ----------
@@ -44,7 +46,13 @@ def drawn_batch(model, pool, state, *, number, n, earlier, candidates, cold_star
     """
     entropy = state.settings["entropy"]
     rows = np.array([pool.at[id] for id in candidates])
-    found = model.query(pool, n, rows, cold_start)
+    known = {} if earlier is None else earlier.items
+    n_gone = 0
+    if earlier is not None:
+        # Rows may have been labelled unasked since: as many more are to be chosen.
+        others = (id for id in candidates if id not in known)
+        n_gone = sum(not state.is_candidate(id) for id in others)
+    found = model.query(pool, n + n_gone, rows, cold_start)
     chosen = [pool.keys[i] for i in found.indices]
     share = state.settings["random_share"] if model.learner is not None else 0.0
     generator = spawn_generator(entropy, Purpose.CAMPAIGN_SHARE, number)
@@ -52,10 +60,8 @@ def drawn_batch(model, pool, state, *, number, n, earlier, candidates, cold_star
     order = generator.permutation(len(candidates))[:n_random]
     random = dict.fromkeys(candidates[i] for i in order)
 
-    known = {} if earlier is None else earlier.items
     batch = dict.fromkeys(known)
     for id in [*random, *chosen]:
-        # Rows may have been labelled unasked since.
         if len(batch) < n and (id in known or state.is_candidate(id)):
             batch[id] = None
     new = _mixed([id for id in batch if id not in known], random, generator)
@@ -82,8 +88,7 @@ def drawn_batch(model, pool, state, *, number, n, earlier, candidates, cold_star
         # A number fixed beforehand: all of these are in the batch, whatever the share.
         draws = [[id, float(found.draw_probability[place[id]])] for id in chosen]
         draws = draws[: n - n_random]
-        same = earlier is None or earlier.n_candidates == len(candidates)
-        if not same or any(id not in batch for id, _ in draws):
+        if any(id not in batch for id, _ in draws):
             draws = []
     return {
         "training": len(state.trainings),
@@ -92,6 +97,7 @@ def drawn_batch(model, pool, state, *, number, n, earlier, candidates, cold_star
         "extends": earlier is not None,
         "items": [item(rank, id) for rank, id in enumerate(new, len(known) + 1)],
         "also_random": [id for id in random if id in known and not known[id]["random"]],
+        "n_unasked": sum(id not in batch and id in state.answers for id in random),
         "draws": draws,
         "notes": list(found.notes),
         "selection": _selection(strategy, found, chosen, candidates),

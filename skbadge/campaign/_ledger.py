@@ -312,10 +312,10 @@ class Ledger:
             ``round``, ``training``, ``n_labeled`` (labels the model had learned from),
             ``n_population``, ``n_random``, ``n_scored``, ``n_skipped`` (of the share:
             the estimate does not speak of rows that people skip), ``n_missed`` (of the
-            share: not answered while the batch was out), ``n_correct``, ``accuracy``,
-            ``low``, ``high`` (95%), and from the draws of a strategy that knows their
-            probabilities, once each has a label, ``lure`` with ``lure_error``, of
-            ``n_lure`` draws.
+            share: not answered while the batch was out, or labelled before it was made
+            longer), ``n_correct``, ``accuracy``, ``low``, ``high`` (95%), and from the
+            draws of a strategy that knows their probabilities, once each has a label,
+            ``lure`` with ``lure_error``, of ``n_lure`` draws.
 
         Notes
         -----
@@ -327,7 +327,8 @@ class Ledger:
         closed. Rows that are labelled later were picked for another reason. Where a
         batch was closed before its share was answered whole, nothing is scored
         (``n_scored`` is 0, ``n_missed`` above 0): which rows were left out may hang on
-        what they are.
+        what they are. Nor is it where a batch was made longer and its share met rows
+        that somebody had labelled unasked since: those were picked too.
 
         ``lure`` speaks of the strategy's own draws, as many as the batch has rows
         beside its random share, and only where each of them was labelled: a skipped one

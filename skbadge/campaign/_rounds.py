@@ -165,9 +165,10 @@ class Rounds:
         else:
             n += len(earlier.items)
             candidates = self._candidates_of(earlier)
-            free = sum(map(state.is_candidate, candidates))
+            others = (id for id in candidates if id not in earlier.items)
+            free = sum(map(state.is_candidate, others))
         n = min(n, free + (len(earlier.items) if earlier else 0))
-        if not free or (earlier and n <= len(earlier.items)):
+        if not free:
             raise CampaignError(
                 f"No row is left to ask for: of {len(state.present):,} in the pool, "
                 f"{len(state.answers):,} have a label and {len(state.skipped):,} were "
@@ -197,6 +198,12 @@ class Rounds:
             raise CampaignError(
                 "ask(more=...) makes a batch longer by the model that chose it, and "
                 "there was a training since: ask(n) for a new batch."
+            )
+        if batch.pool_changed:
+            raise CampaignError(
+                "ask(more=...) makes a batch longer from the rows that it was chosen "
+                "from, and rows have joined the pool or left it since: finish or close "
+                "the batch, then ask(n) for a new one."
             )
         if batch.training:
             self.restored()

@@ -62,6 +62,11 @@ class Batch:
         by something else, so that they say nothing of this batch.
     selection : dict or None
         All that a strategy which learns said of its choice, see `drawn_batch`.
+    n_unasked : int
+        Rows of the share that were labelled unasked before the batch was made longer,
+        and so are none of its items.
+    pool_changed : bool
+        Whether rows have joined the pool or left it since it was asked for.
     """
 
     number: int
@@ -76,6 +81,8 @@ class Batch:
     taken: frozenset = frozenset()
     heard: dict = field(default_factory=dict)
     selection: dict | None = None
+    n_unasked: int = 0
+    pool_changed: bool = False
 
     @property
     def random(self):
@@ -216,6 +223,8 @@ class State:
 
     def _pool(self, event, payload):
         first = not self.first_pool
+        if self.batches and (payload["added"] or payload["removed"]):
+            self.batches[-1].pool_changed = True
         for id in payload["removed"]:
             self.present.pop(id, None)
         self.present.update(dict.fromkeys(payload["added"]))
@@ -233,6 +242,8 @@ class State:
             batch.draws, batch.closed = payload["draws"], False
             batch.notes = payload["notes"]
             batch.selection = payload.get("selection")
+            # Journals of the first days do not have it.
+            batch.n_unasked = payload.get("n_unasked", 0)
             for id in payload["also_random"]:
                 batch.items[id]["random"] = True
         else:

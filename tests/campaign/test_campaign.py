@@ -123,6 +123,18 @@ class TestAsking:
         other.ask(more=3)
         assert campaign.status().n_open == 0
 
+    def test_more_is_from_the_same_pool_or_refused(self, tmp_path):
+        fewer = open_campaign(tmp_path, order=range(100))
+        answer(fewer, 20)
+        fewer.ask(5)
+        # Sorted anew, it is the same pool.
+        open_campaign(tmp_path, order=range(99, -1, -1)).ask(more=5)
+        campaign = open_campaign(tmp_path)
+        with pytest.raises(CampaignError, match="joined the pool or left it since"):
+            campaign.ask(more=5)
+        answer(campaign)
+        assert len(campaign.ask(5)) == 5
+
     def test_suggestions_only_on_wish(self, tmp_path):
         campaign = open_campaign(tmp_path)
         answer(campaign, 20)
