@@ -6,7 +6,7 @@ import math
 import warnings
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -71,6 +71,8 @@ class Told:
     skipped: int = 0
     unchanged: int = 0
     refused: dict = field(default_factory=dict)
+    # How many refusals a warning names.
+    NAMED: ClassVar[int] = 5
 
     def __str__(self):
         parts = [f"{self.stored} labels stored"]
@@ -90,7 +92,7 @@ class Told:
         if not self.refused:
             return
         kept = self.stored + self.skipped + self.unchanged
-        first = dict(list(self.refused.items())[:5])
+        first = dict(list(self.refused.items())[: self.NAMED])
         reasons = "; ".join(f"{written_ids([id])}: {why}" for id, why in first.items())
         more = len(self.refused) - len(first)
         warnings.warn(

@@ -17,10 +17,11 @@ from skbadge.campaign._opening import begin, check_same, check_settings, joined
 from skbadge.campaign._pool import as_pool
 from skbadge.campaign._report import report_page
 from skbadge.campaign._rounds import Rounds
-from skbadge.campaign._spreadsheet import write_csv
+from skbadge.campaign._spreadsheet import READ, write_csv
+from skbadge.campaign._texts import write_text
 from skbadge.exceptions import CampaignError, InvalidInputError
 from skbadge.stopping import StoppingCriterion
-from skbadge.utils._files import write_file
+from skbadge.strategies import QueryStrategy
 from skbadge.utils._validation import check_integer
 
 __all__ = ["Campaign"]
@@ -148,6 +149,11 @@ class Campaign(Ledger):
             raise InvalidInputError(
                 "stop must be a criterion of skbadge.stopping. Got "
                 f"{type(stop).__name__} instead."
+            )
+        if cold_start is not None and not isinstance(cold_start, QueryStrategy):
+            raise InvalidInputError(
+                "cold_start must be a strategy that needs no trained net. Got "
+                f"{type(cold_start).__name__} instead."
             )
         given = {"random_share": random_share, "count": count, "n_stop": n_stop}
         check_settings(given)
@@ -311,8 +317,8 @@ class Campaign(Ledger):
             Number of tasks. Rows of the random share look like all others.
         """
         tasks, config = self.tasks(kind=kind, images=images, suggestions=suggestions)
-        write_file(Path(path).with_suffix(".xml"), config)
-        write_file(path, json.dumps(tasks, indent=1, allow_nan=False) + "\n")
+        write_text(Path(path).with_suffix(".xml"), config)
+        write_text(path, json.dumps(tasks, indent=1, allow_nan=False) + "\n")
         return len(tasks)
 
     def tasks(self, *, kind=None, images=None, suggestions=False):
@@ -344,7 +350,8 @@ class Campaign(Ledger):
         """Write the open rows to a CSV with an empty column ``label`` to fill in.
 
         Text that a spreadsheet would take for a formula gets a ' before it, which
-        `from_csv` takes away.
+        `from_csv` takes away. Columns of the pool that are called ``label``,
+        ``annotator`` or ``seconds``, which `from_csv` reads, get a ``_`` behind.
 
         Parameters
         ----------
@@ -358,6 +365,7 @@ class Campaign(Ledger):
         """
         _, ids = self._open_rows()
         frame = self._pool.table(ids)
+        frame.columns = [f"{c}_" if c in READ else c for c in frame.columns]
         frame.insert(1, "label", "")
         write_csv(path, frame)
         return len(frame)
@@ -377,7 +385,7 @@ class Campaign(Ledger):
         """
         path = self.folder / "report.html" if path is None else Path(path)
         self._record.refresh()
-        write_file(path, report_page(self, self._record.state, self._pool))
+        write_text(path, report_page(self, self._record.state, self._pool))
         return path
 
     # --------------------------------------------------------------------- private
@@ -401,8 +409,10 @@ class Campaign(Ledger):
             )
         if self._pool.keys != list(state.present):
             raise CampaignError(
-                "Another process has opened the campaign with another pool. Open it "
-                "anew here."
+                f"{method} needs the pool as it is known now: {len(state.present):,} "
+                f"rows. Got one of {len(self._pool):,}, since the campaign was opened "
+                "with another pool meanwhile, here or by another process. Open it anew "
+                "with the pool that is right."
             )
         return self._rounds
 

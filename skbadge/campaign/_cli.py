@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
-import sys
 from pathlib import Path
 
+from skbadge import stopping, strategies
+from skbadge.campaign._answers import Told
 from skbadge.campaign._auto import auto_learner
 from skbadge.campaign._campaign import Campaign
 from skbadge.campaign._ledger import Ledger
-from skbadge.campaign._pool import as_pool
+from skbadge.campaign._named import imported, named
+from skbadge.campaign._pool import as_pool, written_ids
 from skbadge.campaign._server import LabelStudio
 from skbadge.campaign._spreadsheet import write_csv
+from skbadge.campaign._texts import read_text
 from skbadge.exceptions import CampaignError, InvalidInputError
 
 __all__ = ["add_parser"]
@@ -35,6 +37,12 @@ examples:
 --learner names a function without parameters that returns an ActiveLearner
 (mynet:make_learner), or auto: a perceptron for tables and texts, a small ResNet for
 images. auto is a start, not a recommendation.
+
+--stop takes criteria of skbadge.stopping, --cold-start a strategy of skbadge.strategies
+that needs no trained net, by their names, with arguments in brackets if need be; or
+module:function, as --learner does.
+
+The exit status is 1 where answers were refused, 2 where nothing could be done.
 """
 _TOKEN = "LABEL_STUDIO_TOKEN"  # noqa: S105, the name of a variable
 
@@ -60,12 +68,24 @@ def add_parser(commands):
     tell = _action(actions, "tell", _tell, "store labels from a file")
     tell.add_argument("file", help="Label Studio's JSON, JSON_MIN or CSV; or id,label")
     tell.add_argument("--annotator", help="who gave labels of a CSV")
+    tell.add_argument(
+        "--correct",
+        action="store_true",
+        help="take the place of labels of a CSV by the same annotator",
+    )
+    relabel = _action(actions, "relabel", _relabel, "correct one label")
+    relabel.add_argument("id", metavar="ID")
+    relabel.add_argument("label", metavar="LABEL")
+    relabel.add_argument("--annotator", help="whose label it is")
     skip = _action(actions, "skip", _skip, "rows that cannot be labelled")
     skip.add_argument("ids", nargs="+", metavar="ID")
     skip.add_argument("--reason", default="")
+    skip.add_argument("--annotator", help="who could not say")
     _action(actions, "train", _train, "train now (ask does so by itself)")
+    _action(actions, "refit", _refit, "train once more, by another seed")
     _action(actions, "close", _close, "give the open rows of the batch up")
-    _action(actions, "undo", _undo, "take the last answers back")
+    undo = _action(actions, "undo", _undo, "take the last answers back")
+    undo.add_argument("--annotator", help="the last ones of theirs")
     _action(actions, "status", _status, "counts, accuracy, signs, what to do next")
     report = _action(actions, "report", _report, "write an HTML page")
     report.add_argument("--out", metavar="FILE", help="default: report.html inside")
@@ -109,6 +129,12 @@ def _add_init(actions):
     init.add_argument("--classes", help="a,b,c; or @FILE with one a line")
     init.add_argument("--random-share", type=float, metavar="SHARE")
     init.add_argument("--count", choices=("last", "majority"))
+    init.add_argument(
+        "--stop", help="criteria: 'StablePredictions | LabelBudget(2000)'"
+    )
+    init.add_argument(
+        "--cold-start", metavar="STRATEGY", help="chooses while there is no label"
+    )
     init.add_argument("--seed", type=int, default=0, help="of the learner auto")
     init.add_argument("--image-size", type=int, default=64, metavar="PIXELS")
     init.add_argument("--gray", action="store_true", help="images with one channel")
@@ -129,6 +155,8 @@ def _init(options):
         "seed": options.seed,
         "image_size": [options.image_size] * 2,
         "gray": options.gray,
+        "stop": options.stop,
+        "cold_start": options.cold_start,
     }
     if options.ids and Path(options.pool).suffix == ".npy":
         opening["ids"] = str(Path(options.ids).resolve())
@@ -154,8 +182,9 @@ def _classes(text):
     if text is None:
         return None
     if text.startswith("@"):
-        return Path(text[1:]).read_text(encoding="utf-8").splitlines()
-    return text.split(",")
+        names = read_text(text[1:], "--classes").splitlines()
+        return [name for name in map(str.strip, names) if name]
+    return [name.strip() for name in text.split(",")]
 
 
 def _opened(folder, opening=None, *, classes=None, model=True, **settings):
@@ -178,6 +207,16 @@ def _opened(folder, opening=None, *, classes=None, model=True, **settings):
     learner = None
     if model:
         learner, classes = _learner(folder, opening, pool, classes)
+        # Those of a campaign begun before there were such options are not there.
+        settings["stop"] = named(
+            opening.get("stop"), "--stop", stopping, stopping.StoppingCriterion
+        )
+        settings["cold_start"] = named(
+            opening.get("cold_start"),
+            "--cold-start",
+            strategies,
+            strategies.QueryStrategy,
+        )
     return Campaign(folder, learner, pool, classes=classes, **settings)
 
 
@@ -190,21 +229,11 @@ def _learner(folder, opening, pool, classes):
             raise InvalidInputError("The learner auto needs --classes a,b,c.")
         classes = classes if known is None else known
         return auto_learner(pool, classes, random_state=opening["seed"]), classes
-    module, colon, function = name.partition(":")
-    if not colon:
+    if ":" not in name:
         raise InvalidInputError(
             f"--learner must be auto or module:function. Got {name!r} instead."
         )
-    # A module beside the user's files, also for the installed command.
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        make = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise InvalidInputError(
-            f"--learner {name!r} cannot be found: {error}"
-        ) from error
-    return make(), classes
+    return imported(name, "--learner"), classes
 
 
 def _ask(options):
@@ -219,20 +248,52 @@ def _ask(options):
         return _say(f"{n} tasks in {options.label_studio}, configuration in {config}")
     if options.csv:
         return _say(f"{campaign.to_csv(options.csv)} rows in {options.csv}")
-    return _say("\n".join(map(str, batch["id"])))
+    ids = [str(id) for id in batch["id"]]
+    broken = [id for id in ids if not id.isprintable()]
+    if broken:
+        raise InvalidInputError(
+            f"Ids are printed one a line. Got {written_ids(broken)}, which hold line "
+            "ends or what cannot be printed: repeat with --csv FILE or --label-studio "
+            "FILE. The batch is the same then."
+        )
+    return _say("\n".join(ids))
 
 
 def _tell(options):
-    ledger = Campaign(options.folder)
-    return _say(ledger.from_file(options.file, annotator=options.annotator))
+    return _told(
+        Ledger(options.folder).from_file(
+            options.file, annotator=options.annotator, correct=options.correct
+        )
+    )
+
+
+def _relabel(options):
+    label = {options.id: options.label}
+    return _told(Ledger(options.folder).relabel(label, annotator=options.annotator))
 
 
 def _skip(options):
-    return _say(Ledger(options.folder).skip(options.ids, reason=options.reason))
+    ledger = Ledger(options.folder)
+    return _told(
+        ledger.skip(options.ids, reason=options.reason, annotator=options.annotator)
+    )
+
+
+def _told(told):
+    """Say what became of answers; the warning has named the first refusals."""
+    _say(told)
+    for id, why in list(told.refused.items())[Told.NAMED :]:
+        _say(f"{written_ids([id])}: {why}")
+    return 1 if told.refused else 0
 
 
 def _train(options):
     learner = _opened(options.folder).train()
+    return _say(f"trained on {learner.n_labeled_} labels")
+
+
+def _refit(options):
+    learner = _opened(options.folder).refit()
     return _say(f"trained on {learner.n_labeled_} labels")
 
 
@@ -242,7 +303,7 @@ def _close(options):
 
 
 def _undo(options):
-    ids = Ledger(options.folder).undo()
+    ids = Ledger(options.folder).undo(annotator=options.annotator)
     return _say(f"The answers to {len(ids)} rows were taken back.")
 
 
@@ -283,4 +344,4 @@ def _push(options):
 
 
 def _pull(options):
-    return _say(_server(options).pull(Campaign(options.folder)))
+    return _told(_server(options).pull(Ledger(options.folder)))

@@ -10,13 +10,15 @@ import pandas as pd
 
 from skbadge.campaign._accuracy import accuracy_table, windowed
 from skbadge.campaign._answers import Given, check_annotator, check_text, sort_out
-from skbadge.campaign._label_studio import ID, is_export, read_export
+from skbadge.campaign._exports import is_export, read_export
+from skbadge.campaign._label_studio import ID
 from skbadge.campaign._pool import id_key
 from skbadge.campaign._record import Record
 from skbadge.campaign._spreadsheet import read_labels
 from skbadge.campaign._status import status_of
 from skbadge.campaign._tables import answers_table, labels_table, skipped_table
 from skbadge.exceptions import CampaignError, InvalidInputError
+from skbadge.utils._validation import check_flag
 
 __all__ = ["Ledger"]
 
@@ -215,7 +217,7 @@ class Ledger:
             )
         return told
 
-    def from_file(self, path, *, annotator=None):
+    def from_file(self, path, *, annotator=None, correct=False):
         """Store answers of a file: an export of Label Studio, or a CSV with labels.
 
         Parameters
@@ -223,18 +225,26 @@ class Ledger:
         path : str or Path
             The file.
         annotator : str or None, default=None
-            Who answered, where a CSV does not say so.
+            Who answered, where a CSV does not say so. An export of Label Studio does.
+        correct : bool, default=False
+            As for `from_csv`.
 
         Returns
         -------
         told : Told
             As of `from_label_studio` or `from_csv`, by what the file looks like.
         """
-        if is_export(path):
-            return self.from_label_studio(path)
-        return self.from_csv(path, annotator=annotator)
+        if not is_export(path):
+            return self.from_csv(path, annotator=annotator, correct=correct)
+        if annotator is not None or correct:
+            raise InvalidInputError(
+                "annotator and correct are for tables of labels. Got an export of "
+                f"Label Studio, {str(path)!r}, which says who answered, and what is "
+                "later: leave them away."
+            )
+        return self.from_label_studio(path)
 
-    def from_csv(self, path, *, annotator=None):
+    def from_csv(self, path, *, annotator=None, correct=False):
         """Store the labels of a CSV with the columns ``id`` and ``label``.
 
         Columns ``annotator`` and ``seconds`` are read where they are there. Rows
@@ -246,13 +256,18 @@ class Ledger:
             The file.
         annotator : str or None, default=None
             Who answered, where no column says so.
+        correct : bool, default=False
+            Whether the labels take the place of others by the same annotator, as those
+            of `relabel` do.
 
         Returns
         -------
         told : Told
         """
         annotator = check_annotator(annotator)
-        return self._tell(read_labels(path, annotator), annotator, source="csv")
+        given = read_labels(path, annotator)
+        correction = check_flag(correct, "correct")
+        return self._tell(given, annotator, correction=correction, source="csv")
 
     def _tell(self, given, annotator, *, correction=False, source="python"):
         with self._record.writing(annotator) as append:

@@ -78,6 +78,13 @@ def joined(record, pool):
         In the order of the journal's ids.
     """
     state, sample = record.state, pool.sample()
+    if state.present and not any(id in state.present for id in pool.keys):
+        raise InvalidInputError(
+            "The pool must be that of the campaign, sorted anew, grown or shrunk. Got "
+            f"{len(pool):,} rows of which none has an id known here: theirs are "
+            f"{written_ids(pool.keys)}; known are {written_ids(state.present)}. Give "
+            "the right pool or the right ids, or begin another campaign."
+        )
     with record.writing() as append:
         added = [id for id in pool.keys if id not in state.present]
         removed = [id for id in state.present if id not in pool.at]

@@ -6,6 +6,7 @@ import hashlib
 import json
 from numbers import Integral, Real
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import torch
 from scipy import sparse
 from torch.utils.data import Dataset
 
+from skbadge.campaign._texts import encoding_of, read_text
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._identity import row_marks
 from skbadge.utils._rows import RowList, as_rows, is_dataset, n_rows, take
@@ -26,7 +28,6 @@ __all__ = ["ImageFiles", "Pool", "as_pool", "id_key", "written_ids"]
 _SAMPLE = 200
 _SAMPLE_READ = 20
 _IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-_TABLES = {".csv", ".tsv", ".parquet"}
 
 
 class ImageFiles(Dataset):
@@ -325,42 +326,72 @@ def as_pool(pool, ids=None, *, inputs=None, show=None, image_size=(64, 64), gray
 
 def _file(path, ids):
     if not path.exists():
-        raise InvalidInputError(f"The pool {str(path)!r} is not there.")
-    suffix = path.suffix.lower()
-    if suffix in {".csv", ".tsv"}:
-        return _text_table(path, "\t" if suffix == ".tsv" else ",", ids), ids
-    if suffix == ".parquet":
-        return pd.read_parquet(path), ids
-    if suffix == ".npy":
-        return np.load(path, mmap_mode="r"), _ids_of_file(ids)
-    if suffix == ".npz":
-        with np.load(path) as arrays:
-            if "X" not in arrays or ("ids" not in arrays and ids is None):
-                raise InvalidInputError(
-                    f"{str(path)!r} must hold the arrays X and ids. Got "
-                    f"{sorted(arrays)} instead."
-                )
-            return arrays["X"], arrays["ids"] if ids is None else _ids_of_file(ids)
-    raise InvalidInputError(
-        "A pool must be a .csv, .tsv, .parquet, .npy or .npz file or a folder of "
-        f"images. Got {str(path)!r} instead."
-    )
+        raise InvalidInputError(
+            f"The pool must be a file or a folder. Got {str(path)!r}, which is not "
+            "there: give its new place, on the command line with init, which keeps all "
+            "that was told."
+        )
+    read = _READERS.get(path.suffix.lower())
+    if read is None:
+        raise InvalidInputError(
+            f"A pool must be a {', '.join(_READERS)} file, or a folder of images. Got "
+            f"{str(path)!r} instead."
+        )
+    try:
+        return read(path, ids)
+    except InvalidInputError:
+        raise
+    # Of the many errors of the libraries that read, most are a ValueError.
+    except (ValueError, OSError, EOFError, ImportError, BadZipFile) as error:
+        raise InvalidInputError(
+            f"The pool {str(path)!r} must be a file of the kind its name says. It "
+            f"cannot be read as one: {error}"
+        ) from error
 
 
-def _text_table(path, separator, ids):
-    frame = pd.read_csv(path, sep=separator, encoding="utf-8-sig")
+def _text_table(path, ids):
+    with path.open("rb") as file:
+        how = {"encoding": encoding_of(file.read(2))}
+    if ids is None:
+        raise InvalidInputError(
+            f"ids must name the column of {str(path)!r} that tells its rows apart. Got "
+            "None instead: the number of a line is no name, since lines move."
+        )
+    separators = ["\t"] if path.suffix.lower() == ".tsv" else [",", ";", "\t"]
+    for separator in [*separators, separators[0]]:
+        how["sep"] = separator
+        columns = pd.read_csv(path, nrows=0, **how).columns
+        if not isinstance(ids, str) or ids in columns:
+            break
+    frame = pd.read_csv(path, **how)
     if isinstance(ids, str) and ids in frame.columns:
         # Ids as they stand in the file: neither 007 nor NA is a number or a gap.
-        written = pd.read_csv(
-            path,
-            sep=separator,
-            encoding="utf-8-sig",
-            usecols=[ids],
-            dtype=str,
-            na_filter=False,
-        )
+        written = pd.read_csv(path, usecols=[ids], dtype=str, na_filter=False, **how)
         frame[ids] = written[ids]
-    return frame
+    return frame, ids
+
+
+def _one_array(path, ids):
+    return np.load(path, mmap_mode="r"), _ids_of_file(ids)
+
+
+def _arrays(path, ids):
+    with np.load(path) as arrays:
+        if "X" not in arrays or ("ids" not in arrays and ids is None):
+            raise InvalidInputError(
+                f"{str(path)!r} must hold the arrays X and ids. Got {sorted(arrays)} "
+                "instead."
+            )
+        return arrays["X"], arrays["ids"] if ids is None else _ids_of_file(ids)
+
+
+_READERS = {
+    ".csv": _text_table,
+    ".tsv": _text_table,
+    ".parquet": lambda path, ids: (pd.read_parquet(path), ids),
+    ".npy": _one_array,
+    ".npz": _arrays,
+}
 
 
 def _ids_of_file(ids):
@@ -373,7 +404,7 @@ def _ids_of_file(ids):
             "ids must be a text file with one id a line, for a pool of arrays. Got "
             f"{str(ids)!r} instead."
         )
-    return path.read_text(encoding="utf-8").splitlines()
+    return read_text(path, "ids").splitlines()
 
 
 def _frame(frame, ids, inputs, show):

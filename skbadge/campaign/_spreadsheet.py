@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
-from pathlib import Path
-
-import pandas as pd
+import re
 
 from skbadge.campaign._answers import Given
+from skbadge.campaign._texts import read_text, write_text
 from skbadge.exceptions import InvalidInputError
-from skbadge.utils._files import write_file
 
-__all__ = ["parsed", "read_labels", "read_text", "write_csv"]
+__all__ = ["READ", "parsed", "read_labels", "too_wide", "write_csv"]
 
+# Columns beside the id that are read.
+READ = ("label", "annotator", "seconds")
 # What a spreadsheet puts between columns, by its language.
 _SEPARATORS = (",", ";", "\t")
 # What a spreadsheet would take for a formula, or our own mark.
@@ -28,7 +27,7 @@ def write_csv(path, frame):
     writer.writerow([_guarded(str(name)) for name in frame.columns])
     for row in frame.astype(object).itertuples(index=False, name=None):
         writer.writerow([_guarded(cell) for cell in row])
-    write_file(path, buffer.getvalue())
+    write_text(path, buffer.getvalue())
 
 
 def _guarded(cell):
@@ -43,44 +42,8 @@ def _unguarded(cell):
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
 
 
-def read_text(path, what):
-    """Return the text of a file that people were asked for.
-
-    Parameters
-    ----------
-    path : str or Path
-        UTF-8, or UTF-16 with its mark, as spreadsheets write "Unicode text".
-    what : str
-        What the file should be, to begin a sentence with.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    InvalidInputError
-        If it cannot be read.
-    """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise InvalidInputError(
-            f"{what} must be a readable UTF-8 file. Got {str(path)!r}: "
-            f"{error.strerror}. Check the name and the folder."
-        ) from error
-    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        return data.decode("utf-16" if marked else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidInputError(
-            f"{what} must be a readable UTF-8 file. Got {str(path)!r}: {error}. Save "
-            'it as UTF-8; spreadsheets call that "CSV UTF-8".'
-        ) from error
-
-
 def parsed(text, wanted):
-    """Return the cells of a CSV as text, whatever stands between its columns.
+    """Return the names of a CSV's columns, and its rows.
 
     Parameters
     ----------
@@ -91,27 +54,61 @@ def parsed(text, wanted):
 
     Returns
     -------
-    DataFrame
+    columns : list of str
+    rows : list of dict of str to str
+        Cells by column, empty where the line was short. Under None stands the first
+        cell for which there is no column, if it is not empty.
 
     Raises
     ------
     ValueError
-        If it is no CSV.
+        If it is no CSV, or a wanted column is there twice.
     """
+    columns, lines = [], iter(())
+    for separator in (*_SEPARATORS, _SEPARATORS[0]):
+        lines = _lines(text, separator)
+        columns = [name.strip() for name in next(lines, [])]
+        if wanted <= set(columns):
+            break
+    twice = sorted(name for name in wanted if columns.count(name) > 1)
+    if twice:
+        raise ValueError(f"the column {twice[0]} is there twice")
+    rows = []
+    for cells in lines:
+        row = dict.fromkeys(columns, "")
+        row.update(zip(columns, cells, strict=False))
+        more = [cell for cell in cells[len(columns) :] if cell]
+        rows.append({**row, None: more[0]} if more else row)
+    return columns, rows
 
-    def table(separator, **more):
-        # pandas, since the reader of the standard library refuses long cells.
-        return pd.read_csv(
-            io.StringIO(text, newline=""),
-            sep=separator,
-            dtype=str,
-            na_filter=False,
-            index_col=False,
-            **more,
-        )
 
-    fitting = (s for s in _SEPARATORS if wanted <= set(table(s, nrows=0).columns))
-    return table(next(fitting, ","))
+def _lines(text, separator):
+    """Yield the cells of each line that has any, as RFC 4180 has them.
+
+    By hand, since the reader of the standard library refuses long cells, and that of
+    pandas drops what is too much in a line.
+    """
+    end = rf"({separator}|\r\n|\r|\n|\Z)"
+    quoted = re.compile(rf'"([^"]*(?:""[^"]*)*)"{end}')
+    plain = re.compile(rf"([^{separator}\r\n]*){end}")
+    at, cells = 0, []
+    while True:
+        is_quoted = text.startswith('"', at)
+        found = (quoted if is_quoted else plain).match(text, at)
+        if found is None:
+            raise ValueError(
+                f"the cell {text[at : at + 30]!r} has no closing quote, or one too many"
+            )
+        cell, ending = found.groups()
+        cells.append(cell.replace('""', '"') if is_quoted else cell)
+        at = found.end()
+        if ending == separator:
+            continue
+        if any(cells):
+            yield cells
+        cells = []
+        if at == len(text):
+            return
 
 
 def read_labels(path, annotator=""):
@@ -138,25 +135,37 @@ def read_labels(path, annotator=""):
     if not text.strip():
         return []
     try:
-        frame = parsed(text, {"id", "label"})
+        columns, rows = parsed(text, {"id", "label"})
     except ValueError as error:
         raise InvalidInputError(
             f"A file of labels must be a CSV with the columns id and label. Got "
-            f"{str(path)!r}, which cannot be read as one: {error}"
+            f"{str(path)!r}, which cannot be read as one: {error}."
         ) from error
-    if not {"id", "label"} <= set(frame.columns):
+    if not {"id", "label"} <= set(columns):
         raise InvalidInputError(
-            "A file of labels must have the columns id and label. Got "
-            f"{list(frame.columns[:10])} in {str(path)!r} instead: name the column of "
-            "the ids id and that of the labels label, in the first line."
+            f"A file of labels must have the columns id and label. Got {columns[:10]} "
+            f"in {str(path)!r} instead: name the column of the ids id and that of the "
+            "labels label, in the first line."
         )
-    return [
-        Given(
-            _unguarded(row["id"]),
-            _unguarded(row["label"]),
-            _unguarded(row.get("annotator", "")) or annotator,
-            row.get("seconds"),
-        )
-        for row in frame.to_dict("records")
-        if row["label"]
-    ]
+    return [_given(row, annotator) for row in rows if row["label"]]
+
+
+def too_wide(row):
+    """Return what is wrong with a row that has more cells than columns, or nothing."""
+    if None not in row:
+        return ""
+    return (
+        f"its line has the cell {row[None]!r:.60}, for which there is no column: put "
+        "cells that hold a separator in quotes"
+    )
+
+
+def _given(row, annotator):
+    own = _unguarded(row.get("annotator", ""))
+    return Given(
+        _unguarded(row["id"]),
+        _unguarded(row["label"]),
+        own.strip() or annotator,
+        row.get("seconds", "").strip(),
+        unreadable=too_wide(row),
+    )

@@ -1,6 +1,8 @@
 """Answers as people and files give them: the bad ones are refused, one by one."""
 
 import codecs
+import csv
+import io
 import json
 import re
 from time import process_time
@@ -11,6 +13,7 @@ import pytest
 
 from skbadge import Campaign
 from skbadge._cli import main
+from skbadge.campaign._spreadsheet import parsed
 from skbadge.exceptions import CampaignError, InvalidInputError
 from tests._learning import make_learner
 from tests.campaign._campaigns import NAMES, X, open_campaign
@@ -215,12 +218,67 @@ class TestTables:
         (tmp_path / "x.csv").write_text(text)
         assert campaign.from_file(tmp_path / "x.csv").stored == 1
 
+    def test_lines_of_another_length(self, campaign, tmp_path):
+        text = (
+            "id,label\n\nT-1,spam,,\nT-2\nT-3,ham,spam\n"
+            'T-4,"ham"\rT-5,sp"am\r\n"T-6",ham'
+        )
+        (tmp_path / "x.csv").write_text(text, newline="")
+        told = refused(lambda: campaign.from_csv(tmp_path / "x.csv"), "T-3", "T-5")
+        assert "the cell 'spam', for which there is no column" in told.refused["T-3"]
+        assert campaign.labels()["id"].tolist() == ["T-1", "T-4", "T-6"]
+
+    def test_cells_are_those_of_the_standard_library(self):
+        rng = np.random.default_rng(0)
+        letters = ["a", '"', ",", ";", "\n", "\r\n", " ", "'", "é"]
+        for _ in range(300):
+            rows = [["".join(rng.choice(letters, rng.integers(4))) for _ in range(3)]]
+            rows += [[f"x{cell}" for cell in rows[0]]]
+            buffer = io.StringIO(newline="")
+            csv.writer(buffer).writerows([["a", "b", "c"], *rows])
+            _, found = parsed(buffer.getvalue(), {"a"})
+            wanted = list(csv.reader(io.StringIO(buffer.getvalue(), newline="")))[1:]
+            wanted = [row for row in wanted if any(row)]
+            assert [list(row.values()) for row in found] == wanted
+
+    def test_corrections(self, campaign, tmp_path):
+        campaign.tell(GOOD, annotator="a")
+        (tmp_path / "x.csv").write_text("id,label,annotator\nT-1,ham,a\nT-2,spam,b\n")
+        call = lambda: campaign.from_file(tmp_path / "x.csv", correct=True)
+        assert "no label by 'b'" in refused(call, "T-2").refused["T-2"]
+        assert campaign.labels()["label"].tolist() == ["ham", "ham"]
+
+    def test_columns_of_the_pool_are_not_taken_for_answers(self, tmp_path):
+        frame = pd.DataFrame({"label": "?", "annotator": "x", "seconds": range(5)})
+        learner = make_learner(classes=NAMES)
+        pool = frame.assign(a=1.0)
+        campaign = Campaign(tmp_path / "d", learner, pool, inputs=["a", "seconds"])
+        campaign.ask(5)
+        assert campaign.to_csv(tmp_path / "x.csv") == 5
+        batch = pd.read_csv(tmp_path / "x.csv", keep_default_na=False)
+        wanted = ["id", "label", "label_", "annotator_", "seconds_", "a"]
+        assert batch.columns.tolist() == wanted
+        batch.assign(label="ham").to_csv(tmp_path / "x.csv", index=False)
+        assert campaign.from_csv(tmp_path / "x.csv", annotator="mk").stored == 5
+        answers = campaign.answers()
+        assert set(answers["annotator"]) == {"mk"} and answers["seconds"].isna().all()
+
+    def test_files_are_written_where_there_is_a_folder(self, campaign, tmp_path):
+        campaign.ask(3)
+        for write in (campaign.to_csv, campaign.to_label_studio, campaign.report):
+            with pytest.raises(InvalidInputError, match="no/x.*make the folder"):
+                write(tmp_path / "no" / "x.json")
+
     @pytest.mark.parametrize(
         ("content", "words"),
         [
             (b"ticket_id,label\nT-1,spam\n", "name the column of the ids id and that"),
             (b"id,label\nT-1,\xe9\n", "Save it as UTF-8"),
-            (b'id,label\nT-1,"spam\n', "which cannot be read as one"),
+            (b'id,label\nT-1,"spam\n', "has no closing quote, or one too many"),
+            (b'id,label\nT-1,"spam"x\n', "has no closing quote, or one too many"),
+            (b"id,label,label\nT-1,spam,ham\n", "the column label is there twice"),
+            # Label Studio's own number of the task is no id of a row.
+            (b"annotation_id,id,label\n1,1,spam\n", "of tasks that bear skbadge_id"),
             (codecs.BOM_UTF16_LE + b"i\0d", "Save it as UTF-8"),
             (None, "No such file or directory. Check the name"),
         ],
@@ -240,7 +298,7 @@ class TestExports:
 
     def test_bad_cells_of_a_table(self, campaign, tmp_path):
         broken = '"{""choices"": [""sp"'
-        text = f'1,1,T-1,spam,abc,\n2,1,T-2,{broken},1,\n3,1,T-3,ham,1,"2026"\n'
+        text = f"1,1,T-1,spam,abc,\n2,1,T-2,{broken},1,\n3,1,T-3,ham,1,2026-12-01\n"
         (tmp_path / "x.csv").write_text(self.COLUMNS + text)
         call = lambda: campaign.from_file(tmp_path / "x.csv")
         told = refused(call, "T-1", "T-2")
@@ -249,7 +307,8 @@ class TestExports:
         assert campaign.labels()["id"].tolist() == ["T-3"]
 
     def test_long_cells_and_semicolons(self, campaign, tmp_path):
-        text = (self.COLUMNS + f"1,1,T-1,spam,1,{'x' * 140_000}\n").replace(",", ";")
+        columns = self.COLUMNS.replace("updated_at", "text")
+        text = (columns + f"1,1,T-1,spam,1,{'x' * 140_000}\n").replace(",", ";")
         (tmp_path / "x.csv").write_text(text)
         assert campaign.from_label_studio(tmp_path / "x.csv").stored == 1
 
@@ -260,6 +319,12 @@ class TestExports:
             task("T-2", result=[5]),
             task("T-2", result="ham"),
             task("T-2", updated_at=3),
+            task("T-2", updated_at="26.11.2026 04:03"),
+            task("T-2", completed_by=[5]),
+            task("T-2", completed_by=True),
+            task("T-2", completed_by={"id": {"a": 1}}),
+            task("T-2", completed_by="\ud800"),
+            task("T-2", result=[{"type": "choices", "from_name": f} for f in "ab"]),
             task("T-2", result=[{"type": "choices", "value": "nothing"}]),
             {**task("T-2"), "annotations": [5]},
             {**task("T-2"), "annotations": {"result": 3}},
@@ -277,6 +342,28 @@ class TestExports:
         rows = [{**row, "updated_at": 3}, {**row, "skbadge_id": "T-2"}]
         (tmp_path / "x.json").write_text(json.dumps(rows))
         refused(lambda: campaign.from_file(tmp_path / "x.json"), "T-1")
+
+    def test_times_are_compared_as_times(self, campaign):
+        times = ["2026-12-01T10:00:00Z", "2026-12-01T10:00:00.5Z"]
+        times += ["2026-12-01T09:30:00-01:00", "2026-12-01T11:30:00+00:00"]
+        for time, label in zip(times, ["spam", "ham", "other", "spam"], strict=True):
+            told = campaign.from_label_studio([task("T-1", label, updated_at=time)])
+            assert told.stored == 1
+        for time in times:
+            again = campaign.from_label_studio([task("T-1", "ham", updated_at=time)])
+            assert again.unchanged == 1
+
+    def test_names_of_annotators(self, campaign):
+        with pytest.raises(InvalidInputError, match="annotators must be a mapping"):
+            campaign.from_label_studio([task("T-1")], annotators=["mk"])
+        with pytest.raises(InvalidInputError, match="annotator must be"):
+            campaign.from_label_studio([task("T-1")], annotators={1: 5})
+
+    def test_an_export_says_itself_who_answered(self, campaign, tmp_path):
+        (tmp_path / "x.json").write_text(json.dumps([task("T-1")]))
+        for wrong in ({"annotator": "mk"}, {"correct": True}):
+            with pytest.raises(InvalidInputError, match="are for tables of labels"):
+                campaign.from_file(tmp_path / "x.json", **wrong)
 
     @pytest.mark.parametrize("source", [5, [5], {"data": {}}])
     def test_no_list_of_tasks(self, campaign, source):

@@ -376,6 +376,8 @@ class TestOpenedAnew:
                 open_campaign(tmp_path / "new", **wrong)
         with pytest.raises(InvalidInputError, match="criterion of skbadge.stopping"):
             open_campaign(tmp_path, stop=0.9)
+        with pytest.raises(InvalidInputError, match="cold_start must be a strategy"):
+            open_campaign(tmp_path, cold_start="random")
 
     def test_classes_must_be_known(self, tmp_path):
         with pytest.raises(InvalidInputError, match="known before the first label"):

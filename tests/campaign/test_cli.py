@@ -1,6 +1,7 @@
 """The command line of a campaign, and the learner that is ready for it."""
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from skbadge import take
 from skbadge._cli import main
 from skbadge.campaign import Campaign
 from skbadge.campaign._auto import auto_learner
+from skbadge.campaign._ledger import Ledger
 from skbadge.campaign._pool import as_pool
 from skbadge.exceptions import InvalidInputError
 from tests.campaign._campaigns import open_campaign
@@ -106,6 +108,103 @@ def test_what_cannot_be_done_is_said(table, capsys, tmp_path, monkeypatch):
     monkeypatch.delenv("LABEL_STUDIO_TOKEN", raising=False)
     text = say(capsys, "pull", "python", "--url", "http://localhost", status=2)
     assert "LABEL_STUDIO_TOKEN" in text
+
+
+def test_who_said_what_and_corrections(table, capsys):
+    init(capsys)
+    Path("x.csv").write_text("id,label\nT-1,ham\nT-2,spam\n")
+    say(capsys, "tell", "c", "x.csv", "--annotator", "a")
+    say(capsys, "skip", "c", "T-3", "--annotator", "b")
+    assert "no label without an annotator" in refused(
+        capsys, "relabel", "c", "T-1", "other"
+    )
+    say(capsys, "relabel", "c", "T-1", "other", "--annotator", "a")
+    assert Ledger("c").labels()["label"].tolist() == ["other", "spam"]
+    assert "1 rows" in say(capsys, "undo", "c", "--annotator", "b")
+    assert "by 'b' alone" in say(capsys, "undo", "c", "--annotator", "b", status=2)
+    Path("x.csv").write_text("id,label\nT-1,ham\nT-2,ham\n")
+    assert "use relabel" in refused(capsys, "tell", "c", "x.csv", "--annotator", "a")
+    say(capsys, "tell", "c", "x.csv", "--annotator", "a", "--correct")
+    assert Ledger("c").labels()["label"].tolist() == ["ham", "ham"]
+    say(capsys, "train", "c")
+    assert "trained on 2 labels" in say(capsys, "refit", "c")
+    assert Ledger("c").status().trainings == 2
+
+
+def refused(capsys, *arguments):
+    """Return all that is said where answers were refused."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main(["campaign", *map(str, arguments)]) == 1
+    return "".join(capsys.readouterr())
+
+
+def test_every_refusal_is_told(table, capsys):
+    init(capsys)
+    Path("x.csv").write_text("id,label\n" + "".join(f"U-{i},ham\n" for i in range(9)))
+    text = refused(capsys, "tell", "c", "x.csv")
+    assert "0 labels stored, 9 refused" in text
+    assert all(text.count(f"'U-{i}': no row") == 1 for i in range(9))
+
+
+def test_when_to_stop_and_how_to_begin(table, capsys):
+    init(
+        capsys, **{"stop": "StablePredictions(floor=False) | LabelBudget(6)"},
+        **{"cold-start": "KMeansSampling(features='input')"},
+    )  # fmt: skip
+    for _ in range(2):
+        ids = say(capsys, "ask", "c", "-n", 6).split()
+        Ledger("c").tell({id: table[id] for id in ids})
+    say(capsys, "train", "c")
+    status = Ledger("c").status()
+    assert status.should_stop and len(status.signs) == 2
+    batches = Campaign("c")._record.state.batches
+    assert "KMeansSampling" in batches[0].strategy
+    # What was begun before there were such options goes on without.
+    opening = {**Ledger("c").opening}
+    del opening["stop"], opening["cold_start"]
+    Ledger("c").note_opening(opening)
+    assert len(say(capsys, "ask", "c", "-n", 2).split()) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Stable", "LabelBudget", "LabelBudget(n=__import__('os'))", "LabelBudget(5", "5",
+     "StablePredictions - 1", "Observation(1)", "StoppingCriterion", "no_module:make",
+     "mynet_of_a_test:make", "json:__name__", ":", ""],
+)  # fmt: skip
+def test_a_criterion_that_is_none(table, capsys, text):
+    said = say(
+        capsys, "init", "d", "--pool", "pool.csv", "--ids", "key", "--learner",
+        "mynet_of_a_test:make", "--stop", text, status=2,
+    )  # fmt: skip
+    assert "--stop" in said and not Path("d").exists()
+
+
+def test_ids_that_do_not_fit_on_a_line(table, capsys):
+    frame = pd.read_csv("pool.csv")
+    frame["key"] = [f"a\n{i}" for i in range(60)]
+    frame.to_csv("pool.csv", index=False)
+    init(capsys)
+    assert "repeat with --csv" in say(capsys, "ask", "c", "-n", 4, status=2)
+    assert "4 rows" in say(capsys, "ask", "c", "--csv", "x.csv")
+    batch = pd.read_csv("x.csv", lineterminator="\n").assign(label="ham")
+    batch.to_csv("x.csv", index=False)
+    assert "4 labels stored" in say(capsys, "tell", "c", "x.csv")
+
+
+def test_classes_of_a_file_and_with_blanks(table, capsys):
+    Path("classes.txt").write_bytes("ham\r\n\r\n spam\r\nother".encode("utf-16"))
+    init(capsys, "auto", classes="@classes.txt")
+    assert Ledger("c").classes == ["ham", "spam", "other"]
+    init(capsys, "auto", classes="ham, spam, other")
+    Path("classes.txt").write_bytes(b"\xe9")
+    for name in ("classes.txt", "none.txt"):
+        said = say(
+            capsys, "init", "d", "--pool", "pool.csv", "--ids", "key", "--learner",
+            "auto", "--classes", f"@{name}", status=2,
+        )  # fmt: skip
+        assert "--classes must be a readable UTF-8 file" in said
 
 
 def init_error(capsys, learner):

@@ -8,7 +8,8 @@ import pytest
 
 from skbadge import Campaign
 from skbadge.campaign import LabelStudio
-from skbadge.campaign._label_studio import labeling_config, read_export
+from skbadge.campaign._exports import read_export
+from skbadge.campaign._label_studio import labeling_config
 from skbadge.exceptions import CampaignError, InvalidInputError
 from tests._learning import make_learner
 from tests.campaign._campaigns import LABELS, NAMES, X, answer, open_campaign

@@ -14,6 +14,8 @@ from skbadge.campaign import ImageFiles
 from skbadge.campaign._pool import as_pool, id_key
 from skbadge.exceptions import InvalidInputError
 from skbadge.modules import lean_settings
+from tests._learning import make_learner
+from tests.campaign._campaigns import N_POOL, NAMES, X, open_campaign
 
 FRAME = pd.DataFrame(
     {"key": ["007", "NA", "3"], "text": ["a", "b", "c"], "x": [1, 2, 3]}
@@ -227,6 +229,56 @@ def test_ids_are_text_or_ints(id):
 def test_ids_of_both_kinds():
     assert id_key(np.int32(7)) == id_key("7") == "7"
     assert id_key(np.str_("a")) == "a"
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_tables_as_spreadsheets_write_them(tmp_path, separator, encoding):
+    frame = pd.DataFrame({"key": ["007", "NA"], "text": ["é", "a b"]})
+    path = tmp_path / "x.csv"
+    frame.to_csv(path, sep=separator, encoding=encoding, index=False)
+    pool = as_pool(path, "key")
+    assert pool.keys == ["007", "NA"] and pool.shown["text"].tolist() == ["é", "a b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.csv", b""),
+        ("x.csv", b"key,a\n1,2\n1,2,3\n"),
+        ("x.csv", b"key\n\xe9\n"),
+        ("x.csv", b"\xff\xfek"),
+        ("x.parquet", b"no"),
+        ("x.npy", b"no"),
+        ("x.npy", b""),
+        ("x.npz", b"PK no"),
+    ],
+)
+def test_files_that_are_not_what_their_name_says(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidInputError, match=f"{name}.* must be a file of the kind"):
+        as_pool(tmp_path / name, "key")
+
+
+def test_nothing_is_unpickled(tmp_path):
+    np.save(tmp_path / "x.npy", np.array([{}], dtype=object))
+    (tmp_path / "ids").write_text("a")
+    with pytest.raises(InvalidInputError, match="must be a file of the kind"):
+        as_pool(tmp_path / "x.npy", tmp_path / "ids")
+
+
+def test_lines_of_a_file_are_no_ids(tmp_path):
+    FRAME.to_csv(tmp_path / "x.csv", index=False)
+    with pytest.raises(InvalidInputError, match="ids must name the column"):
+        as_pool(tmp_path / "x.csv")
+
+
+def test_the_pool_of_another_campaign_is_refused(tmp_path):
+    open_campaign(tmp_path)
+    text = "none has an id known here: theirs are '0'.*known are 'T-0'"
+    with pytest.raises(InvalidInputError, match=text):
+        Campaign(tmp_path, make_learner(classes=NAMES), X, ids=range(N_POOL))
+    assert Campaign(tmp_path).status().n_pool == N_POOL
 
 
 def test_pools_that_cannot_be_read(tmp_path):
