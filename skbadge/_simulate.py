@@ -11,6 +11,7 @@ from skbadge.exceptions import InvalidInputError
 from skbadge.learner._classes import check_labels, given_classes
 from skbadge.learner._inputs import rows_for
 from skbadge.nets._estimators import find_net
+from skbadge.strategies import QueryStrategy
 from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
 from skbadge.utils._rows import n_rows, take
 from skbadge.utils._validation import check_integer
@@ -67,9 +68,10 @@ def simulate(
         Number of queries (T); fewer where less than ``n`` rows are left.
     X_test, y_test : same kinds as ``X`` and ``y``
         Rows to measure the accuracy on.
-    initial : array-like of int or None, default=None
+    initial : array-like of int, QueryStrategy or None, default=None
         Positions of the rows labelled at the start, in the place of ``n_initial`` rows
-        at random.
+        at random; or a strategy that needs no trained net, which chooses ``n_initial``
+        rows: a cold start, such as ``TypiClust(features="input")``.
     scoring : str, callable, list of these, dict of name to these, or None, default=None
         Further scores on the test rows, as scikit-learn names them or as functions
         ``(learner, X, y) -> float``; each is a column of the table.
@@ -89,6 +91,8 @@ def simulate(
     ------
     InvalidInputError
         If the sizes do not fit the pool.
+    LearnerNotFittedError
+        If ``initial`` is a strategy that needs a trained net.
 
     See Also
     --------
@@ -233,11 +237,10 @@ class Simulation:
         self.y_test = check_labels(y_test, self.X_test, rows="X_test")
         n_pool = n_rows(self.X)
         self.scorers = _scorers(scoring)
-        self.initial = None
-        if initial is None:
+        chosen = initial is None or isinstance(initial, QueryStrategy)
+        self.initial = initial if chosen else _first_rows(initial, n_pool)
+        if chosen:
             self.n_initial = check_integer(n_initial, "n_initial", low=1, high=n_pool)
-        else:
-            self.initial = _first_rows(initial, n_pool)
         self.n = check_integer(n, "n", low=1, high=n_pool)
         self.learner = clone(learner)
         entropy = draw_entropy(self.learner.random_state)
@@ -254,6 +257,9 @@ class Simulation:
         if first is None:
             drawn = self._generator.permutation(n_rows(self.X))
             first = np.sort(drawn[: self.n_initial])
+        elif isinstance(first, QueryStrategy):
+            scout = clone(self.learner).set_params(strategy=first)
+            first = np.sort(scout.query(self.X, n=self.n_initial))
         self.learner.fit(take(self.X, first), self.y[first])
         return self._record(first)
 
@@ -320,8 +326,8 @@ def _first_rows(initial, n_pool):
     distinct = good and len(np.unique(rows)) == len(rows)
     if not distinct or rows.min() < 0 or rows.max() >= n_pool:
         raise InvalidInputError(
-            f"initial must hold distinct positions in [0, {n_pool}), at least one. Got "
-            f"{rows.tolist()} instead."
+            f"initial must hold distinct positions in [0, {n_pool}), at least one, or "
+            f"be a query strategy. Got {rows.tolist()} instead."
         )
     return rows.astype(np.intp)
 

@@ -44,6 +44,7 @@ from skbadge.strategies import (
 )
 
 __all__ = [
+    "COLD_STARTS",
     "KDPP",
     "METHODS",
     "REFERENCE",
@@ -51,7 +52,9 @@ __all__ = [
     "STRATEGIES",
     "Method",
     "check_name",
+    "check_strategy_name",
     "code_checksum",
+    "cold_start",
     "is_reference",
     "labels_of",
     "load_object",
@@ -126,6 +129,11 @@ METHODS = {
 STRATEGIES = tuple(METHODS)
 #: The paper's seven methods, in the order of its figures.
 SEVEN = STRATEGIES[:7]
+#: What can choose the first rows without labels, ``typiclust+badge``; at random if not.
+COLD_STARTS = {
+    "kmeans": lambda: KMeansSampling(features="input"),
+    "typiclust": lambda: TypiClust(features="input"),
+}
 #: Random sampling, to which the others are compared.
 REFERENCE = "rand"
 #: The k-DPP of the paper's appendix, which is no part of the comparisons.
@@ -143,7 +151,8 @@ def make_strategy(name, *, n_rounds, first="uniform", albl_update="all"):
     name : str
         One of `STRATEGIES`; or ``"mymodule:MyStrategy"``, a class, or a function that
         returns a strategy, in a module that can be imported, with literal keyword
-        arguments if need be: ``"mymodule:MyStrategy(share=0.2)"``.
+        arguments if need be: ``"mymodule:MyStrategy(share=0.2)"``. Either may follow a
+        cold start, ``"typiclust+badge"``, which is left out here.
     n_rounds : int
         Number of queries of the run, which ALBL plans for.
     first : str, default="uniform"
@@ -168,17 +177,36 @@ def make_strategy(name, *, n_rounds, first="uniform", albl_update="all"):
     >>> make_strategy("skbadge.strategies:BADGE(first='norm')", n_rounds=10)
     BADGE(first='norm')
     """
+    name = _parts(check_strategy_name(name))[1]
     if name in METHODS:
         return METHODS[name].make(
             n_rounds=n_rounds, first=first, albl_update=albl_update
         )
-    strategy = load_object(check_name(name, "strategy", STRATEGIES))
+    strategy = load_object(name)
     if not isinstance(strategy, QueryStrategy):
         raise InvalidInputError(
             f"strategy must lead to a QueryStrategy. Got {name!r}, which is a "
             f"{type(strategy).__name__}: see skbadge.strategies.QueryStrategy."
         )
     return strategy
+
+
+def cold_start(name):
+    """Return the strategy that chooses the first rows, or None: rows at random."""
+    first = _parts(name)[0]
+    return COLD_STARTS[first]() if first else None
+
+
+def check_strategy_name(name):
+    """Return the name of a strategy, after a cold start or not; nothing is imported."""
+    check_name(_parts(name)[1], "strategy", STRATEGIES)
+    return name
+
+
+def _parts(name):
+    """Divide ``"typiclust+badge"`` into cold start and strategy, ("", name) if none."""
+    first, plus, then = str(name).partition("+")
+    return (first, then) if plus and first in COLD_STARTS else ("", name)
 
 
 def strategy_order(names):
@@ -196,8 +224,11 @@ def labels_of(names):
 
 
 def is_reference(name):
-    """Say whether a name has the form of a reference to an object of one's own."""
-    return isinstance(name, str) and _REFERENCE.fullmatch(name) is not None
+    """Say whether a name has the form of a reference to an object of one's own.
+
+    One that follows a cold start too.
+    """
+    return isinstance(name, str) and _REFERENCE.fullmatch(_parts(name)[1]) is not None
 
 
 def check_name(name, what, known, form=_FORM):
@@ -282,7 +313,8 @@ def code_checksum(references):
     Code that changed gives other results, so it belongs to what a cell was made of.
     """
     digest = hashlib.sha256()
-    modules = sorted({name.partition(":")[0] for name in references if ":" in name})
+    plain = [_parts(name)[1] for name in references]
+    modules = sorted({name.partition(":")[0] for name in plain if ":" in name})
     for name in modules:
         importlib.import_module(name)
         source = getattr(sys.modules[name], "__file__", None)

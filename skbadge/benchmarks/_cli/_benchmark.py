@@ -376,7 +376,7 @@ def _of_preset(options, settings):
     cells = preset_cells(
         options.preset,
         repeats=options.repeats,
-        own_strategies=[n for n in options.strategies or [] if is_reference(n)],
+        own_strategies=[n for n in options.strategies or [] if n not in STRATEGIES],
         own_models=options.learner or [],
         **settings,
     )

@@ -21,6 +21,7 @@ from skbadge import __version__
 from skbadge._simulate import Simulation
 from skbadge.benchmarks._methods import (
     code_checksum,
+    cold_start,
     is_reference,
     load_object,
     make_strategy,
@@ -191,6 +192,7 @@ def _prepare(cell):
         learner,
         task.X,
         task.y,
+        initial=cold_start(cell.strategy),
         n_initial=cell.n_initial,
         n=cell.batch_size,
         X_test=task.X_test,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from skbadge.benchmarks._methods import KDPP, SEVEN, STRATEGIES
+from skbadge.benchmarks._methods import COLD_STARTS, KDPP, SEVEN, STRATEGIES
 from skbadge.benchmarks.run._settings import make_cells
 from skbadge.utils._validation import check_integer, check_option
 
@@ -245,7 +245,7 @@ _FIELD = Preset(
         "the pool, the other makes hundreds of selections a query.",
         "UHerding and MaxHerding cover 2,000 random rows of the pool, not all; they "
         "choose from all.",
-        "First batches are random: no strategy chooses them without labels.",
+        "First batches are random; field-cold is the variant without a label.",
         "Tables and pictures are standardized on the pool, features are not.",
         "A training ends once its accuracy reaches 99%, or after 100 epochs; learning "
         "rates are 3e-3, and 1e-2 for the linear head.",
@@ -275,10 +275,39 @@ _FIELD = Preset(
         )
     ),
 )
+# The first batch, and what goes on from it.
+_COLD = tuple(
+    first + name
+    for first in ("", *(f"{cold}+" for cold in COLD_STARTS))
+    for name in ("rand", "marg", "badge", "typiclust", "uherding")
+)
+_FIELD_COLD = Preset(
+    title="Some of the field, without a label at the start.",
+    deviations=(
+        "No experiment of the paper: the first batch is as large as the others, one "
+        "label a class (low) or ten (high), and is chosen at random, by k-means or by "
+        "TypiClust on what the net is given.",
+        "Frozen features of Fashion-MNIST with a linear head, and digits with an MLP "
+        "of 128 hidden units; five strategies.",
+        *(_FIELD.deviations[i] for i in (2, 4, 6, 7)),
+    ),
+    repeats=3,
+    parts=tuple(
+        {
+            **part,
+            "batch_sizes": (size,),
+            "strategies": _COLD,
+            "n_initial": size,
+        }
+        for part in _FIELD.parts[:2]
+        for size in part["batch_sizes"]
+    ),
+)
 PRESETS = {
     "smoke": _SMOKE,
     "quick": _QUICK,
     "field": _FIELD,
+    "field-cold": _FIELD_COLD,
     "images": _IMAGES,
     "paper-small": _PAPER_SMALL,
     "paper": _PAPER_PRESET,

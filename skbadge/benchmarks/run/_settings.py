@@ -10,8 +10,8 @@ import numpy as np
 
 from skbadge.benchmarks._methods import (
     SEVEN,
-    STRATEGIES,
     check_name,
+    check_strategy_name,
     is_reference,
     reference_to,
 )
@@ -154,7 +154,7 @@ class Cell:
         for name in ("strategy", "model"):
             object.__setattr__(self, name, reference_to(getattr(self, name)))
         check_name(self.model, "model", MODELS, form="mymodule:make_learner")
-        check_name(self.strategy, "strategy", STRATEGIES)
+        check_strategy_name(self.strategy)
         check_option(self.stop, "stop", ("exceeds", "reaches"))
         check_option(self.precision, "precision", PRECISIONS)
         for name, low in (("repeat", 0), ("seed", 0)):
