@@ -603,6 +603,68 @@ class TestFieldPages:
         assert "ProbCover and Refine were cut" in field.deviations()
 
 
+class TestColdPages:
+    """The field without a label at the start, from made-up results."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        first = {"": 0.0, "kmeans+": 0.05, "typiclust+": 0.1}
+        rows = [
+            {
+                "dataset": dataset,
+                "model": "mlp",
+                "batch_size": size,
+                "strategy": start + then,
+                "repeat": repeat,
+                "round": turn,
+                "n_labeled": size * (turn + 1),
+                # A start by k-means is worth something at once, and nothing later.
+                "accuracy": 0.5
+                + 0.1 * repeat
+                + (gain if turn == 0 or start == "typiclust+" else 0.0),
+            }
+            for dataset in ("digits", "fashion_mnist_features")
+            for size in (10, 100)
+            for start, gain in first.items()
+            for then in ("rand", "marg", "badge", "typiclust", "uherding")
+            for repeat in range(3)
+            for turn in range(4)
+        ]
+        pd.DataFrame(rows).to_csv(tmp_path / "results.csv", index=False)
+        return tmp_path
+
+    @pytest.fixture
+    def cold(self, monkeypatch):
+        monkeypatch.setenv("MPLBACKEND", "Agg")
+        monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+        yield importlib.import_module("cold")
+        for name in ("cold", "field", "study", "speed"):
+            sys.modules.pop(name, None)
+
+    def test_first_batches(self, cold, folder):
+        table = cold.first_batches(folder)
+        assert table["dataset"].tolist() == ["digits"] * 2 + ["features"] * 2
+        assert set(table["at random"]) == {"60.0 ± 5.8"}
+        assert set(table["TypiClust"]) == {"70.0 ± 5.8"}
+
+    def test_gains_are_paired_by_repeat(self, cold, folder):
+        table = cold.gains(folder)
+        assert len(table) == 2 * 2 * 2
+        by_start = table.groupby("first batch")["BADGE"]
+        assert by_start.unique().explode().to_dict() == {
+            "TypiClust": "+10.0 ± 0.0",
+            "k-means": "+0.0 ± 0.0",
+        }
+
+    def test_the_summary_counts_settings(self, cold, folder):
+        text = cold.summary(folder)
+        assert "by k-means is better than one at random in 4 of 4 settings" in text
+        assert "by +5.0 points on average (+5.0 to +5.0)" in text
+        assert "it is ahead in 0 of 4, by +0.0 points" in text
+        assert "it is ahead in 4 of 4, by +10.0 points" in text
+        assert "chosen at random, by k-means" in cold.deviations()
+
+
 class TestImagesPages:
     """Tables and pictures of the image study, of what is complete alone."""
 

@@ -9,9 +9,9 @@ from numpy.testing import assert_array_equal
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skbadge import ALBL, BADGE, RandomSampling, simulate
+from skbadge import ALBL, BADGE, KMeansSampling, RandomSampling, simulate
 from skbadge._simulate import Simulation
-from skbadge.exceptions import InvalidInputError
+from skbadge.exceptions import InvalidInputError, LearnerNotFittedError
 from skbadge.stopping import LabelBudget, StablePredictions
 from tests._learning import (
     make_data,
@@ -209,6 +209,15 @@ def test_first_rows_of_ones_own():
     for initial in ([], [1, 1], [90], [-1], [0.5]):
         with pytest.raises(InvalidInputError, match="initial must hold distinct"):
             run(make_learner(), initial=initial)
+
+
+def test_first_rows_of_a_cold_start():
+    first = KMeansSampling(features="input")
+    table = run(make_learner(RandomSampling()), n_rounds=1, initial=first)
+    chosen = make_learner(first).query(X, n=20)
+    assert_array_equal(table["positions"][0], np.sort(chosen))
+    with pytest.raises(LearnerNotFittedError, match="is not fitted yet"):
+        run(make_learner(RandomSampling()), n_rounds=1, initial=BADGE())
 
 
 def constant(learner, X, y):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import cold
 import field
 import geometry
 import images
@@ -28,6 +29,10 @@ QUICK = "python -m skbadge benchmark --preset quick --out benchmarks/results/qui
 FIELD = (
     "python -m skbadge benchmark --preset field --data-dir features "
     "--out benchmarks/results/field"
+)
+COLD = (
+    "python -m skbadge benchmark --preset field-cold --data-dir features "
+    "--out benchmarks/results/field-cold"
 )
 IMAGES = "python -m skbadge benchmark --preset images --out benchmarks/results/images"
 
@@ -112,6 +117,10 @@ ITEMS = {
     "field-outliers": Item(field.outliers, "field", FIELD),
     "field-times": Item(field.times, "field", FIELD),
     "field-deviations": Item(field.deviations),
+    "cold-deviations": Item(cold.deviations),
+    "cold-summary": Item(cold.summary, "field-cold", COLD),
+    "cold-first": Item(cold.first_batches, "field-cold", COLD),
+    "cold-gains": Item(cold.gains, "field-cold", COLD),
 }
 
 

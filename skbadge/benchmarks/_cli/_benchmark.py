@@ -44,12 +44,14 @@ _NAMES = textwrap.fill(
 _EPILOG = f"""\
 strategies:
 {_NAMES}
-  or one of your own, mymodule:MyStrategy or "mymodule:MyStrategy(option=1)"
+  or one of your own, mymodule:MyStrategy or "mymodule:MyStrategy(option=1)"; after a
+  cold start, typiclust+badge, the first rows are chosen without labels, not at random
 
 presets:
 {chr(10).join(f"  {name:11} {preset.title}" for name, preset in PRESETS.items())}
   With a preset, --dataset, --model, --batch-size and --strategies select among its
-  settings (a strategy of your own joins them), and the other options replace its own.
+  settings (one of your own, or after a cold start, joins them), and the other options
+  replace its own.
 
 data and nets of your own:
   FILE.npz holds the arrays X, of shape (rows, features), or (rows, channels, height,
