@@ -19,7 +19,7 @@ from skbadge.learner._inputs import check_rows
 from skbadge.learner._labeled import LabeledSet, split_fit_params
 from skbadge.learner._learner import ActiveLearner
 from skbadge.learner._model import Model
-from skbadge.learner._training import fit_router, routed
+from skbadge.learner._routing import fit_router, routed
 from skbadge.nets._batches import first_batch
 from skbadge.nets._estimators import check_estimator_kind, is_frozen
 from skbadge.utils._random import draw_entropy

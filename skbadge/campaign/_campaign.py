@@ -326,8 +326,8 @@ class Campaign(Ledger):
 
         Parameters
         ----------
-        kind, images, suggestions
-            As for `to_label_studio`, which writes them to a file.
+        kind, images, suggestions : as for `to_label_studio`
+            Which writes them to a file.
 
         Returns
         -------

@@ -16,9 +16,9 @@ from skbadge.learner._classes import check_labels, given_classes
 from skbadge.learner._history import check_test_set
 from skbadge.learner._inputs import check_rows
 from skbadge.learner._known import Known
+from skbadge.learner._routing import first_input_tags, fit_router
 from skbadge.learner._saved import Saved
 from skbadge.learner._state import State, bookkeeping
-from skbadge.learner._training import first_input_tags, fit_router
 from skbadge.learner._written import recalled, restored, written
 from skbadge.nets._estimators import check_estimator_kind, find_net
 
@@ -118,7 +118,6 @@ class Learned(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             If the strategy has learned what cannot be written down.
         """
         known = self._state
-        known.needed_labels("state")
         found = written(known)
         if parameters:
             model = known.needed_model(self, "state(parameters=True)")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -12,8 +13,8 @@ from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from skbadge._contracts import Needs, Outputs
 from skbadge.cluster._engine import ClusterPool, count_rows, is_sharded
 from skbadge.cluster._pass import PartReader, collect_sharded, predict_sharded
-from skbadge.exceptions import DivergedTrainingError
-from skbadge.extraction._pass import collect_inputs, collect_outputs
+from skbadge.exceptions import DivergedTrainingError, InvalidInputError
+from skbadge.extraction._pass import collect_outputs
 from skbadge.learner._classes import (
     encode,
     given_classes,
@@ -21,13 +22,13 @@ from skbadge.learner._classes import (
     resolve_classes,
     unclear_columns,
 )
+from skbadge.learner._labeled import LabeledSet
 from skbadge.learner._training import (
     answered_width,
     continue_training,
     load_parameters,
     probe_net,
     train_from_scratch,
-    unlabeled,
     untrained,
 )
 from skbadge.learner._warm_start import SHRINK_PERTURB
@@ -44,7 +45,6 @@ from skbadge.nets._predict import predicted
 from skbadge.nets._probabilities import check_distribution, explained_answers
 from skbadge.utils._params import changed_names, flat_params
 from skbadge.utils._random import Purpose, seed_for, spawn_generator
-from skbadge.utils._rows import take
 from skbadge.utils._torch import seeded_generators
 
 __all__ = ["Model"]
@@ -88,7 +88,16 @@ class Model:
     given: Any = None
 
     @classmethod
-    def begun(cls, estimator, X, y, *, classes, layer, entropy):
+    def begun(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: np.ndarray,
+        *,
+        classes: Any,
+        layer: str | None,
+        entropy: int,
+    ) -> Self:
         """Look at an estimator that is not trained yet, and settle its classes.
 
         Parameters
@@ -117,6 +126,7 @@ class Model:
             If there is no such layer.
         """
         net = find_net(estimator)
+        width: int | None
         if is_frozen(estimator):
             fitted = copy_frozen(estimator)
             format, width = input_format(net), answered_width(fitted, X)
@@ -128,14 +138,16 @@ class Model:
         certain = given_classes(classes, net) is not None
         return cls(None, columns, certain, params, format, entropy, given=classes)
 
-    def is_outdated(self, estimator, classes):
+    def is_outdated(self, estimator: Any, classes: Any) -> bool:
         """Say whether, before the first training, other parameters were set."""
         before = {**self.params, "classes": self.given}
         now = {**flat_params(estimator, "estimator"), "classes": classes}
         return self.estimator is None and bool(changed_names(before, now))
 
     @classmethod
-    def frozen(cls, estimator, *, entropy, columns=None):
+    def frozen(
+        cls, estimator: Any, *, entropy: int, columns: np.ndarray | None = None
+    ) -> Self:
         """Take a fitted estimator as it is, with what its columns mean or without."""
         fitted = copy_frozen(estimator)
         params, format = (
@@ -145,24 +157,34 @@ class Model:
         return cls(fitted, columns, columns is not None, params, format, entropy)
 
     @property
-    def classes(self):
-        """The classes, sorted where they can be."""
-        return in_order(self.columns)
+    def known_columns(self) -> np.ndarray:
+        """The class of each column, of a model that has classes."""
+        if self.columns is None:
+            raise InvalidInputError(
+                "The columns of this net must have a meaning. Got a net for features "
+                "alone: give its classes."
+            )
+        return self.columns
 
     @property
-    def net(self):
+    def classes(self) -> np.ndarray:
+        """The classes, sorted where they can be."""
+        return in_order(self.known_columns)
+
+    @property
+    def net(self) -> Any:
         """The skorch net inside the estimator."""
         return find_net(self.estimator)
 
-    def seed(self, purpose):
+    def seed(self, purpose: Purpose) -> int:
         """Return the seed of a purpose, another one after each training."""
         return seed_for(self.entropy, purpose, self.n_trainings)
 
-    def generator(self, purpose):
+    def generator(self, purpose: Purpose) -> np.random.Generator:
         """Return the NumPy generator of a purpose, another one after each training."""
         return spawn_generator(self.entropy, purpose, self.n_trainings)
 
-    def proba(self, X):
+    def proba(self, X: Any) -> np.ndarray:
         """Return class probabilities of checked rows, columns by `classes`.
 
         Raises
@@ -173,14 +195,14 @@ class Model:
             If what skorch makes of the module's output are no probabilities.
         """
         if is_sharded(X):
-            width, dtype = len(self.columns), _numpy_dtype(self.format.dtype)
+            width, dtype = len(self.known_columns), _numpy_dtype(self.format.dtype)
             return predict_sharded(self.proba, X, (width,), dtype)
         proba = self._scores(X)
         eps = np.finfo(proba.dtype).eps
         check_distribution(self.net, proba, len(proba), eps)
         return proba
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Return the predicted class of each of some checked rows.
 
         Raises
@@ -195,15 +217,25 @@ class Model:
         if type(net).predict is NeuralNetClassifier.predict:
             return self.classes[scores.argmax(axis=1)]
         if type(net).predict is NeuralNetBinaryClassifier.predict:
-            (second,) = encode(self.columns[1:], self.classes)
-            return self.columns[(scores[:, second] > net.threshold).astype(np.intp)]
-        return self.columns[self.predicted_columns(X)]
+            (second,) = encode(self.known_columns[1:], self.classes)
+            above = (scores[:, second] > net.threshold).astype(np.intp)
+            return self.known_columns[above]
+        return self.known_columns[self.predicted_columns(X)]
 
-    def predicted_columns(self, X):
+    def predicted_columns(self, X: Any) -> np.ndarray:
         """Return the column that the net predicts for each row, whatever it answers."""
         return self._answer("predict", X).astype(np.intp)
 
-    def outputs(self, X, rows, needs, labeled=None, *, layer=None, verbose=0):
+    def outputs(
+        self,
+        X: Any,
+        rows: np.ndarray | None,
+        needs: Needs,
+        labeled: LabeledSet | None = None,
+        *,
+        layer: str | None = None,
+        verbose: int = 0,
+    ) -> Outputs:
         """Run the net over rows of a pool once, and keep what a strategy reads.
 
         Parameters
@@ -231,26 +263,38 @@ class Model:
         if isinstance(X, ClusterPool):
             return self._sharded_outputs(X, rows, needs, labeled, layer, verbose)
         transformers, net = split_estimator(self.estimator)
+        known, labels = None, None
+        if labeled is not None:
+            known, labels = labeled.X, encode(labeled.y, self.known_columns)
         with seeded_generators(self.seed(Purpose.POOL_PASS)):
             return collect_outputs(
                 net,
                 X,
                 needs,
                 rows=rows,
-                labeled=None if labeled is None else labeled.X,
-                labels=None if labeled is None else encode(labeled.y, self.columns),
+                labeled=known,
+                labels=labels,
                 transformers=transformers,
                 layer=layer,
                 n_classes=None if self.columns is None else len(self.columns),
                 verbose=verbose,
             )
 
-    def _sharded_outputs(self, pool, rows, needs, labeled, layer, verbose):
+    def _sharded_outputs(
+        self,
+        pool: ClusterPool,
+        rows: np.ndarray | None,
+        needs: Needs,
+        labeled: LabeledSet | None,
+        layer: str | None,
+        verbose: int,
+    ) -> Outputs:
         """Run the net where the parts of a pool lie; the labelled rows are here."""
         known = None
-        if needs.labeled is not None:
-            here = replace(Needs(), labeled=needs.labeled)
-            known = self.outputs(labeled.X, [], here, labeled, layer=layer).labeled_rows
+        if needs.labeled is not None and labeled is not None:
+            here, none = replace(Needs(), labeled=needs.labeled), np.arange(0)
+            found = self.outputs(labeled.X, none, here, labeled, layer=layer)
+            known = found.labeled_rows
         transformers, net = split_estimator(self.estimator)
         reader = PartReader(
             net,
@@ -263,8 +307,15 @@ class Model:
         return collect_sharded(reader, pool, rows, known, verbose=verbose)
 
     def trained(
-        self, estimator, labeled, *, fit_params, warm_start=False, layer=None, n_new=0
-    ):
+        self,
+        estimator: Any,
+        labeled: LabeledSet,
+        *,
+        fit_params: dict[str, Any],
+        warm_start: bool | str = False,
+        layer: str | None = None,
+        n_new: int = 0,
+    ) -> Self:
         """Train once on the labelled rows.
 
         Parameters
@@ -288,7 +339,7 @@ class Model:
         Model
             The next one, with the classes that the trained net answers.
         """
-        net, y = find_net(estimator), encode(labeled.y, self.columns)
+        net, y = find_net(estimator), encode(labeled.y, self.known_columns)
         params, format = flat_params(estimator, "estimator"), self.format
         seed, shrinks = self.seed(Purpose.FIT), warm_start == SHRINK_PERTURB
         if is_frozen(estimator):
@@ -312,7 +363,7 @@ class Model:
                 y,
                 seed=seed,
                 format=format,
-                columns=self.columns,
+                columns=self.known_columns,
                 certain=self.certain,
                 n_new=n_new,
                 fit_params=fit_params,
@@ -325,7 +376,7 @@ class Model:
             X=labeled.X,
         )
         if not np.array_equal(y, encode(labeled.y, columns)):
-            raise unclear_columns(self.columns, len(columns))
+            raise unclear_columns(self.known_columns, len(columns))
         return replace(
             self,
             estimator=fitted,
@@ -336,7 +387,7 @@ class Model:
             n_trainings=self.n_trainings + 1,
         )
 
-    def parameters(self):
+    def parameters(self) -> dict[str, torch.Tensor]:
         """Copy the weights and buffers of the net, by dotted names."""
         return {
             f"{part}.{name}": value.detach().cpu().clone()
@@ -344,7 +395,9 @@ class Model:
             for name, value in module.state_dict().items()
         }
 
-    def loaded(self, estimator, labeled, parameters):
+    def loaded(
+        self, estimator: Any, labeled: LabeledSet, parameters: Mapping[str, Any]
+    ) -> Self:
         """Return the model after a training whose weights are known.
 
         Raises
@@ -355,10 +408,10 @@ class Model:
         fitted = untrained(
             estimator,
             labeled.X,
-            encode(labeled.y, self.columns),
+            encode(labeled.y, self.known_columns),
             seed=self.seed(Purpose.FIT),
             format=self.format,
-            columns=self.columns,
+            columns=self.known_columns,
         )
         load_parameters(find_net(fitted), parameters)
         width = answered_width(fitted, labeled.X)
@@ -372,10 +425,10 @@ class Model:
             n_trainings=self.n_trainings + 1,
         )
 
-    def _scores(self, X):
+    def _scores(self, X: Any) -> np.ndarray:
         """Return what skorch takes for probabilities, without NaN, by `classes`."""
         scores = self._answer("predict_proba", X)
-        scores = scores[:, encode(self.classes, self.columns)]
+        scores = scores[:, encode(self.classes, self.known_columns)]
         good = np.isfinite(scores).all(axis=1)
         if not good.all():
             raise DivergedTrainingError(
@@ -386,48 +439,11 @@ class Model:
             )
         return scores
 
-    def _answer(self, method, X):
+    def _answer(self, method: str, X: Any) -> np.ndarray:
         with seeded_generators(self.seed(Purpose.PREDICTION)), explained_answers():
             return predicted(self.estimator, method, X)
 
 
-def _numpy_dtype(dtype):
+def _numpy_dtype(dtype: torch.dtype) -> type[np.floating]:
     """Return the NumPy type of probabilities of a net of some arithmetic."""
     return np.float64 if dtype == torch.float64 else np.float32
-
-
-def untrained_outputs(estimator, X, rows, needs, *, generator, verbose=0):
-    """Return what a strategy reads before anything was trained: at most the rows.
-
-    Steps before the net are fitted on the candidates themselves, without labels.
-
-    Parameters
-    ----------
-    estimator : net or pipeline
-        As the user gave it; stays as it is.
-    X : rows of any kind
-        The pool.
-    rows : ndarray of int or None
-        Positions of the candidates; None for all.
-    needs : Needs
-        Nothing, or ``inputs``, also of the labelled rows, of which there is none.
-    generator : numpy.random.Generator
-        Fixes what steps draw.
-    verbose : int, default=0
-        Above 0, show a progress bar.
-
-    Returns
-    -------
-    Outputs
-    """
-    if not needs:
-        count = count_rows(X) if rows is None else len(rows)
-        return Outputs(count, positions=rows)
-    with seeded_generators(int(generator.integers(2**63))):
-        fitted = unlabeled(estimator, X if rows is None else take(X, rows))
-        steps, net = split_estimator(fitted)
-        found = collect_inputs(net, X, rows=rows, transformers=steps, verbose=verbose)
-    if needs.labeled is None:
-        return found
-    none = replace(found.take(np.arange(0)), labels=torch.zeros(0, dtype=torch.int64))
-    return replace(found, needs=needs, labeled_rows=none.declared(needs.labeled))

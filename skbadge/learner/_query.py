@@ -14,8 +14,9 @@ from skbadge.cluster._engine import as_pool, count_rows, is_sharded
 from skbadge.learner._asked import AskedBatch
 from skbadge.learner._identity import row_marks
 from skbadge.learner._inputs import check_candidates, check_strategy, drawn_share
-from skbadge.learner._model import Model, untrained_outputs
+from skbadge.learner._model import Model
 from skbadge.learner._state import State
+from skbadge.learner._untrained import untrained_outputs
 from skbadge.nets._estimators import check_estimator_kind, is_frozen
 from skbadge.strategies import QueryStrategy
 from skbadge.strategies._base import check_runs_on_cluster

@@ -59,9 +59,8 @@ class Saved:
         InvalidInputError
             If something but rows is no number or text.
         """
-        labeled, model = known.needed_labels("save"), known.trained_model
-        # With labels there is a model, trained or not.
-        columns: Any = known.model and known.model.columns
+        labeled, model = known.needed_labels("save")
+        columns = model.known_columns
         tensors: dict[str, torch.Tensor] = {}
         rows = stored_rows(labeled.X, "rows", tensors)
         if rows is None:
@@ -79,7 +78,7 @@ class Saved:
             "strategy": type(known.strategy).__name__,
             "state": written(known),
         }
-        if model is not None:
+        if model.estimator is not None:
             for name, value in model.parameters().items():
                 tensors[f"{_PARAMETER}{name}"] = value.contiguous()
             probed = _probed(model, labeled)
@@ -166,8 +165,7 @@ class Saved:
 
     def check_model(self, model: Model, labeled: LabeledSet) -> None:
         """Refuse columns in another order; warn of a net that answers otherwise."""
-        # With labels there are columns.
-        columns: Any = model.columns
+        columns = model.known_columns
         if not np.array_equal(columns, self.classes):
             raise InvalidInputError(
                 "The columns of the saved net stand for the classes "

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
-import sklearn
 import torch
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
-from sklearn.utils import get_tags
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    process_routing,
-)
 from skorch.callbacks import Callback
 
-from skbadge.exceptions import InvalidInputError, SkbadgeError
+from skbadge.exceptions import InvalidInputError
 from skbadge.extraction._layers import check_layer_name
 from skbadge.extraction._pass import output_width
 from skbadge.learner._classes import (
@@ -29,10 +22,12 @@ from skbadge.learner._classes import (
     unclear_columns,
 )
 from skbadge.learner._explained import explanation
+from skbadge.learner._routing import params_of_net
 from skbadge.learner._warm_start import shrink_perturb, unspent_rate
 from skbadge.learner._watched import RowsSeen, translate
 from skbadge.nets._batches import first_batch
 from skbadge.nets._estimators import (
+    InputFormat,
     adapt_dataset,
     copy_frozen,
     duplicate,
@@ -52,16 +47,12 @@ from skbadge.utils._torch import preserved_generators, seeded_generators
 
 __all__ = [
     "answered_width",
+    "cloned",
     "continue_training",
-    "first_input_tags",
-    "fit_router",
     "load_parameters",
     "probe_net",
     "resized_by_callbacks",
-    "routed",
-    "told_strategy",
     "train_from_scratch",
-    "unlabeled",
     "untrained",
 ]
 
@@ -69,36 +60,9 @@ __all__ = [
 _MOMENTS = ("on_train_begin", "on_epoch_begin")
 
 
-def fit_router(owner):
-    """Route fit parameters from a wrapper to its estimator.
-
-    The wrapper itself may ask for metadata of its other methods, such as weights of
-    rows in ``score``.
-    """
-    mapping = MethodMapping().add(caller="fit", callee="fit")
-    if hasattr(owner, "fit_transform"):
-        mapping.add(caller="fit_transform", callee="fit")
-    router = MetadataRouter(owner=owner).add_self_request(owner)
-    return router.add(estimator=owner.estimator, method_mapping=mapping)
-
-
-def first_input_tags(estimator, tags):
-    """Return input tags of a wrapper that takes what the first step takes."""
-    steps, _ = split_estimator(estimator)
-    if steps is None:
-        return tags
-    first = get_tags(steps.steps[0][1]).input_tags
-    return replace(tags, sparse=first.sparse, allow_nan=first.allow_nan)
-
-
-def routed(owner, fit_params):
-    """Return the fit parameters that the estimator of a wrapper gets."""
-    if not fit_params or not sklearn.get_config()["enable_metadata_routing"]:
-        return fit_params
-    return process_routing(owner, "fit", **fit_params).estimator.fit
-
-
-def probe_net(estimator, X, y, *, seed, layer):
+def probe_net(
+    estimator: Any, X: Any, y: np.ndarray, *, seed: int, layer: str | None
+) -> tuple[InputFormat, int | None]:
     """Initialize a throw-away clone of the net, to see what it is made of.
 
     Parameters
@@ -135,7 +99,7 @@ def probe_net(estimator, X, y, *, seed, layer):
         return format, 2 if is_binary(net) else _width_before(estimator, net, X, y)
 
 
-def cloned(estimator):
+def cloned(estimator: Any) -> Any:
     """Clone an estimator, or name the parameter that cannot be copied.
 
     Raises
@@ -157,7 +121,7 @@ def cloned(estimator):
         raise
 
 
-def _can_be_copied(value):
+def _can_be_copied(value: Any) -> bool:
     try:
         copy.deepcopy(value)
     except Exception:  # noqa: BLE001
@@ -166,7 +130,7 @@ def _can_be_copied(value):
     return True
 
 
-def _width_before(estimator, net, X, y):
+def _width_before(estimator: Any, net: Any, X: Any, y: np.ndarray) -> int | None:
     """Return the width of a net that is not trained yet, or None.
 
     The steps before a net are fitted for it only where the meaning of the labels hangs
@@ -178,15 +142,16 @@ def _width_before(estimator, net, X, y):
     if not may_be_columns(distinct(y)):
         return None
     try:
-        transformers, _ = split_estimator(cloned(estimator))
-        X, _ = transformers.fit(X, encode(y, distinct(y)))
+        copied, _ = split_estimator(cloned(estimator))
+        if copied is not None:
+            X, _ = copied.fit(X, encode(y, distinct(y)))
     except Exception:  # noqa: BLE001
         # The training meets the same error, and is where a user expects it.
         return None
     return _width_or_none(net, X)
 
 
-def resized_by_callbacks(net):
+def resized_by_callbacks(net: Any) -> bool:
     """Say whether a net's callbacks may change its layers when training begins."""
     callbacks = net.callbacks if isinstance(net.callbacks, (list, tuple)) else []
     for callback in callbacks:
@@ -200,36 +165,7 @@ def resized_by_callbacks(net):
     return False
 
 
-def told_strategy(strategy, pending, labeled, model):
-    """Return the strategy after it learned how the last batches turned out.
-
-    Parameters
-    ----------
-    strategy : QueryStrategy
-        Stays as it is.
-    pending : sequence of Pending
-        Batches that were labelled since the last training.
-    labeled : LabeledSet
-        All labelled rows.
-    model : Model
-        Trained on them.
-
-    Returns
-    -------
-    QueryStrategy
-        A copy that has observed, or the same where it does not learn.
-    """
-    if not pending or not hasattr(strategy, "observe"):
-        return strategy
-    strategy = copy.deepcopy(strategy)
-    predicted = model.predicted_columns(labeled.X)
-    correct = predicted == encode(labeled.y, model.columns)
-    for batch in pending:
-        strategy.observe(batch.feedback(labeled, correct))
-    return strategy
-
-
-def answered_width(fitted, X):
+def answered_width(fitted: Any, X: Any) -> int:
     """Return the number of classes an estimator answers, seen on its first batch of X.
 
     A whole batch: a module that looks at its batch may refuse less.
@@ -245,18 +181,29 @@ def answered_width(fitted, X):
 class _ColumnsCheck(Callback):
     """Ask what integer labels mean, once other callbacks have made the net's layers."""
 
-    def __init__(self, classes):
+    def __init__(self, classes: np.ndarray) -> None:
         self.classes = classes
 
-    def on_train_begin(self, net, X=None, y=None, **kwargs):
+    def on_train_begin(
+        self, net: Any, X: Any = None, y: Any = None, **kwargs: Any
+    ) -> None:
         width = _width_or_none(net, X)
         if width is not None and len(self.classes) < width > self.classes.max():
             raise unclear_columns(self.classes, width)
 
 
 def train_from_scratch(
-    estimator, X, y, *, seed, format, columns, certain=True, n_new=0, fit_params
-):
+    estimator: Any,
+    X: Any,
+    y: np.ndarray,
+    *,
+    seed: int,
+    format: InputFormat,
+    columns: np.ndarray,
+    certain: bool = True,
+    n_new: int = 0,
+    fit_params: dict[str, Any],
+) -> Any:
     """Fit a clone of an estimator under a seed.
 
     Parameters
@@ -310,7 +257,15 @@ def train_from_scratch(
     return fitted
 
 
-def untrained(estimator, X, y, *, seed, format, columns):
+def untrained(
+    estimator: Any,
+    X: Any,
+    y: np.ndarray,
+    *,
+    seed: int,
+    format: InputFormat,
+    columns: np.ndarray,
+) -> Any:
     """Return a clone with fitted steps and an initialized net, for weights to come.
 
     Parameters are those of `train_from_scratch`. A frozen estimator is copied.
@@ -330,36 +285,7 @@ def untrained(estimator, X, y, *, seed, format, columns):
     return fitted
 
 
-def unlabeled(estimator, X):
-    """Return a clone with steps fitted without labels and an initialized net.
-
-    Raises
-    ------
-    InvalidInputError
-        If a step cannot be fitted so.
-    """
-    if is_frozen(estimator):
-        return copy_frozen(estimator)
-    fitted = cloned(estimator)
-    transformers, net = split_estimator(fitted)
-    net.initialize()
-    adapt_dataset(net, input_format(net))
-    if transformers is None:
-        return fitted
-    try:
-        transformers.fit(X, None)
-    except SkbadgeError:
-        raise
-    except Exception as error:
-        raise InvalidInputError(
-            "Before there is any label, the steps before the net must be fitted on the "
-            f"pool without labels. Got {type(error).__name__}: {error}. Where a step "
-            "needs labels, let RandomSampling() choose the first rows."
-        ) from error
-    return fitted
-
-
-def load_parameters(net, parameters):
+def load_parameters(net: Any, parameters: Mapping[str, Any]) -> None:
     """Put weights and buffers in the place of a net's own, in place.
 
     Raises
@@ -385,7 +311,14 @@ def load_parameters(net, parameters):
             ) from error
 
 
-def _train(fit, fitted, X, y, n_new, fit_params):
+def _train(
+    fit: Callable[..., Any],
+    fitted: Any,
+    X: Any,
+    y: np.ndarray,
+    n_new: int,
+    fit_params: dict[str, Any],
+) -> None:
     """Train in place; see that rows were read, and explain what went wrong."""
     net = find_net(fitted)
     seen = RowsSeen(net, len(y))
@@ -401,7 +334,16 @@ def _train(fit, fitted, X, y, n_new, fit_params):
     seen.check(n_new)
 
 
-def continue_training(estimator, X, y, *, seed, perturb_seed=None, n_new=0, fit_params):
+def continue_training(
+    estimator: Any,
+    X: Any,
+    y: np.ndarray,
+    *,
+    seed: int,
+    perturb_seed: int | None = None,
+    n_new: int = 0,
+    fit_params: dict[str, Any],
+) -> Any:
     """Go on training a copy of a fitted estimator; its transformers stay fitted.
 
     Parameters
@@ -429,7 +371,7 @@ def continue_training(estimator, X, y, *, seed, perturb_seed=None, n_new=0, fit_
         if perturb_seed is not None:
             shrink_perturb(net, perturb_seed)
         if transformers is not None:
-            fit_params = _params_of_net(fitted, fit_params)
+            fit_params = params_of_net(fitted, fit_params)
             n_before = len(y)
             X, y = transformers.training_data(X, y)
             # A sampler may have put the new rows anywhere.
@@ -439,32 +381,16 @@ def continue_training(estimator, X, y, *, seed, perturb_seed=None, n_new=0, fit_
     return fitted
 
 
-def _params_of_net(estimator, fit_params):
-    """Return those fit parameters of a pipeline that its net would get."""
-    if not isinstance(estimator, Pipeline) or not fit_params:
-        return fit_params
-    name, last = estimator.steps[-1]
-    if sklearn.get_config()["enable_metadata_routing"]:
-        fit_params = process_routing(estimator, "fit", **fit_params)[name].fit
-    else:
-        prefix = f"{name}__"
-        fit_params = {
-            key.removeprefix(prefix): value
-            for key, value in fit_params.items()
-            if key.startswith(prefix)
-        }
-    return _params_of_net(last, fit_params)
-
-
-def _narrow(fitted, X, y):
+def _narrow(fitted: Any, X: Any, y: np.ndarray) -> InvalidInputError | None:
     """Return the error of a net with fewer columns than there are classes, or None."""
     width = _width_or_none(fitted, X)
     n_classes = int(y.max()) + 1
-    narrow = width is not None and n_classes > width
-    return too_narrow(width, n_classes) if narrow else None
+    if width is None or n_classes <= width:
+        return None
+    return too_narrow(width, n_classes)
 
 
-def _width_or_none(fitted, X):
+def _width_or_none(fitted: Any, X: Any) -> int | None:
     if not getattr(find_net(fitted), "initialized_", False):
         return None
     try:

@@ -10,7 +10,9 @@ later training from ever reading the new ones, which only the data set itself ca
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from functools import partial
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -32,7 +34,7 @@ from skbadge.utils._rows import is_dataset
 __all__ = ["RowsSeen", "translate"]
 
 
-def translate(net, classes):
+def translate(net: Any, classes: np.ndarray) -> None:
     """Let what a net holds speak of the classes its columns stand for, in place.
 
     Parameters
@@ -65,19 +67,19 @@ class _Translated:
     classes.
     """
 
-    def __init__(self, split, classes, binary):
+    def __init__(self, split: Any, classes: np.ndarray, binary: bool) -> None:
         self.split = split
         self.classes = classes
         self.binary = binary
 
-    def __call__(self, dataset, y=None, **fit_params):
+    def __call__(self, dataset: Any, y: Any = None, **fit_params: Any) -> Any:
         train, valid = self.split(dataset, y, **fit_params)
         if valid is None or _source(valid) is _source(dataset):
             return train, valid
         return train, self._encoded(valid)
 
-    def _encoded(self, valid):
-        y = labels_of(valid)
+    def _encoded(self, valid: Any) -> Any:
+        y = np.asarray(labels_of(valid))
         y = y.reshape(len(y), -1)[:, 0] if y.ndim > 1 else y
         try:
             codes = encode(y, self.classes)
@@ -91,7 +93,7 @@ class _Translated:
         return Dataset(valid.X, codes) if plain else RelabeledDataset(valid, codes)
 
 
-def _source(dataset):
+def _source(dataset: Any) -> Any:
     while isinstance(dataset, Subset):
         dataset = dataset.dataset
     return dataset
@@ -100,12 +102,12 @@ def _source(dataset):
 class _InClasses:
     """A scorer that sees classes where the net has numbers of columns."""
 
-    def __init__(self, scoring, name, classes):
+    def __init__(self, scoring: Any, name: str, classes: np.ndarray) -> None:
         self.scoring = scoring
         self.classes = classes
         self.__name__ = name
 
-    def __call__(self, net, X, y=None):
+    def __call__(self, net: Any, X: Any, y: Any = None) -> float:
         seen = _Seen(net, self.classes)
         # Without caching, skorch gives no labels of other data sets than its own.
         y = getattr(X, "y", None) if y is None else y
@@ -118,28 +120,28 @@ class _InClasses:
 class _Seen(ClassifierMixin, BaseEstimator):
     """A net whose predictions are classes, its columns in their order."""
 
-    def __init__(self, net, classes):
+    def __init__(self, net: Any, classes: np.ndarray) -> None:
         self.net = net
         self.classes = classes
         self.classes_ = in_order(classes)
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return True
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name == "net":
             raise AttributeError(name)
         return getattr(self.net, name)
 
-    def fit(self, X, y):
+    def fit(self, X: Any, y: Any) -> Self:
         """Be taken for a classifier; it is one already."""
         return self
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Return classes."""
         return self.classes[np.asarray(self.net.predict(X)).astype(np.intp)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Return probabilities, columns in the order of ``classes_``."""
         return self.net.predict_proba(X)[:, encode(self.classes_, self.classes)]
 
@@ -155,7 +157,7 @@ class RowsSeen:
         Number of labelled rows that reach it.
     """
 
-    def __init__(self, net, n):
+    def __init__(self, net: Any, n: int) -> None:
         self.net = net
         self.n_epochs = len(getattr(net, "history_", None) or ())
         self.rows = torch.zeros(n, dtype=torch.bool)
@@ -164,7 +166,7 @@ class RowsSeen:
             self.rows.share_memory_()
         self._dataset = net.dataset
 
-    def data(self, X, y):
+    def data(self, X: Any, y: np.ndarray) -> tuple[Any, np.ndarray]:
         """Return what to hand to ``fit``, such that rows are counted."""
         dataset = self._dataset
         if is_dataset(X):
@@ -178,7 +180,7 @@ class RowsSeen:
             self.net.dataset = partial(_watched, dataset, rows=self.rows)
         return X, y
 
-    def check(self, n_new):
+    def check(self, n_new: int) -> None:
         """Refuse a training without a batch, and warn where no new row was read.
 
         Parameters
@@ -209,7 +211,7 @@ class RowsSeen:
                 stacklevel=2,
             )
 
-    def _settings(self):
+    def _settings(self) -> str:
         found = self.net.get_params_for("iterator_train")
         odd = ("sampler", "batch_sampler", "drop_last")
         names = [f"iterator_train__{name}" for name in odd if found.get(name)]
@@ -226,22 +228,37 @@ class RowsSeen:
 class _WatchedRows(ModuleDataset):
     """Rows that note when they are read."""
 
-    def __init__(self, X, y=None, length=None, *, rows, **settings):
+    def __init__(
+        self,
+        X: Any,
+        y: np.ndarray | None = None,
+        length: int | None = None,
+        *,
+        rows: torch.Tensor,
+        **settings: Any,
+    ) -> None:
         super().__init__(X, y, length, **settings)
         self.rows = None if y is None or len(self) != len(rows) else rows
 
-    def __getitem__(self, i):
+    def __getitem__(self, i: Any) -> Any:
         if self.rows is not None:
             self.rows[i] = True
         return super().__getitem__(i)
 
-    def as_tensors(self):
+    def as_tensors(self) -> tuple[Any, torch.Tensor]:
         if self.rows is not None:
             self.rows[:] = True
         return super().as_tensors()
 
 
-def _watched(build, X, y=None, *, rows, **settings):
+def _watched(
+    build: Callable[..., Any],
+    X: Any,
+    y: np.ndarray | None = None,
+    *,
+    rows: torch.Tensor,
+    **settings: Any,
+) -> Any:
     """Make a data set of a class of the user's own that notes which rows are read."""
     dataset = build(X, y, **settings)
     # Of what yields another number of items, none is known to be a row.
@@ -253,18 +270,18 @@ def _watched(build, X, y=None, *, rows, **settings):
 class _WatchedOwn(TorchDataset):
     """A user's data set, all of it, that notes when its items are read."""
 
-    def __init__(self, dataset, rows):
+    def __init__(self, dataset: Any, rows: torch.Tensor) -> None:
         self.dataset = dataset
         self.rows = rows
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         self.rows[index] = True
         return self.dataset[index]
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name == "__getitems__":
             # By which loaders read a batch at once, where a data set can.
             return partial(self._read, self.dataset.__getitems__)
@@ -272,7 +289,7 @@ class _WatchedOwn(TorchDataset):
             raise AttributeError(name)
         return getattr(self.dataset, name)
 
-    def _read(self, items, indices):
+    def _read(self, items: Callable[[Any], Any], indices: Any) -> Any:
         self.rows[indices] = True
         return items(indices)
 
@@ -280,10 +297,10 @@ class _WatchedOwn(TorchDataset):
 class _WatchedItems(RelabeledDataset):
     """Items of a user's data set that note when they are read."""
 
-    def __init__(self, dataset, y, rows):
+    def __init__(self, dataset: Any, y: np.ndarray, rows: torch.Tensor) -> None:
         super().__init__(dataset, y)
         self.rows = rows
 
-    def __getitem__(self, i):
+    def __getitem__(self, i: Any) -> tuple[Any, Any]:
         self.rows[i] = True
         return super().__getitem__(i)

@@ -12,6 +12,7 @@ from skbadge._contracts import Selection
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._asked import AskedBatch, Pending
 from skbadge.learner._history import read_history, written_history
+from skbadge.learner._state import State
 from skbadge.utils._validation import check_integer
 
 __all__ = ["recalled", "restored", "written", "written_selection"]
@@ -30,7 +31,7 @@ _KEYS = {
 _PLAIN = (bool, int, float, str, type(None))
 
 
-def written(state: Any) -> dict[str, Any]:
+def written(state: State) -> dict[str, Any]:
     """Write down all of a state that its rows, labels and weights do not tell.
 
     Parameters
@@ -45,10 +46,13 @@ def written(state: Any) -> dict[str, Any]:
 
     Raises
     ------
+    LearnerNotFittedError
+        If it has none.
     InvalidInputError
         If the strategy has learned what is no number, text, list or array.
     """
-    model, labeled, asked = state.model, state.labeled, state.asked
+    labeled, model = state.needed_labels("state")
+    asked = state.asked
     learned = {
         name: _plain(value, name)
         for name, value in vars(state.strategy).items()
@@ -66,7 +70,7 @@ def written(state: Any) -> dict[str, Any]:
     }
 
 
-def restored(state: Any, found: dict[str, Any]) -> Any:
+def restored(state: State, found: dict[str, Any]) -> State:
     """Return a state that was begun anew with what had been written down.
 
     Raises
@@ -81,7 +85,7 @@ def restored(state: Any, found: dict[str, Any]) -> Any:
             f"Got {strange} in it."
         )
     state = recalled(state, found)
-    labeled, model = state.labeled, state.model
+    labeled, model = state.needed_labels("restore")
     n_trainings = found.get("n_trainings", 1)
     return replace(
         state,
@@ -96,7 +100,7 @@ def restored(state: Any, found: dict[str, Any]) -> Any:
     )
 
 
-def recalled(state: Any, found: dict[str, Any]) -> Any:
+def recalled(state: State, found: dict[str, Any]) -> State:
     """Return a state whose strategy knows what had been written down.
 
     Parameters
@@ -112,7 +116,7 @@ def recalled(state: Any, found: dict[str, Any]) -> Any:
     InvalidInputError
         If there is not one probability a labelled row.
     """
-    labeled = state.labeled
+    labeled, _ = state.needed_labels("restore")
     if found.get("inclusion_probability") is not None:
         probability = _array(found["inclusion_probability"])
         if probability.shape != (len(labeled),):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 
 from skbadge.exceptions import ModuleOutputError
@@ -100,7 +101,7 @@ def to_probabilities(net: Any, answer: Any) -> tuple[torch.Tensor, bool]:
 
 
 def check_distribution(
-    net: Any, proba: torch.Tensor, n_rows: int, eps: float = 0.0
+    net: Any, proba: torch.Tensor | np.ndarray, n_rows: int, eps: float = 0.0
 ) -> None:
     """Refuse what are no probabilities of classes, one row for each of ``n_rows``.
 

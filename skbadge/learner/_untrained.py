@@ -1,0 +1,100 @@
+"""What a strategy reads of a pool before anything was trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from skbadge._contracts import Needs, Outputs
+from skbadge.cluster._engine import count_rows
+from skbadge.exceptions import InvalidInputError, SkbadgeError
+from skbadge.extraction._pass import collect_inputs
+from skbadge.learner._training import cloned
+from skbadge.nets._estimators import (
+    adapt_dataset,
+    copy_frozen,
+    input_format,
+    is_frozen,
+    split_estimator,
+)
+from skbadge.utils._rows import take
+from skbadge.utils._torch import seeded_generators
+
+__all__ = ["untrained_outputs"]
+
+
+def untrained_outputs(
+    estimator: Any,
+    X: Any,
+    rows: np.ndarray | None,
+    needs: Needs,
+    *,
+    generator: np.random.Generator,
+    verbose: int = 0,
+) -> Outputs:
+    """Return what a strategy reads before anything was trained: at most the rows.
+
+    Steps before the net are fitted on the candidates themselves, without labels.
+
+    Parameters
+    ----------
+    estimator : net or pipeline
+        As the user gave it; stays as it is.
+    X : rows of any kind
+        The pool.
+    rows : ndarray of int or None
+        Positions of the candidates; None for all.
+    needs : Needs
+        Nothing, or ``inputs``, also of the labelled rows, of which there is none.
+    generator : numpy.random.Generator
+        Fixes what steps draw.
+    verbose : int, default=0
+        Above 0, show a progress bar.
+
+    Returns
+    -------
+    Outputs
+    """
+    if not needs:
+        count = count_rows(X) if rows is None else len(rows)
+        return Outputs(count, positions=rows)
+    with seeded_generators(int(generator.integers(2**63))):
+        fitted = _unlabeled(estimator, X if rows is None else take(X, rows))
+        steps, net = split_estimator(fitted)
+        found = collect_inputs(net, X, rows=rows, transformers=steps, verbose=verbose)
+    if needs.labeled is None:
+        return found
+    none = replace(found.take(np.arange(0)), labels=torch.zeros(0, dtype=torch.int64))
+    return replace(found, needs=needs, labeled_rows=none.declared(needs.labeled))
+
+
+def _unlabeled(estimator: Any, X: Any) -> Any:
+    """Return a clone with steps fitted without labels and an initialized net.
+
+    Raises
+    ------
+    InvalidInputError
+        If a step cannot be fitted so.
+    """
+    if is_frozen(estimator):
+        return copy_frozen(estimator)
+    fitted = cloned(estimator)
+    transformers, net = split_estimator(fitted)
+    net.initialize()
+    adapt_dataset(net, input_format(net))
+    if transformers is None:
+        return fitted
+    try:
+        transformers.fit(X, None)
+    except SkbadgeError:
+        raise
+    except Exception as error:
+        raise InvalidInputError(
+            "Before there is any label, the steps before the net must be fitted on the "
+            f"pool without labels. Got {type(error).__name__}: {error}. Where a step "
+            "needs labels, let RandomSampling() choose the first rows."
+        ) from error
+    return fitted
