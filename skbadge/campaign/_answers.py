@@ -93,7 +93,8 @@ class Told:
             return
         kept = self.stored + self.skipped + self.unchanged
         first = dict(list(self.refused.items())[: self.NAMED])
-        reasons = "; ".join(f"{written_ids([id])}: {why}" for id, why in first.items())
+        parts = [f"{written_ids([id])}: {why}" for id, why in first.items()]
+        reasons = "; ".join(part.rstrip(".") for part in parts)
         more = len(self.refused) - len(first)
         warnings.warn(
             f"{len(self.refused)} of {len(self.refused) + kept} answers were refused, "

@@ -13,7 +13,13 @@ from skbadge.campaign._cache import Cache
 from skbadge.campaign._label_studio import tasks_of
 from skbadge.campaign._ledger import Ledger
 from skbadge.campaign._model import Model
-from skbadge.campaign._opening import begin, check_same, check_settings, joined
+from skbadge.campaign._opening import (
+    begin,
+    check_learner,
+    check_same,
+    check_settings,
+    joined,
+)
 from skbadge.campaign._pool import as_pool
 from skbadge.campaign._report import report_page
 from skbadge.campaign._rounds import Rounds
@@ -163,10 +169,12 @@ class Campaign(Ledger):
             self._pool = as_pool(
                 pool, ids, inputs=inputs, show=show, image_size=image_size, gray=gray
             )
-        if not self._record.journal.exists:
+        if not self._record.is_begun:
             begin(self._record, learner, self._pool, classes, given)
         state = self._record.refresh()
         check_same(state.settings, classes, given)
+        if learner is not None:
+            check_learner(state.settings["classes"], learner)
         if self._pool is not None:
             self._pool = joined(self._record, self._pool)
         if self._pool is not None and learner is not None:
@@ -316,6 +324,11 @@ class Campaign(Ledger):
         n : int
             Number of tasks. Rows of the random share look like all others.
         """
+        if Path(path).suffix == ".xml":
+            raise InvalidInputError(
+                f"path must be a file for the tasks, .json. Got {str(path)!r} instead, "
+                "where the configuration goes."
+            )
         tasks, config = self.tasks(kind=kind, images=images, suggestions=suggestions)
         write_text(Path(path).with_suffix(".xml"), config)
         write_text(path, json.dumps(tasks, indent=1, allow_nan=False) + "\n")

@@ -227,8 +227,10 @@ def _learner(folder, opening, pool, classes):
         known = Ledger(folder).classes
         if known is None and classes is None:
             raise InvalidInputError("The learner auto needs --classes a,b,c.")
-        classes = classes if known is None else known
-        return auto_learner(pool, classes, random_state=opening["seed"]), classes
+        learner = auto_learner(
+            pool, classes if known is None else known, random_state=opening["seed"]
+        )
+        return learner, classes
     if ":" not in name:
         raise InvalidInputError(
             f"--learner must be auto or module:function. Got {name!r} instead."
@@ -245,9 +247,11 @@ def _ask(options):
             options.label_studio, suggestions=options.suggestions, **showing
         )
         config = Path(options.label_studio).with_suffix(".xml")
-        return _say(f"{n} tasks in {options.label_studio}, configuration in {config}")
+        _say(f"{n} tasks in {options.label_studio}, configuration in {config}")
     if options.csv:
-        return _say(f"{campaign.to_csv(options.csv)} rows in {options.csv}")
+        _say(f"{campaign.to_csv(options.csv)} rows in {options.csv}")
+    if options.label_studio or options.csv:
+        return 0
     ids = [str(id) for id in batch["id"]]
     broken = [id for id in ids if not id.isprintable()]
     if broken:

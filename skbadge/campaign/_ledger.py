@@ -5,14 +5,12 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from skbadge.campaign._accuracy import accuracy_table, windowed
 from skbadge.campaign._answers import Given, check_annotator, check_text, sort_out
 from skbadge.campaign._exports import is_export, read_export
 from skbadge.campaign._label_studio import ID
-from skbadge.campaign._pool import id_key
 from skbadge.campaign._record import Record
 from skbadge.campaign._spreadsheet import read_labels
 from skbadge.campaign._status import status_of
@@ -53,9 +51,9 @@ class Ledger:
     @property
     def classes(self):
         """The classes, or None where no campaign was begun."""
-        if not self._record.journal.exists:
+        if not self._record.is_begun:
             return None
-        return self._record.refresh().settings["classes"]
+        return self._record.state.settings["classes"]
 
     def note_opening(self, opening):
         """Write down what the command line opens the campaign with."""
@@ -145,7 +143,7 @@ class Ledger:
         told : Told
         """
         annotator, reason = check_annotator(annotator), check_text(reason, "reason")
-        if isinstance(ids, (str, int, np.integer)):
+        if isinstance(ids, str) or not hasattr(ids, "__iter__"):
             ids = [ids]
         given = [Given(id, None, annotator, skipped=True, reason=reason) for id in ids]
         return self._tell(given, annotator)
@@ -381,7 +379,10 @@ def _given(labels, annotator, seconds):
             f"{type(labels).__name__} instead: of a DataFrame, give "
             'frame.set_index("id")["label"].'
         ) from error
-    return [Given(id, label, annotator, seconds.get(str(id))) for id, label in pairs]
+    given = [Given(id, label, annotator, seconds.get(str(id))) for id, label in pairs]
+    told = {str(id) for id, _ in pairs}
+    why = "it has seconds here, and no label"
+    return given + [Given(id, unreadable=why) for id in seconds if id not in told]
 
 
 def _by_key(seconds):
@@ -390,4 +391,4 @@ def _by_key(seconds):
             "seconds must be a mapping of id to the time its label took. Got "
             f"{type(seconds).__name__} instead."
         )
-    return {id_key(id): value for id, value in seconds.items()}
+    return {str(id): value for id, value in seconds.items()}

@@ -10,7 +10,11 @@ import numpy as np
 from sklearn.base import clone
 
 from skbadge.campaign._pool import written_ids
-from skbadge.exceptions import CampaignError, InvalidInputError
+from skbadge.exceptions import (
+    CampaignError,
+    InvalidInputError,
+    LearnerNotFittedError,
+)
 from skbadge.learner._classes import given_classes
 from skbadge.learner._learned import recall
 from skbadge.learner._learner import ActiveLearner
@@ -18,7 +22,12 @@ from skbadge.learner._warm_start import SHRINK_PERTURB
 from skbadge.nets._estimators import find_net, split_estimator
 from skbadge.utils._rows import take
 
-__all__ = ["Model", "resolved_classes"]
+__all__ = ["Model", "own_classes", "resolved_classes"]
+
+
+def own_classes(learner):
+    """Return the classes that a learner or its net was given; None for none."""
+    return given_classes(learner.classes, find_net(learner.estimator))
 
 
 def resolved_classes(learner, given):
@@ -36,7 +45,7 @@ def resolved_classes(learner, given):
                 "learner must be an ActiveLearner. Got "
                 f"{type(learner).__name__} instead: ActiveLearner(net)."
             )
-        sources += [given_classes(learner.classes, find_net(learner.estimator))]
+        sources.append(own_classes(learner))
     found = next((source for source in sources if source is not None), None)
     if found is None:
         raise InvalidInputError(
@@ -49,6 +58,11 @@ def resolved_classes(learner, given):
     if kinds not in ({str}, {int}) or not distinct or "" in classes:
         raise InvalidInputError(
             f"classes must be distinct texts, or distinct ints. Got {classes} instead."
+        )
+    if len(classes) < 2:
+        raise InvalidInputError(
+            f"classes must be two at least. Got {classes} instead: on the command line "
+            "they are parted by commas."
         )
     return classes
 
@@ -73,7 +87,7 @@ class Model:
 
     def __init__(self, learner, classes, entropy, cache):
         self.prototype = clone(learner).set_params(random_state=entropy)
-        if given_classes(learner.classes, find_net(learner.estimator)) is None:
+        if own_classes(learner) is None:
             self.prototype.set_params(classes=np.array(classes))
         self.learner = None
         self.digest = None
@@ -168,7 +182,14 @@ class Model:
         learner = self.learner
         if learner is None:
             learner = clone(self.prototype).set_params(strategy=cold_start)
-        learner.query(pool.X, n=n, candidates=candidates)
+        try:
+            learner.query(pool.X, n=n, candidates=candidates)
+        except LearnerNotFittedError as error:
+            raise InvalidInputError(
+                "cold_start must be a strategy that needs no trained net. Got "
+                f"{cold_start!r} instead: give RandomSampling(), or one that takes "
+                'features="input".'
+            ) from error
         return learner.last_selection_
 
     def _replay(self, state, pool):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 import warnings
 
-from skbadge.campaign._model import resolved_classes
+from skbadge.campaign._model import own_classes, resolved_classes
 from skbadge.campaign._pool import written_ids
 from skbadge.exceptions import CampaignError, InvalidInputError
 from skbadge.utils._random import draw_entropy
 from skbadge.utils._validation import check_integer, check_option, check_real
 
-__all__ = ["begin", "check_same", "check_settings", "joined"]
+__all__ = ["begin", "check_learner", "check_same", "check_settings", "joined"]
 
 # What a campaign is begun with where nothing is said.
 _DEFAULTS = {"random_share": 0.1, "count": "last", "n_stop": 2000}
@@ -40,6 +40,17 @@ def check_same(begun, classes, given):
             )
 
 
+def check_learner(classes, learner):
+    """Refuse a learner whose own classes, or its net's, are not the campaign's."""
+    own = own_classes(learner)
+    if own is not None and resolved_classes(None, own) != classes:
+        raise InvalidInputError(
+            f"The learner must have the classes of the campaign, {classes!r}, in this "
+            f"order, or none of its own. Got {list(own)!r} instead: it would name the "
+            "columns of its net otherwise."
+        )
+
+
 def begin(record, learner, pool, classes, given):
     """Write the first two events of a campaign.
 
@@ -58,11 +69,12 @@ def begin(record, learner, pool, classes, given):
         for name, default in _DEFAULTS.items()
     }
     settings["classes"] = resolved_classes(learner, classes)
+    check_learner(settings["classes"], learner)
     settings["entropy"] = draw_entropy(learner.random_state)
     # Stands in its tasks, so that answers to another's with the same ids are noticed.
     settings["mark"] = secrets.token_hex(8)
     first = {"added": pool.keys, "removed": [], "changed": [], "sample": pool.sample()}
-    with record.writing() as append:
+    with record.writing(begins=True) as append:
         # Another process may have begun it in the meantime.
         if not record.state.settings:
             append("created", settings)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from skbadge.campaign._journal import Journal
 from skbadge.campaign._state import State
+from skbadge.exceptions import CampaignError
 
 __all__ = ["Record"]
 
@@ -27,20 +28,46 @@ class Record:
         self.journal = Journal(folder)
         self.state = State()
 
+    @property
+    def is_begun(self):
+        """Whether there is a campaign in the folder."""
+        if self.journal.exists:
+            self._apply(self.journal.read())
+        return bool(self.state.settings)
+
     def refresh(self):
-        """Take in what was written since, and return the state."""
-        self._apply(self.journal.read())
+        """Take in what was written since, and return the state.
+
+        Raises
+        ------
+        CampaignError
+            If no campaign was begun in the folder.
+        """
+        if not self.is_begun:
+            raise CampaignError(
+                f"{str(self.journal.folder)!r} must hold a campaign. Got a folder "
+                f"without one: name another folder, or begin a campaign there."
+            )
         return self.state
 
     @contextmanager
-    def writing(self, who=""):
+    def writing(self, who="", *, begins=False):
         """Append events in one transaction, on a state nobody else changes meanwhile.
+
+        Parameters
+        ----------
+        who : str, default=""
+            Stands in each event.
+        begins : bool, default=False
+            Whether a campaign is begun where there is none.
 
         Yields
         ------
         append : callable
             ``append(kind, payload)``; the state has them when the block ends.
         """
+        if not begins:
+            self.refresh()
         with self.journal.writing(str(who)) as (news, append):
             self._apply(news)
             yield append

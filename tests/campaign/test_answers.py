@@ -49,6 +49,17 @@ class TestTold:
         assert "seconds must be a finite number" in told.refused["T-2"]
         assert campaign.answers()["seconds"].tolist() == [2.5]
 
+    def test_seconds_without_a_label(self, campaign):
+        seconds = {"T-1": 2.5, "T-9": 1.0, 1.5: 2.0}
+        told = refused(lambda: campaign.tell(GOOD, seconds=seconds), "T-9", "1.5")
+        assert told.stored == 2 and "seconds here, and no label" in told.refused["T-9"]
+
+    @pytest.mark.parametrize("wrong", [None, 1.5, [None]])
+    def test_what_is_no_id_is_not_skipped(self, campaign, wrong):
+        with pytest.warns(UserWarning, match="int. Got .*convert the ids first\\.$"):
+            assert campaign.skip(wrong).skipped == 0
+        assert campaign.skip(pd.Series(["T-1", "T-2"])).skipped == 2
+
     def test_seconds_are_by_id(self, campaign):
         with pytest.raises(InvalidInputError, match="must be a mapping of id"):
             campaign.tell(GOOD, seconds=3.0)

@@ -378,6 +378,16 @@ class TestOpenedAnew:
             open_campaign(tmp_path, stop=0.9)
         with pytest.raises(InvalidInputError, match="cold_start must be a strategy"):
             open_campaign(tmp_path, cold_start="random")
+        campaign = open_campaign(tmp_path, cold_start=BADGE())
+        with pytest.raises(InvalidInputError, match=r"no trained net. Got BADGE\(\)"):
+            campaign.ask(3)
+        for classes in (["a", "b"], NAMES[::-1], NAMES[:2]):
+            learner = make_learner(classes=classes)
+            with pytest.raises(InvalidInputError, match="must have the classes of the"):
+                open_campaign(tmp_path, learner=learner)
+        with pytest.raises(InvalidInputError, match="must have the classes of the"):
+            open_campaign(tmp_path / "new", classes=["a", "b"])
+        assert not (tmp_path / "new").exists()
 
     def test_classes_must_be_known(self, tmp_path):
         with pytest.raises(InvalidInputError, match="known before the first label"):
@@ -385,6 +395,8 @@ class TestOpenedAnew:
         for wrong in ([1, "1"], [0.5, 1.5], ["a", "a"], [True, False], ["", "a"]):
             with pytest.raises(InvalidInputError, match="distinct texts"):
                 open_campaign(tmp_path, learner=make_learner(), classes=wrong)
+        with pytest.raises(InvalidInputError, match="classes must be two at least"):
+            open_campaign(tmp_path, learner=make_learner(), classes=["ham;spam"])
         with pytest.raises(InvalidInputError, match="must be an ActiveLearner"):
             open_campaign(tmp_path, learner=3)
 

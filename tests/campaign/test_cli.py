@@ -77,6 +77,8 @@ def test_a_whole_campaign(table, capsys):
     assert "trained on 14 labels" in say(capsys, "train", "c")
     assert "5 tasks" in say(capsys, "ask", "c", "-n", 5, "--label-studio", "t.json")
     assert len(json.loads(Path("t.json").read_text())) == 5
+    both = say(capsys, "ask", "c", "--label-studio", "t.json", "--csv", "t.csv")
+    assert "5 tasks in t.json" in both and "5 rows in t.csv" in both
     assert "asked for again" in say(capsys, "close", "c")
     assert "14 labelled, 1 skipped" in say(capsys, "status", "c")
     assert say(capsys, "report", "c").strip().endswith("report.html")
@@ -198,6 +200,10 @@ def test_classes_of_a_file_and_with_blanks(table, capsys):
     init(capsys, "auto", classes="@classes.txt")
     assert Ledger("c").classes == ["ham", "spam", "other"]
     init(capsys, "auto", classes="ham, spam, other")
+    assert "was begun with classes" in say(
+        capsys, "init", "c", "--pool", "pool.csv", "--ids", "key", "--learner", "auto",
+        "--classes", "ham,spam", status=2,
+    )  # fmt: skip
     Path("classes.txt").write_bytes(b"\xe9")
     for name in ("classes.txt", "none.txt"):
         said = say(

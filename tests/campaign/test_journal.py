@@ -14,6 +14,7 @@ import pytest
 
 from skbadge import Campaign
 from skbadge.campaign._journal import FILE, FORMAT, Journal
+from skbadge.campaign._ledger import Ledger
 from skbadge.campaign._state import _KINDS
 from skbadge.exceptions import CampaignError
 from skbadge.stopping import LabelBudget
@@ -143,6 +144,24 @@ class TestFilesThatAreNoJournal:
     def test_an_empty_folder(self, tmp_path):
         with pytest.raises(CampaignError, match="holds no campaign"):
             Campaign(tmp_path)
+
+    def test_a_mistyped_name_makes_no_folder(self, tmp_path):
+        for call in (
+            lambda ledger: ledger.tell({"T-1": "spam"}),
+            lambda ledger: ledger.skip("T-1"),
+            lambda ledger: ledger.undo(),
+            lambda ledger: ledger.labels(),
+            lambda ledger: ledger.note_opening({}),
+        ):
+            with pytest.raises(CampaignError, match="must hold a campaign"):
+                call(Ledger(tmp_path / "tikets"))
+        assert not (tmp_path / "tikets").exists()
+        # Nor is a journal without a campaign one.
+        with Journal(tmp_path / "c").writing():
+            pass
+        with pytest.raises(CampaignError, match="must hold a campaign"):
+            Ledger(tmp_path / "c").undo()
+        assert len(open_campaign(tmp_path / "c").ask(5)) == 5
 
     def test_a_file_that_a_killed_process_had_only_made(self, tmp_path):
         (tmp_path / FILE).touch()

@@ -204,6 +204,8 @@ class TestTasks:
         }
         assert tasks["0"] == {"a": 1.5, "b": HOSTILE, "c": "1970-01-01 00:00:00"}
         assert tasks["1"]["a"] is None and tasks["1"]["b"] is None
+        with pytest.raises(InvalidInputError, match="where the configuration goes"):
+            campaign.to_label_studio(tmp_path / "t.xml")
         with pytest.raises(InvalidInputError, match="kind must be"):
             campaign.to_label_studio(tmp_path / "t.json", kind="sound")
         with pytest.raises(InvalidInputError, match="needs a folder of images"):

@@ -130,6 +130,24 @@ def test_a_whole_round(tmp_path, address, client):
     assert campaign.status().n_labeled == 16
 
 
+def test_two_campaigns_of_one_name(tmp_path, address, client):
+    first, second = (open_campaign(tmp_path / name / "twins") for name in "ab")
+    tool = LabelStudio(address, TOKEN)
+    for campaign in (first, second):
+        campaign.ask(3)
+    assert tool.push(first) == 3
+    with pytest.raises(CampaignError, match="--project-number") as refusal:
+        tool.push(second)
+    number = int(str(refusal.value).split("--project-number ")[1].split()[0])
+    shared = LabelStudio(address, TOKEN, project=number)
+    assert shared.push(second) == 3 and shared.push(second) == 0
+    # The first tasks are the first campaign's: only it has their answers.
+    assert len(play(client, "skbadge: twins", LABELS, n=3)) == 3
+    assert tool.pull(first).stored == 3 and tool.pull(second).stored == 0
+    with pytest.raises(CampaignError, match=f"There is no project {number + 999}"):
+        LabelStudio(address, TOKEN, project=number + 999).pull(first)
+
+
 def test_a_changed_answer_and_every_export(tmp_path, address, client):
     campaign = open_campaign(tmp_path / "changed")
     tool = LabelStudio(address, TOKEN, project="changed answers")
