@@ -9,7 +9,8 @@ from itertools import pairwise
 __all__ = ["Chart", "ticks"]
 
 _WIDTH, _HEIGHT = 560, 240
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 40
+# Right of the last tick is room for half of its text.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 28, 12, 40
 
 
 @dataclass

@@ -85,6 +85,9 @@ svg circle { fill: var(--mark); }
 .pictures { display: flex; flex-wrap: wrap; gap: .6rem; padding: 0; margin: .6rem 0; }
 .pictures figure { margin: 0; width: 96px; font-size: .75rem; line-height: 1.3; }
 .pictures img { display: block; max-width: 96px; background: var(--tint); }
+.pictures .gone { display: grid; place-items: center; width: 96px; min-height: 64px;
+  margin: 0; padding: .3rem; background: var(--tint); color: var(--soft);
+  text-align: center; }
 details { margin: .6rem 0; }
 summary { cursor: pointer; }
 </style>
@@ -119,19 +122,22 @@ before it learned from it, with the exact 95% interval. Line: three rounds poole
 speak of the rows that had no label at that time, not of the whole pool.</p>
 <details><summary>Round by round</summary><div class="wide"><table>
 <tr><th>round</th><th>labels</th><th>right</th><th>drawn</th><th>skipped</th>
-<th>accuracy</th><th>95% interval</th><th>from all draws</th></tr>
+<th>accuracy</th><th>95% interval</th>
+{%- if any_lure %}<th>from the strategy's draws</th>{% endif %}</tr>
 {% for row in accuracy_rows %}
 <tr><td class="number">{{ row.round }}</td>
 <td class="number">{{ "{:,}".format(row.n_labeled) }}</td>
-<td class="number">{{ row.n_correct }} of {{ row.n_scored }}</td>
+<td class="number">{% if row.n_scored %}{{ row.n_correct }} of {{ row.n_scored }}
+{%- endif %}</td>
 <td class="number">{{ row.n_random }}</td>
 <td class="number">{{ row.n_skipped }}</td>
 <td class="number">{{ "{:.1%}".format(row.accuracy) if row.n_scored else
   "{} not answered".format(row.n_missed) if row.n_missed else "" }}</td>
 <td class="number">{{ "{:.1%} to {:.1%}".format(row.low, row.high)
   if row.n_scored else "" }}</td>
-<td class="number">{{ "{:.1%} (error {:.1%})".format(row.lure, row.lure_error)
-  if row.n_lure else "" }}</td></tr>
+
+{%- if any_lure %}<td class="number">{{ "{:.1%} (error {:.1%})".format(row.lure,
+  row.lure_error) if row.n_lure else "" }}</td>{% endif %}</tr>
 {% endfor %}
 </table></div></details>
 {% endif %}
@@ -151,10 +157,13 @@ speak of the rows that had no label at that time, not of the whole pool.</p>
 <h2>People</h2>
 {% if annotators %}
 <div class="wide"><table>
-<tr><th>annotator</th><th>answers</th><th>median time</th><th>9 in 10 within</th></tr>
+<tr><th>annotator</th><th>answers</th>
+{%- if timed %}<th>median time</th><th>9 in 10 within</th>{% endif %}</tr>
 {% for a in annotators %}
 <tr><td class="long">{{ a.name|cut(80) }}</td><td class="number">{{ a.n }}</td>
-<td class="number">{{ a.median }}</td><td class="number">{{ a.slow }}</td></tr>
+
+{%- if timed %}<td class="number">{{ a.median }}</td>
+<td class="number">{{ a.slow }}</td>{% endif %}</tr>
 {% endfor %}
 </table></div>
 {% endif %}
@@ -178,25 +187,27 @@ speak of the rows that had no label at that time, not of the whole pool.</p>
 <h2>Batches</h2>
 {% for b in batches %}
 <details{% if loop.first %} open{% endif %}><summary>Batch {{ b.number }}, {{ b.date }}:
-{{ b.n }} rows, {{ b.n_labeled }} labelled, {{ b.n_skipped }} skipped,
-{{ b.n_random }} of them drawn at random</summary>
+{{ b.n }} rows, {{ b.n_random }} of them drawn at random; {{ b.n_labeled }} labelled,
+{{ b.n_skipped }} skipped</summary>
 <p class="soft">{{ b.strategy|cut(200) }}{% for name, n in b.classes[:10] %}
 {{ ": " if loop.first else ", " }}{{ name|cut(40) }} {{ n }}{% endfor %}</p>
-{% if b.rows and b.rows[0].picture %}
+{% if b.rows and b.pictures %}
 <div class="pictures">
 {% for row in b.rows %}
-<figure>{% if row.picture %}<img src="{{ row.picture }}" alt="">{% endif %}
+<figure>{% if row.picture %}<img src="{{ row.picture }}" alt="">
+{%- else %}<p class="gone">{{ row.text }}</p>{% endif %}
 <figcaption>{{ row.answer|cut(40) }}<br><span class="soft">{{ row.id|cut(60) }}</span>
 </figcaption></figure>
 {% endfor %}
 </div>
 {% elif b.rows %}
 <div class="wide"><table><tr><th>row</th><th>label</th><th>predicted</th>
-<th>shown</th></tr>
+{%- if b.texts %}<th>shown</th>{% endif %}</tr>
 {% for row in b.rows %}
 <tr><td class="long">{{ row.id|cut(80) }}</td><td>{{ row.answer|cut(40) }}</td>
 <td>{{ "" if row.predicted is none else row.predicted|cut(40) }}</td>
-<td class="long">{{ row.text|cut(300) }}</td></tr>
+
+{%- if b.texts %}<td class="long">{{ row.text|cut(300) }}</td>{% endif %}</tr>
 {% endfor %}
 </table></div>
 {% endif %}

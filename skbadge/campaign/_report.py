@@ -40,6 +40,7 @@ def report_page(ledger, state, pool):
     )
     environment.filters["cut"] = _cut
     status, answers = ledger.status(), ledger.answers()
+    accuracy = ledger.accuracy()
     return environment.from_string(TEMPLATE).render(
         name=ledger.folder.resolve().name,
         status=status,
@@ -48,9 +49,11 @@ def report_page(ledger, state, pool):
         notes=_pool_notes(state),
         progress=_progress(answers),
         classes=_shares(status.classes),
-        accuracy_chart=_accuracy_chart(ledger.accuracy(), ledger.accuracy(3)),
-        accuracy_rows=ledger.accuracy().to_dict("records"),
+        accuracy_chart=_accuracy_chart(accuracy, ledger.accuracy(3)),
+        accuracy_rows=accuracy.to_dict("records"),
+        any_lure=bool((accuracy["n_lure"] > 0).any()),
         annotators=_annotators(answers),
+        timed=bool(answers["seconds"].notna().any()),
         disputed=_disputed(ledger.disagreements()),
         signs=[
             (sign_text(sign, status.seen), _sign_chart(sign)) for sign in status.signs
@@ -88,7 +91,8 @@ def _progress(answers):
         "Labels over time",
         f"{unit} since the first label",
         "labels",
-        (0, max(xs[-1], 1e-9)),
+        # Labels that came all at once are a minute's.
+        (0, max(xs[-1], 1)),
         (0, len(xs)),
     )
     return chart.line([0, *xs], [0, *range(1, len(xs) + 1)], steps=True)
@@ -175,12 +179,17 @@ def _disputed(answers, most=50):
 def _batches(state, pool):
     """Return what there is to say of each batch, the newest first."""
     labels, found = state.labels, []
+    answers = {
+        **dict.fromkeys(state.open_rows(), "open"),
+        **dict.fromkeys(state.skipped, "skipped"),
+        **labels,
+    }
     for batch in reversed(state.batches):
         ids = list(batch.items)
         counts = Counter(labels[id] for id in ids if id in labels)
         shown = []
         if len(found) < _BATCHES:
-            shown = [_row(id, batch, labels, state, pool) for id in ids[:_ROWS]]
+            shown = [_row(id, batch, answers, pool) for id in ids[:_ROWS]]
         found.append(
             {
                 "number": batch.number,
@@ -192,24 +201,29 @@ def _batches(state, pool):
                 "n_random": len(batch.random),
                 "classes": counts.most_common(),
                 "rows": shown,
+                "pictures": pool is not None and pool.images is not None,
+                "texts": any(row["text"] for row in shown),
             }
         )
     return found
 
 
-def _row(id, batch, labels, state, pool):
-    status = labels.get(id, "skipped" if id in state.skipped else "open")
+def _row(id, batch, answers, pool):
     row = {
         "id": id,
-        "answer": status,
+        "answer": answers.get(id, "given up"),
         "picture": None,
         "text": "",
         "predicted": batch.items[id]["predicted"],
     }
-    if pool is None or id not in pool.at:
+    if pool is None:
         return row
-    if pool.images is not None:
+    if id not in pool.at:
+        row["text"] = "no longer in the pool"
+    elif pool.images is not None:
         row["picture"] = _thumbnail(pool.images / id)
+        if row["picture"] is None:
+            row["text"] = "This picture cannot be read."
     elif pool.shown is not None:
         values = pool.shown.iloc[pool.at[id]].tolist()
         row["text"] = " | ".join(_cut(value, 80) for value in values[:6])
@@ -217,12 +231,17 @@ def _row(id, batch, labels, state, pool):
 
 
 def _thumbnail(path):
-    """Return a small picture for use inside the page."""
+    """Return a small picture for use inside the page; None where there is none."""
     from PIL import Image
 
-    with Image.open(path) as image:
-        small = image.convert("RGB")
-        small.thumbnail((_PIXELS, _PIXELS))
+    # What Pillow raises at files that are gone, torn, foreign, or too large to be true.
+    broken = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+    try:
+        with Image.open(path) as image:
+            small = image.convert("RGB")
+    except broken:
+        return None
+    small.thumbnail((_PIXELS, _PIXELS))
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=80)
     encoded = base64.b64encode(buffer.getvalue()).decode("ascii")

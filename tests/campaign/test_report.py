@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from skbadge import Campaign, RandomSampling
+from skbadge import Campaign, MarginSampling, RandomSampling, StochasticTopK
 from skbadge.campaign._charts import Chart, ticks
 from skbadge.campaign._journal import Journal
 from skbadge.campaign._spreadsheet import read_labels, write_csv
 from skbadge.exceptions import InvalidInputError
 from skbadge.stopping import LabelBudget, StablePredictions
 from tests._learning import make_learner
-from tests.campaign._campaigns import LABELS, NAMES, answer, open_campaign
+from tests.campaign._campaigns import IDS, LABELS, NAMES, X, answer, open_campaign
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -218,6 +218,66 @@ def test_images_are_shown_small(tmp_path):
     assert len(pictures) == 4 and "<0> & =.png" not in pictures[0]["src"]
     assert campaign.to_label_studio(tmp_path / "t.json") == 4
     assert "%3C" in (tmp_path / "t.json").read_text()
+
+
+def test_a_picture_that_cannot_be_read_is_said_to_be(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i in range(8):
+        pixels = np.random.default_rng(i).integers(256, size=(40, 60, 3))
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{i}.png")
+    learner = make_learner(RandomSampling(), classes=NAMES)
+    campaign = Campaign(tmp_path / "c", learner, folder)
+    torn, empty, foreign, gone, _ = (folder / id for id in campaign.ask(5)["id"])
+    torn.write_bytes(torn.read_bytes()[:2000])
+    empty.write_bytes(b"")
+    foreign.write_text("a,b\n")
+    gone.unlink()
+    page = read_page(campaign.report())
+    # The first of them is one of these: still they are pictures.
+    assert page.text.count("This picture cannot be read.") == 4
+    assert sum(tag == "img" for tag, _ in page.tags) == 1
+    assert all(path.name in page.text for path in (torn, empty, foreign, gone))
+
+
+def test_columns_of_the_report_that_would_be_empty_are_left_out(tmp_path):
+    campaign = open_campaign(tmp_path / "plain", random_share=0.5)
+    for _ in range(2):
+        answer(campaign, 20)
+    columns = ("median time", "from the strategy's draws", "shown")
+    text = read_page(Campaign(campaign.folder).report()).text
+    assert [name in text for name in columns] == [False] * 3
+
+    strategy = StochasticTopK(MarginSampling())
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    learner = make_learner(strategy, classes=NAMES)
+    campaign = Campaign(tmp_path / "full", learner, frame, ids=IDS)
+    for _ in range(2):
+        ids = campaign.ask(10)["id"].tolist()
+        campaign.tell({id: LABELS[id] for id in ids}, seconds={ids[0]: 2.0})
+    text = read_page(campaign.report()).text
+    assert [name in text for name in columns] == [True] * 3
+
+
+def test_rows_of_a_batch_that_was_given_up_are_not_called_open(tmp_path):
+    campaign = open_campaign(tmp_path)
+    ids = campaign.ask(6)["id"].tolist()
+    campaign.tell({id: LABELS[id] for id in ids[:2]})
+    cells = read_page(campaign.report()).words
+    assert (cells.count("open"), cells.count("given up")) == (1 + 4, 0)
+    campaign.close()
+    cells = read_page(campaign.report()).words
+    # One tells the number of open rows.
+    assert (cells.count("open"), cells.count("given up")) == (1, 4)
+
+
+def test_labels_that_came_at_once_are_within_a_minute(tmp_path):
+    campaign = open_campaign(tmp_path)
+    answer(campaign, 10)
+    assert (
+        "0.2 0.4 0.6 0.8 1 minutes since the first label"
+        in read_page(campaign.report()).text
+    )
 
 
 @pytest.mark.parametrize(
