@@ -230,8 +230,24 @@ def test_an_observation_must_hold_what_is_read():
         StablePredictions().update(Observation(50))
     with pytest.raises(InvalidInputError, match=r"Got shape \(0,\)"):
         StablePredictions().update(Observation(50, proba=[]))
+
+
+@pytest.mark.parametrize(
+    "tested", [(3, 2), (-1, 2), (1, 2, 3), (0.5, 2), [(1, 2), (3, 2)]]
+)
+def test_a_test_is_counts_of_rows(tested):
     with pytest.raises(InvalidInputError, match="number predicted rightly"):
-        TestPlateau().update(Observation(50, tested=(3, 2)))
+        TestPlateau().update(Observation(50, tested=tested))
+
+
+def test_several_tests_at_once_are_seen_one_by_one():
+    one, all_at_once = TestPlateau(window=3), TestPlateau(window=3)
+    tests = [(3, 10), (5, 10), (0, 0), (4, 8)]
+    for tested in tests:
+        one.update(Observation(50, tested=tested))
+    all_at_once.update(Observation(50, tested=[])).update(Observation(50, tested=tests))
+    assert one.signs() == all_at_once.signs()
+    assert one.signs()[0]["values"] == [0.3, 0.5, 0.5]
 
 
 def test_combinations():

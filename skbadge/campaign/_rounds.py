@@ -126,7 +126,7 @@ class Rounds:
         }
 
     def _tested(self, counted):
-        """Return the last batch that is over and what its share says, once each.
+        """Return the last batch that is over and what the shares say, once each.
 
         Parameters
         ----------
@@ -137,16 +137,14 @@ class Rounds:
         -------
         batch : int
             ``counted`` where no other is over.
-        tested : tuple of two ints
-            Rows predicted rightly, and rows.
+        tested : list of tuples of two ints
+            Rows predicted rightly, and rows, of each batch that it has not been shown.
         """
         table = accuracy_table(self.state)
         over = [b.number for b in self.state.batches if self.state.is_over(b)]
         table = table[table["round"].isin(over) & (table["round"] > counted)]
-        if table.empty:
-            return counted, (0, 0)
-        last = table.iloc[-1]
-        return int(last["round"]), (int(last["n_correct"]), int(last["n_scored"]))
+        tested = table[["n_correct", "n_scored"]].astype(int).values.tolist()
+        return int(table["round"].max()) if tested else counted, tested
 
     def _stop_set(self):
         """Return ids of the first pool drawn at random, those still there."""

@@ -47,16 +47,17 @@ class Observation:
         Number of labelled rows.
     proba : ndarray of shape (n_stop, n_classes) or None, default=None
         Probabilities in [0, 1] for the stop set: the same rows each time.
-    tested : tuple of two ints or None, default=None
+    tested : tuple of two ints, list of these, or None, default=None
         How many rows were predicted rightly, of how many that the model had not
-        learned from: a test set, or the random share of a campaign.
+        learned from: a test set, or the random share of a campaign. A list where there
+        were several tests since the last observation, or none: the oldest first.
     floor : SeedFloor or None, default=None
         Measured on the same stop set, where the criterion wanted it.
     """
 
     n_labeled: int
     proba: np.ndarray | None = None
-    tested: tuple[int, int] | None = None
+    tested: tuple[int, int] | list[tuple[int, int]] | None = None
     floor: SeedFloor | None = None
 
 
@@ -124,7 +125,7 @@ class StoppingCriterion(BaseEstimator):
         X_stop : rows as in ``learner.fit``
             The stop set, the same in each call: some 2,000 rows of the first pool,
             drawn at random, which stay even when they are labelled.
-        tested : tuple of two ints or None, default=None
+        tested : tuple of two ints, list of these, or None, default=None
             As in `Observation`.
 
         Returns
@@ -325,7 +326,7 @@ def seed_floor(learner, X_stop):
     """Measure how far two trainings agree that differ in their seed alone.
 
     A net trained anew predicts some rows otherwise for no other reason than its seed.
-    Predictions cannot become more stable from round to round than that.
+    From round to round, predictions do not become more stable than that on average.
 
     Parameters
     ----------

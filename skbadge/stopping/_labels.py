@@ -87,15 +87,10 @@ class TestPlateau(StoppingCriterion):
         self.window = window
 
     def _update(self, observation, memory):
-        correct, n = (int(count) for count in observation.tested)
-        if not 0 <= correct <= n:
-            raise InvalidInputError(
-                "tested must be (number predicted rightly, number of rows). Got "
-                f"{observation.tested} instead."
-            )
-        if n:
-            memory.setdefault("values", []).append(correct / n)
-            memory.setdefault("sizes", []).append(n)
+        for correct, n in _tests(observation.tested):
+            if n:
+                memory.setdefault("values", []).append(correct / n)
+                memory.setdefault("sizes", []).append(n)
 
     def _threshold(self, memory):
         return self.target
@@ -111,6 +106,22 @@ class TestPlateau(StoppingCriterion):
             return float(values @ sizes) / sizes.sum() >= target
         slope, error = _slope(values, sizes)
         return slope < error
+
+
+def _tests(tested):
+    """Return the tests of an observation, as pairs of ints."""
+    counts = np.asarray(tested)
+    if counts.ndim == 1 and counts.size:
+        counts = counts[None]
+    if not counts.size:
+        return []
+    good = counts.ndim == 2 and counts.shape[1] == 2 and counts.dtype.kind in "iu"
+    if not good or not ((counts[:, 0] >= 0) & (counts[:, 0] <= counts[:, 1])).all():
+        raise InvalidInputError(
+            "tested must be (number predicted rightly, number of rows), or a list of "
+            f"such pairs. Got {tested} instead."
+        )
+    return counts.tolist()
 
 
 def _slope(values, sizes):

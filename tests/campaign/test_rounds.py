@@ -59,6 +59,16 @@ def test_each_share_is_tested_once_and_when_it_is_whole(tmp_path):
     assert len(campaign.status().signs[0]["values"]) == 2
 
 
+def test_shares_of_rounds_without_the_criterion_are_shown_when_it_is_there(tmp_path):
+    for stop in (None, None, None, TestPlateau(0.1, window=2), None, None):
+        answer(open_campaign(tmp_path, stop=stop, random_share=0.5), 16)
+    campaign = open_campaign(tmp_path, stop=TestPlateau(0.1, window=2))
+    campaign.train()
+    (sign,) = campaign.status().signs
+    assert len(sign["values"]) == 5
+    assert sign["values"] == campaign.accuracy()["accuracy"].tolist()
+
+
 def test_a_batch_given_up_is_no_test(tmp_path):
     stop = TestPlateau(0.1, window=2)
     campaign = open_campaign(tmp_path, stop=stop, random_share=0.5)
