@@ -5,7 +5,8 @@ begin a training: from scratch (``warm_start=False``), from the present weights 
 and from weights that were shrunk and perturbed. All else is the same: the first rows of
 a seed, the net (one hidden layer), Adam, and when a training ends (99% of the labelled
 rows predicted correctly, or 600 epochs). Written are the seconds of the ten trainings
-after the first one, their epochs, and the test accuracy after the last.
+after the first one, by the clock and of the processor, their epochs, and the test
+accuracy after the last.
 
     python benchmarks/bench_warm_start.py --out benchmarks/results/warm_start.json
 """

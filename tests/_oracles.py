@@ -632,6 +632,22 @@ def lure_by_loop(loss, q, n_population):
     return total / n_drawn
 
 
+def lure_by_parts(loss, q, n_population):
+    """The mean of estimates, one a draw, each unbiased given the draws before it.
+
+    Of the m-th: what was drawn before, and the loss over its probability for all that
+    was left. Its weight is N (N - M) / (M (N - m) (N - m + 1)); these add up to 1.
+    """
+    n_drawn, total, known = len(loss), 0.0, 0.0
+    for m in range(1, n_drawn + 1):
+        part = (known + loss[m - 1] / q[m - 1]) / n_population
+        left = n_population - m
+        weight = n_population * (n_population - n_drawn)
+        total += weight / (n_drawn * left * (left + 1)) * part
+        known += loss[m - 1]
+    return total
+
+
 def max_coverage_loop(X, n, radius, known, priority):
     """Greedy maximum coverage of directions, every gain counted at every step."""
 

@@ -52,7 +52,7 @@ def lure(loss, draw_probability, n_population):
     """Estimate the mean loss of a population from rows drawn with known probabilities.
 
     Unbiased without replacement, where the loss is that of a model that has not learned
-    from the rows (LURE [1]_).
+    from the rows, and every row that is left has a chance at every draw (LURE [1]_).
 
     Parameters
     ----------
@@ -66,6 +66,7 @@ def lure(loss, draw_probability, n_population):
     Returns
     -------
     estimate : float
+        Not bound to the range of the losses: of errors, it can be above 1.
     error : float
         Standard error, from the spread of the weighted losses; NaN for one row.
 
@@ -77,9 +78,13 @@ def lure(loss, draw_probability, n_population):
     Notes
     -----
     ``v_m = 1 + (N - M) / (N - m) (1 / ((N - m + 1) q_m) - 1)``, and 1 for ``M = N``;
-    the estimate is the mean of ``v_m loss_m``. The error takes the terms as independent
-    with one mean, which they are not quite: a guide, not a guarantee. With tiny ``q_m``
-    a single row can outweigh all others.
+    the estimate is the mean of ``v_m loss_m``. A row that cannot be drawn counts as one
+    without a loss. With tiny ``q_m`` a single row can outweigh all others.
+
+    The error is this library's: it takes the terms as independent with one mean. Where
+    the probabilities are near each other, twice the error on both sides holds the truth
+    about as often as one expects. Where they differ much it is far too small, since
+    the draws rarely have a row of a large weight among them.
 
     References
     ----------

@@ -345,7 +345,8 @@ class Ledger:
 
         ``lure`` speaks of the strategy's own draws, as many as the batch has rows
         beside its random share, and only where each of them was labelled: a skipped one
-        is a draw without a loss.
+        is a draw without a loss. See `skbadge.campaign.lure` for what it takes to be
+        unbiased; it can lie outside of [0, 1].
         """
         return windowed(accuracy_table(self._record.refresh()), window)
 

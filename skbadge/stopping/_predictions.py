@@ -54,9 +54,9 @@ class StablePredictions(_Agreement):
         Number of comparisons to average. 2 where batches are large.
     floor : bool, default=True
         Whether to stop at the *seed floor* where that is below the threshold: a net
-        trained from scratch never agrees better with the one before than with itself
-        under another seed. Costs a training now and then. Not for a learner with
-        ``warm_start``.
+        trained from scratch does not, on average, agree better with the one before than
+        with itself under another seed. Costs a training now and then. Not for a learner
+        with ``warm_start``.
 
     Notes
     -----

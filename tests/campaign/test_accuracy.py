@@ -10,7 +10,7 @@ from skbadge.campaign._accuracy import share_size, windowed
 from skbadge.exceptions import InvalidInputError
 from skbadge.stopping._labels import exact_interval
 from tests._learning import make_net
-from tests._oracles import lure_by_loop
+from tests._oracles import lure_by_loop, lure_by_parts, sequential_law
 from tests.campaign._campaigns import (
     IDS,
     LABELS,
@@ -44,12 +44,46 @@ def draw(rng, weight):
     return np.array(rows), np.array(q)
 
 
+def mean_over(law, loss):
+    """Return the mean of the estimate over all outcomes of a law of draws."""
+    return sum(
+        np.prod(q) * lure(loss[list(rows)], q, len(loss))[0]
+        for rows, q in law.items()
+        if np.prod(q) > 0
+    )
+
+
 @pytest.mark.parametrize("n_population", [4, 5, 50])
 def test_lure_is_its_formula(n_population):
     rng = np.random.default_rng(n_population)
     loss, q = rng.random(4), rng.uniform(0.02, 1, size=4)
     expected = lure_by_loop(loss, q, n_population)
     assert lure(loss, q, n_population)[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("n_population", [5, 50])
+def test_lure_is_a_mean_of_estimates_each_unbiased(n_population):
+    rng = np.random.default_rng(n_population)
+    loss, q = rng.random(4), rng.uniform(0.02, 1, size=4)
+    expected = lure_by_parts(loss, q, n_population)
+    assert lure(loss, q, n_population)[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("n_drawn", [1, 3, 5])
+@pytest.mark.parametrize("share", [0.0, 0.2])
+def test_the_mean_of_lure_over_all_outcomes_is_that_of_the_population(n_drawn, share):
+    loss, weights = np.array([1.0, 0.0, 0.5, 1.0, 0.0]), [5.0, 3.0, 1.0, 0.1, 2.0]
+    law = sequential_law(weights, n_drawn, share)
+    assert mean_over(law, loss) == pytest.approx(loss.mean())
+
+
+def test_rows_that_cannot_be_drawn_count_as_right():
+    loss, weights = np.array([1.0, 0.0, 0.5, 1.0, 0.0]), [5.0, 3.0, 1.0, 0.0, 2.0]
+    law = sequential_law(weights, 3)
+    assert mean_over(law, loss) == pytest.approx((1 + 0.5) / 5)
+    # A share that is drawn uniformly is the way out.
+    law = sequential_law(weights, 3, share=0.1)
+    assert mean_over(law, loss) == pytest.approx(loss.mean())
 
 
 def test_lure_of_uniform_draws_is_the_mean():
@@ -71,6 +105,21 @@ def test_lure_is_unbiased_and_the_naive_mean_is_not():
     assert abs(np.mean(found) - ERROR) < 4 * error < 0.02
     # The same check rejects the mean of the chosen rows, by far.
     assert abs(np.mean(naive) - ERROR) > 50 * np.std(naive) / np.sqrt(len(naive))
+
+
+def test_the_error_of_lure_is_a_guide_for_mild_weights_and_too_small_for_steep_ones():
+    rng = np.random.default_rng(0)
+    loss, _ = population(rng)
+    score = 0.1 + 0.15 * loss + 0.75 * rng.random(N)
+    held = {}
+    for power in (1, 8):
+        found = []
+        for _ in range(600):
+            rows, q = draw(rng, score**power)
+            estimate, error = lure(loss[rows], q, N)
+            found.append(abs(estimate - ERROR) <= 2 * error)
+        held[power] = np.mean(found)
+    assert held[1] > 0.92 and held[8] < 0.75
 
 
 @pytest.mark.parametrize(
