@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
-from skorch.dataset import Dataset
+from skorch.dataset import Dataset, ValidSplit
 from skorch.helper import predefined_split
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
@@ -111,6 +111,34 @@ def test_scorers_see_classes(classes):
     assert found["area"] > 0.8
     # The user's own callbacks stay as they were.
     assert scorers[0].scoring is recall
+
+
+@pytest.mark.parametrize("on_train", [False, True])
+@pytest.mark.parametrize("use_caching", [False, True])
+def test_scorers_see_classes_wherever_their_rows_come_from(on_train, use_caching):
+    settings = {"on_train": on_train, "use_caching": use_caching, "name": "own"}
+
+    class Mine(EpochScoring):
+        pass
+
+    scorer = Mine(same_as_accuracy, lower_is_better=False, **settings)
+    net = accurate(train_split=ValidSplit(3, stratified=True), callbacks=[scorer])
+    learner = make_learner(net=net, classes=["crow", "ant", "bee"]).fit(X, NAMES[Y])
+    assert last(learner)["own"] > 0.5
+
+
+def test_a_callback_finds_the_classes_by_the_columns():
+    """As the guide has it: the net itself, whose columns are those of ``classes``."""
+    classes, found = np.array(["crow", "ant", "bee"]), []
+
+    class Own(Callback):
+        def on_train_end(self, net, **kwargs):
+            right = classes[net.predict(POOL.astype("f4"))] == NAMES[POOL_Y]
+            found.append(right.mean())
+
+    net = accurate(train_split=None, callbacks=[Own])
+    learner = make_learner(net=net, classes=classes).fit(X, NAMES[Y])
+    assert found == [learner.score(POOL, NAMES[POOL_Y])] and found[0] > 0.5
 
 
 def test_a_scorer_keeps_its_name():
