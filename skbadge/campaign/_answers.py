@@ -319,10 +319,11 @@ def _class_of(label, classes):
     if number and label in classes:
         return int(label)
     if isinstance(label, str):
-        for known in classes:
-            written = {str(known), f"{known}.0"} if isinstance(known, int) else {known}
-            if label in written:
-                return known
+        written = {str(known): known for known in classes}
+        whole = label.removesuffix(".0")
+        short = whole if whole.lstrip("-").isdecimal() else label
+        if label in written or short in written:
+            return written.get(label, written.get(short))
     shown = ", ".join(map(repr, classes[:10])) + (", ..." if len(classes) > 10 else "")
     raise InvalidInputError(f"{_cut(label)} is none of the classes {shown}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import os
 import sys
 
@@ -43,6 +44,13 @@ def imported(reference, option):
             f"{option} must name a function. Got {reference!r} instead, a "
             f"{type(make).__name__}."
         )
+    try:
+        inspect.signature(make).bind()
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"{option} must name a function without arguments. Got {reference!r} "
+            f"instead: {error}."
+        ) from error
     return make()
 
 

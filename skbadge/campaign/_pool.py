@@ -311,10 +311,12 @@ def as_pool(pool, ids=None, *, inputs=None, show=None, image_size=(64, 64), gray
     if isinstance(pool, (str, Path)):
         path = Path(pool)
         if path.is_dir():
+            _check_no_columns(inputs, show, "a folder of images", ids=ids)
             return _images(path, image_size, gray)
         pool, ids = _file(path, ids)
     if isinstance(pool, pd.DataFrame):
         return _frame(pool, ids, inputs, show)
+    _check_no_columns(inputs, show, "rows that are no table")
     if ids is None or isinstance(ids, str):
         raise InvalidInputError(
             "ids must hold one id for each row of a pool that is not a table. Got "
@@ -425,6 +427,18 @@ def _frame(frame, ids, inputs, show):
     rest = frame.drop(columns=columns)
     X = rest if inputs is None else frame[inputs]
     return Pool(names, X, rest if show is None else frame[list(show)])
+
+
+def _check_no_columns(inputs, show, what, ids=None):
+    """Refuse names of columns for a pool that has none."""
+    given = {"ids": ids, "inputs": inputs, "show": show}
+    given = [name for name, value in given.items() if value is not None]
+    if given:
+        names = " Its ids are the names of the files." if "ids" in given else ""
+        raise InvalidInputError(
+            f"{' and '.join(given)} must be left away for {what}, which has no "
+            f"columns.{names}"
+        )
 
 
 def _images(folder, size, gray):

@@ -16,7 +16,7 @@ from skbadge._cli import main
 from skbadge.campaign._spreadsheet import parsed
 from skbadge.exceptions import CampaignError, InvalidInputError
 from tests._learning import make_learner
-from tests.campaign._campaigns import NAMES, X, open_campaign
+from tests.campaign._campaigns import IDS, NAMES, X, open_campaign
 
 GOOD = {"T-1": "spam", "T-2": "ham"}
 
@@ -103,6 +103,14 @@ class TestTold:
         (tmp_path / "x.csv").write_text("id,label\n3,1.0\n4,0.5\n")
         refused(lambda: campaign.from_csv(tmp_path / "x.csv"), "4")
         assert campaign.labels()["label"].tolist() == [2, 1, 1]
+
+    def test_texts_that_look_like_numbers(self, tmp_path):
+        classes = ["0", "1", "1.0", "-2", "x"]
+        campaign = Campaign(tmp_path / "d", make_learner(), X, ids=IDS, classes=classes)
+        labels = ["0.0", "1.0", "1", "-2.0", "x.0", "00.0", ".0"]
+        given = dict(zip(IDS, labels, strict=False))
+        refused(lambda: campaign.tell(given), "T-4", "T-5", "T-6")
+        assert campaign.labels()["label"].tolist() == ["0", "1.0", "1", "-2"]
 
     def test_every_reason_is_told(self, campaign):
         told = refused(lambda: campaign.tell([("T-1", "x"), ("T-1", "y")]), "T-1")

@@ -104,6 +104,8 @@ def test_what_cannot_be_done_is_said(table, capsys, tmp_path, monkeypatch):
     assert "must hold a campaign" in say(capsys, "status", "c", status=2)
     assert "needs --classes" in init_error(capsys, "auto")
     assert "must be auto or module:function" in init_error(capsys, "make")
+    assert "a function without arguments" in init_error(capsys, "json:loads")
+    assert "must be an ActiveLearner" in init_error(capsys, "os:getcwd")
     assert "cannot be found" in init_error(capsys, "no_such_module:make")
     open_campaign(tmp_path / "python")
     assert "begun in Python" in say(capsys, "ask", "python", "-n", 1, status=2)

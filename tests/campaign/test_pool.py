@@ -267,6 +267,15 @@ def test_nothing_is_unpickled(tmp_path):
         as_pool(tmp_path / "x.npy", tmp_path / "ids")
 
 
+@pytest.mark.parametrize("given", [{"inputs": "x"}, {"show": ["x"]}])
+def test_columns_of_what_has_none(tmp_path, given):
+    for pool in (np.eye(3), tmp_path):
+        with pytest.raises(InvalidInputError, match="must be left away for"):
+            as_pool(pool, None if pool is tmp_path else range(3), **given)
+    with pytest.raises(InvalidInputError, match="ids are the names of the files"):
+        as_pool(tmp_path, "name")
+
+
 def test_lines_of_a_file_are_no_ids(tmp_path):
     FRAME.to_csv(tmp_path / "x.csv", index=False)
     with pytest.raises(InvalidInputError, match="ids must name the column"):
