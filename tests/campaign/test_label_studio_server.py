@@ -203,6 +203,7 @@ def test_every_kind_of_row_is_taken(tmp_path, address, client):
 
 
 def test_a_wrong_token_and_no_server(tmp_path, address):
+    pytest.importorskip("label_studio_sdk")
     campaign = open_campaign(tmp_path / "c")
     campaign.ask(3)
     with pytest.raises(CampaignError, match="did not do what was asked"):
