@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -26,6 +28,11 @@ from skbadge.utils._random import draw_entropy
 from skbadge.utils._rows import n_rows, take
 
 __all__ = ["PenultimateFeatures"]
+
+
+def _features(model, layer, X):
+    found = model.outputs(X, None, Needs(features=True), layer=layer)
+    return found.features.cpu().numpy()
 
 
 class PenultimateFeatures(
@@ -143,7 +150,7 @@ class PenultimateFeatures(
         self._model, self.estimator_ = model, model.estimator
         # A whole batch: a module that looks at its batch may refuse less.
         first = first_batch(model.net, n_rows(X))
-        found = self._features(take(X, first))
+        found = _features(model, self.layer, take(X, first))
         self._n_features_out, self._dtype_out = found.shape[1], found.dtype
         return self
 
@@ -175,13 +182,11 @@ class PenultimateFeatures(
         X = check_rows(self, X, estimator=self.estimator_)
         if is_sharded(X):
             width = (self._n_features_out,)
-            return predict_sharded(self._features, X, width, self._dtype_out)
-        return self._features(X)
-
-    def _features(self, X):
-        needs = Needs(features=True)
-        outputs = self._model.outputs(X, None, needs, layer=self.layer)
-        return outputs.features.cpu().numpy()
+            # Of the model as it is now: this transformer may be fitted again before
+            # the answer is computed.
+            features = partial(_features, self._model, self.layer)
+            return predict_sharded(features, X, width, self._dtype_out)
+        return _features(self._model, self.layer, X)
 
     def get_metadata_routing(self):
         """Describe how fit parameters are routed, in scikit-learn's form.

@@ -1,186 +1,152 @@
 """Parts of a pool on Dask workers: the one module that knows which engine runs them.
 
-Another engine needs the same four names: `is_sharded` and `ClusterPool.of` say what a
-pool on it is, `run_pass` runs the net over the parts, and `DaskShards.run` calls a pure
-function where they lie.
+Another engine needs the same names: `is_sharded`, `expecting` and `as_pool` say what a
+pool on it is, `run_pass` runs the net over the parts, `lazily` makes answers that are
+computed when they are asked for, `n_cores` tells a worker what it may use, and a
+`DaskShards` calls pure functions where the parts lie.
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 import uuid
 import warnings
+import weakref
+from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from skbadge.exceptions import InvalidInputError, PoolPassError, SkbadgeError
+from skbadge.cluster._errors import (
+    explained_part,
+    naming_part,
+    no_worker_left,
+    out_of_reach,
+    released_on_error,
+    workers_died,
+)
+from skbadge.cluster._pool import (
+    ClusterPool,
+    Parts,
+    Traffic,
+    listed,
+    n_bytes,
+    without_length,
+)
+from skbadge.exceptions import InvalidInputError, SkbadgeError
 from skbadge.utils._rows import n_rows
-from skbadge.utils._validation import check_integer
 
 __all__ = [
-    "ClusterPool",
     "DaskShards",
-    "Traffic",
     "as_pool",
-    "columns_of",
-    "count_rows",
+    "expecting",
     "is_sharded",
+    "lazily",
+    "n_cores",
     "run_pass",
 ]
 
 
-@dataclass
-class Traffic:
-    """What went over the network since a pass, as the coordinator counts it.
-
-    Parameters
-    ----------
-    rounds : int
-        Round trips: calls that waited for answers, to however many parts they went.
-    messages : int
-        Calls of single parts, also those that nobody waits for, and values sent out.
-    bytes_down, bytes_up : int
-        Size of the arrays sent to the parts, and of those that they answered.
-    """
-
-    rounds: int = 0
-    messages: int = 0
-    bytes_down: int = 0
-    bytes_up: int = 0
-
-
 def is_sharded(X):
-    """Say whether rows are a Dask collection, or a list of delayed parts.
+    """Say whether rows are a Dask collection, or a list of delayed parts or futures.
 
-    A part may stand with its length, ``(part, length)``.
+    A part may stand with its length, ``(part, length)``. Several inputs of which one is
+    a collection count too: `as_pool` says what to make of them.
 
     Dask is looked at only where it was imported: without it nothing is of its kinds.
     """
-    dask = sys.modules.get("dask")
-    if dask is None or isinstance(X, ClusterPool):
-        return isinstance(X, ClusterPool)
+    if isinstance(X, Parts):
+        return True
+    if "dask" not in sys.modules:
+        return False
+    if isinstance(X, Mapping):
+        X = list(X.values())
     if isinstance(X, (list, tuple)):
-        # It ends with the first that is none: a pool may be a long list of texts.
-        parts = (part[0] if _is_pair(part) else part for part in X)
-        return len(X) > 0 and all(map(dask.is_dask_collection, parts))
-    return dask.is_dask_collection(X)
-
-
-@dataclass(frozen=True, eq=False)
-class ClusterPool:
-    """A pool in parts, of known lengths, on the workers of one client.
-
-    Parameters
-    ----------
-    client : distributed.Client
-        Whose workers read the parts.
-    parts : list of Future
-        What the parts are read from; nothing is held for them.
-    lengths : tuple of int
-        Number of rows of each.
-    columns : tuple of int, list, or None
-        Shape of a row of an array, or names of the columns of a table; None where only
-        reading a part tells.
-    """
-
-    client: object
-    parts: list
-    lengths: tuple
-    columns: object = None
-
-    @classmethod
-    def of(cls, X):
-        """Make one of a dask array, a dask DataFrame, or a list of delayed parts.
-
-        Unknown lengths are computed, which reads each part once more; a list may hold
-        pairs of a part and its length instead.
-
-        Raises
-        ------
-        InvalidInputError
-            If there is no Dask client, or ``X`` is another collection.
-        """
-        if isinstance(X, cls):
-            return X
-        client = _client()
-        delayed, lengths, columns = _split_up(X)
-        with _explained():
-            if lengths is None:
-                # Each read goes once its rows are counted: a pool need not fit memory.
-                counts = [client.submit(len, part) for part in client.compute(delayed)]
-                lengths = []
-                for count in counts:
-                    with _naming_part(len(lengths), sum(lengths)):
-                        lengths.append(count.result())
-        return cls(client, delayed, tuple(int(n) for n in lengths), columns)
-
-    @classmethod
-    def delayed_parts(cls, X):
-        """Return delayed parts and their lengths, NaN where they are unknown."""
-        if isinstance(X, cls):
-            return X.parts, X.lengths
-        parts, lengths, _ = _split_up(X)
-        return parts, lengths or [np.nan] * len(parts)
-
-    def __len__(self):
-        return sum(self.lengths)
-
-    def split(self, rows):
-        """Return the positions of some rows within each part.
-
-        Parameters
-        ----------
-        rows : ndarray of int or None
-            Positions in the pool, ascending; None for all.
-
-        Returns
-        -------
-        list of (ndarray of int or None)
-            For each part; None for all of its rows.
-        """
-        if rows is None:
-            return [None] * len(self.lengths)
-        starts = np.cumsum([0, *self.lengths])
-        cuts = np.searchsorted(rows, starts)
-        return [
-            rows[low:high] - start
-            for low, high, start in zip(cuts[:-1], cuts[1:], starts[:-1], strict=True)
-        ]
+        # Not each: a pool may be a long list of texts. `listed` looks at all.
+        ends = [X[0], X[-1]] if len(X) else []
+        return any(_is_of_dask(without_length(part)) for part in ends)
+    return _is_of_dask(X)
 
 
 def as_pool(X):
-    """Return rows on a cluster as a `ClusterPool`, and others as they are."""
-    return ClusterPool.of(X) if is_sharded(X) else X
+    """Return rows on a cluster as a `ClusterPool`, and others as they are.
+
+    Unknown lengths are computed, which reads each part once more; a list may hold pairs
+    of a part and its length instead.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no Dask client, or ``X`` is another collection.
+    """
+    if isinstance(X, ClusterPool) or not is_sharded(X):
+        return X
+    client, found = _client(), _split_up(X)
+    lengths = found.lengths
+    if lengths is None:
+        lengths = _counted(client, found.parts)
+    known = {**vars(found), "lengths": tuple(map(int, lengths))}
+    return ClusterPool(**known, client=client)
 
 
-def count_rows(X):
-    """Count the rows of a pool, on a cluster or here."""
-    return len(X) if isinstance(X, ClusterPool) else n_rows(X)
+def expecting(X, expected):
+    """Return rows on a cluster of which each part must have certain columns.
+
+    Parameters
+    ----------
+    X : dask array, dask DataFrame, list of delayed parts, or ClusterPool
+    expected : Columns
+
+    Raises
+    ------
+    InvalidInputError
+        If it is known already that they have others.
+    """
+    pool = _split_up(X)
+    expected.check(pool.columns, pool.dtype)
+    return replace(pool, expected=expected)
 
 
-def columns_of(X):
-    """Return shape or names of a row's columns; None where only reading it tells."""
-    return X.columns if isinstance(X, ClusterPool) else _split_up(X)[2]
+def n_cores():
+    """Return the cores that the worker of this task has; None outside of a worker."""
+    from dask.distributed import get_worker
 
-
-def _is_pair(part):
-    return isinstance(part, tuple) and len(part) == 2
-
-
-@contextmanager
-def _naming_part(part, start):
-    """Say of an error which part of the pool raised it, and where its rows begin."""
     try:
-        yield
-    except SkbadgeError:
-        # It names the part itself.
-        raise
-    except Exception as error:
-        error.add_note(f"Part {part} of the pool, rows from {start} on, was read.")
-        raise
+        return get_worker().state.nthreads
+    except ValueError:
+        # Dask's schedulers without processes of their own compute lazy answers too.
+        return None
+
+
+def _counted(client, parts):
+    """Count the rows of each part where it is read."""
+    counts, starts = [], [0]
+    with released_on_error(counts), _explained(client, counts):
+        with _reads_of(client, parts) as reads:
+            for i, read in enumerate(reads):
+                counts.append(client.submit(_length, read, i, pure=False))
+        _check_open(client)
+        for i, count in enumerate(counts):
+            with naming_part({i: count}, starts):
+                starts.append(starts[-1] + count.result())
+    return np.diff(starts)
+
+
+def _length(part, number):
+    with explained_part(f"part {number} of the pool"):
+        return n_rows(part)
+
+
+def _is_future(X):
+    distributed = sys.modules.get("distributed")
+    return distributed is not None and isinstance(X, distributed.Future)
+
+
+def _is_of_dask(X):
+    return _is_future(X) or sys.modules["dask"].is_dask_collection(X)
 
 
 def _client():
@@ -197,28 +163,28 @@ def _client():
 
 
 def _split_up(X):
-    from dask.delayed import Delayed
+    """Return what a pool consists of; nothing is computed."""
+    from dask.delayed import Delayed, delayed
 
-    if isinstance(X, Delayed):
+    if isinstance(X, Parts):
+        return X
+    if isinstance(X, Delayed) or _is_future(X):
         X = [X]
-    if isinstance(X, (list, tuple)) and all(map(_is_pair, X)):
-        parts, lengths = zip(*X, strict=True)
-        for length in lengths:
-            check_integer(length, "the length of a part", low=0)
-        return list(parts), list(lengths), None
     if isinstance(X, (list, tuple)):
-        return list(X), None, None
+        found = listed(X, lambda part: isinstance(part, Delayed) or _is_future(part))
+        return replace(found, parts=[delayed(part) for part in found.parts])
     if hasattr(X, "to_delayed") and hasattr(X, "chunks"):
         # A row lies in one piece: it is not cut along its other dimensions.
         X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1)) if X.ndim > 1 else X
         known = X.ndim > 0 and not np.isnan(X.chunks[0]).any()
-        lengths = list(X.chunks[0]) if known else None
-        return list(X.to_delayed().ravel()), lengths, tuple(X.shape[1:])
+        lengths = X.chunks[0] if known else None
+        return Parts(X.to_delayed().ravel().tolist(), lengths, X.shape[1:], X.dtype)
     if hasattr(X, "to_delayed") and hasattr(X, "columns"):
-        return list(X.to_delayed()), None, list(X.columns)
+        return Parts(list(X.to_delayed()), None, list(X.columns))
     raise InvalidInputError(
         "A pool on a cluster must be a dask array, a dask DataFrame, or a list of "
-        f"delayed parts. Got {type(X).__name__} instead."
+        "delayed parts, of which each may hold several inputs. Got "
+        f"{type(X).__name__} instead."
     )
 
 
@@ -256,42 +222,106 @@ def run_pass(pool, function, shared, each, *, verbose=0):
     """
     from dask.distributed import as_completed
 
+    client, starts = pool.client, np.cumsum([0, *pool.lengths])
+    facts, held = [None] * len(each), []
+    with released_on_error(held), _explained(client, held):
+        futures, told = _submitted(pool, function, shared, each, held)
+        places = {future.key: i for i, future in enumerate(told)}
+        bar = tqdm(
+            total=len(pool),
+            desc="the pool",
+            unit="row",
+            disable=not verbose,
+            leave=False,
+        )
+        with bar:
+            for future in as_completed(told):
+                place = places[future.key]
+                with naming_part({place: future}, starts):
+                    facts[place] = future.result()
+                bar.update(pool.lengths[place])
+        states = [client.submit(_state, f, key=f"{f.key}-state") for f in futures]
+    return DaskShards(client, states, starts), facts
+
+
+def _submitted(pool, function, shared, each, held):
+    """Start a pass; return its futures, and those of what is told of each part.
+
+    All are put into the list ``held``, one by one: an interrupt may come at any time.
+    """
     client = pool.client
     # A name of its own: another query of the same net is another pass.
     token = uuid.uuid4().hex
+    held.append(_sent(client, shared))
     futures, told = [], []
+    with _reads_of(client, pool.parts) as reads:
+        for i, (read, arguments) in enumerate(zip(reads, each, strict=True)):
+            key = f"skbadge-pass-{token}-{i}"
+            futures.append(client.submit(function, held[0], read, *arguments, key=key))
+            held.append(futures[-1])
+            told.append(client.submit(_facts, futures[-1], key=f"{key}-facts"))
+            held.append(told[-1])
+    _check_open(client)
+    return futures, told
+
+
+@contextmanager
+def _reads_of(client, parts):
+    """Give a future for the rows of each part, and let them go afterwards.
+
+    What was made of them by then keeps them until it has them: a pool need not fit
+    memory.
+    """
+    reads = client.compute(parts)
     try:
-        with _explained():
-            sent = _sent(client, shared)
-            for i, (part, arguments) in enumerate(
-                zip(client.compute(pool.parts), each, strict=True)
-            ):
-                key = f"skbadge-pass-{token}-{i}"
-                futures.append(client.submit(function, sent, part, *arguments, key=key))
-                told.append(client.submit(_facts, futures[-1], key=f"{key}-facts"))
-            places = {future.key: i for i, future in enumerate(told)}
-            starts = np.cumsum([0, *pool.lengths])
-            facts = [None] * len(told)
-            bar = tqdm(
-                total=len(pool),
-                desc="the pool",
-                unit="row",
-                disable=not verbose,
-                leave=False,
-            )
-            with bar:
-                for future in as_completed(told):
-                    place = places[future.key]
-                    with _naming_part(place, starts[place]):
-                        facts[place] = future.result()
-                    bar.update(pool.lengths[place])
-            states = [client.submit(_state, f, key=f"{f.key}-state") for f in futures]
-        return DaskShards(client, states), facts
-    except BaseException:
-        if client.status == "running":
-            # What is still running would go on, and hold what it made.
-            client.cancel([*futures, *told], force=True)
-        raise
+        yield reads
+    finally:
+        for read in reads:
+            read.release()
+
+
+def lazily(function, shared, X, shape, dtype):
+    """Call a function of each part when its answer is asked for.
+
+    Parameters
+    ----------
+    function : callable
+        Called as ``function(shared, part, number, start, expected)`` with the number of
+        the part, the position of its first row (None where that is unknown) and the
+        `Columns` that it must have, or None; returns an array of shape
+        (n_rows, *shape).
+    shared : object
+        Sent once.
+    X : dask array, dask DataFrame, list of delayed parts, or ClusterPool
+        The rows.
+    shape : tuple of int
+        Shape of its answer for one row.
+    dtype : numpy.dtype
+        Of its answer.
+
+    Returns
+    -------
+    dask.array.Array of shape (n_rows, *shape)
+        Of unknown length where that of ``X`` is.
+    """
+    import dask
+    from dask import array
+
+    found = _split_up(X)
+    lengths, starts = found.lengths, [0, *itertools.accumulate(found.lengths or ())]
+    if lengths is None:
+        lengths, starts = ([value] * len(found.parts) for value in (np.nan, None))
+    call = dask.delayed(function, pure=False)
+    sent = dask.delayed(shared, pure=False)
+    answers = [
+        array.from_delayed(
+            call(sent, part, i, start, found.expected), (length, *shape), dtype
+        )
+        for i, (part, start, length) in enumerate(
+            zip(found.parts, starts, lengths, strict=False)
+        )
+    ]
+    return array.concatenate(answers, allow_unknown_chunksizes=True)
 
 
 def _itself(value):
@@ -315,15 +345,25 @@ class DaskShards:
         Where they are.
     states : list of Future
         One for each part: a dict of arrays.
+    starts : sequence of int
+        Position of the first row of each part in the pool.
+
+    Attributes
+    ----------
     lengths : list of int
-        Number of rows of each.
+        Number of rows of each that were run, once the pass has told them.
+    traffic : Traffic
+        What went over the network since the pass.
     """
 
-    def __init__(self, client, states, lengths=()):
+    def __init__(self, client, states, starts):
         self.client = client
         self.states = states
-        self.lengths = list(lengths)
+        self.starts = starts
+        self.lengths = []
         self.traffic = Traffic()
+        # What lies on workers for as long as somebody here holds it.
+        self._held = weakref.WeakSet(states)
 
     def run(self, function, calls):
         """Call ``function(state, *arguments)`` where some parts lie.
@@ -331,53 +371,67 @@ class DaskShards:
         As :class:`~skbadge.embeddings.Shards` asks. A worker that dies costs the pass
         over its parts, not the call.
         """
-        with _explained():
-            found = self.client.gather(self.keep(function, calls))
+        futures = self.keep(function, calls)
+        with (
+            _explained(self.client, futures.values()),
+            naming_part(futures, self.starts),
+        ):
+            found = self.client.gather(futures)
         self.traffic.rounds += 1
-        self.traffic.bytes_up += _n_bytes(found)
+        self.traffic.bytes_up += n_bytes(found)
         return found
 
     def keep(self, function, calls):
         """Call ``function(state, *arguments)``, and leave the answers there."""
         self.traffic.messages += len(calls)
-        self.traffic.bytes_down += _n_bytes(calls)
-        with _explained():
-            return {
-                part: self.client.submit(
+        self.traffic.bytes_down += n_bytes(calls)
+        kept = {}
+        with _explained(self.client):
+            for part, arguments in calls.items():
+                kept[part] = self.client.submit(
                     function, self.states[part], *arguments, pure=False
                 )
-                for part, arguments in calls.items()
-            }
+                self._held.add(kept[part])
+            _check_open(self.client)
+        return kept
 
     def send(self, value):
         """Send a value once; return what stands for it as an argument of any call."""
         self.traffic.messages += 1
-        self.traffic.bytes_down += _n_bytes(value)
-        with _explained():
-            return _sent(self.client, value)
+        self.traffic.bytes_down += n_bytes(value)
+        with _explained(self.client):
+            sent = _sent(self.client, value)
+        self._held.add(sent)
+        return sent
+
+    def release(self):
+        """Free what the workers hold for these parts; they cannot be used after that.
+
+        Where nobody holds this object any more it is freed by itself; a traceback may
+        hold it.
+        """
+        for future in list(self._held):
+            future.release()
 
 
-def _sent(client, value, **settings):
+def _sent(client, value):
     """Hold a value on a worker, made anew from the scheduler where that worker dies."""
     with warnings.catch_warnings():
         # It is large, it goes out once, and data that is scattered dies with a worker.
         warnings.filterwarnings("ignore", message="Sending large graph")
-        return client.submit(_itself, value, pure=False, **settings)
-
-
-def _n_bytes(value):
-    if isinstance(value, np.ndarray):
-        return value.nbytes
-    if isinstance(value, dict):
-        return sum(map(_n_bytes, value.values()))
-    if isinstance(value, (list, tuple)):
-        return sum(map(_n_bytes, value))
-    return 8
+        return client.submit(_itself, value, pure=False)
 
 
 @contextmanager
-def _explained():
-    """Say what to do where the cluster itself failed."""
+def _explained(client, futures=()):
+    """Say what to do where the cluster itself failed.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    futures : iterable of Future
+        What is waited for: what one of them raised comes as it is.
+    """
     from dask.distributed import CancelledError, KilledWorker
     from distributed import scheduler
     from distributed.comm import CommClosedError
@@ -391,20 +445,25 @@ def _explained():
     except SkbadgeError:
         raise
     except KilledWorker as error:
-        raise PoolPassError(
-            "Workers died again and again on one part of the pool, most often for want "
-            "of memory. Make the parts smaller, give the workers more memory, or lower "
-            f"iterator_valid__batch_size of the net. Dask said: {error}"
-        ) from error
+        raise workers_died(error) from error
     except no_workers as error:
-        raise PoolPassError(
-            "No worker is left for the parts of the pool, so the query was given up; "
-            "labels and model are as they were. Start workers and query again. "
-            f"Dask said: {error}"
-        ) from error
-    except (CancelledError, CommClosedError, TimeoutError) as error:
-        raise PoolPassError(
-            "The Dask scheduler cannot be reached any more, so the query was given up; "
-            "labels and model are as they were. Make a new Client and query again. "
-            f"Dask said: {type(error).__name__}: {error}"
-        ) from error
+        raise no_worker_left(error) from error
+    except Exception as error:
+        # A reader of files on a network raises the same kinds of errors.
+        is_own = any(future.status == "error" for future in futures)
+        is_lost = isinstance(error, (CancelledError, CommClosedError, TimeoutError))
+        # Versions differ in what they raise for a client whose scheduler has left.
+        is_lost = is_lost or client.status != "running"
+        if is_own or not is_lost:
+            raise
+        raise out_of_reach(f"{type(error).__name__}: {error}") from error
+
+
+def _check_open(client):
+    """Refuse to wait for tasks of a client that closes: nobody would cancel them.
+
+    To be called once they were submitted: it cancels those that it knows when it begins
+    to close.
+    """
+    if client.status in ("closing", "closed"):
+        raise out_of_reach(f"the client is {client.status}")

@@ -12,18 +12,27 @@ import numpy as np
 import torch
 
 from skbadge._contracts import Head, Needs, Outputs
-from skbadge.cluster._engine import ClusterPool, DaskShards, run_pass
+from skbadge.cluster._columns import Columns
+from skbadge.cluster._engine import DaskShards, lazily, n_cores, run_pass
+from skbadge.cluster._errors import explained_part, released_on_error
 from skbadge.embeddings._sharded import ShardedTable, from_numpy, to_numpy
-from skbadge.exceptions import InvalidInputError, PoolPassError, SkbadgeError
+from skbadge.exceptions import PoolPassError
 from skbadge.extraction._pass import collect_outputs
 from skbadge.nets._estimators import duplicate
+from skbadge.utils._rows import n_rows
 from skbadge.utils._torch import seeded_generators
 
 # A worker of several threads runs one part at a time, with all of them: generators and
 # the number of torch's threads belong to the process.
 _ONE_AT_A_TIME = threading.Lock()
 
-__all__ = ["PartReader", "ShardedOutputs", "collect_sharded", "predict_sharded"]
+__all__ = [
+    "PartReader",
+    "ShardedOutputs",
+    "collect_sharded",
+    "predict_sharded",
+    "released",
+]
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,8 @@ class PartReader:
         Fixes what the net draws; the same for every part.
     needs : Needs
         What to keep of each row.
+    expected : Columns or None, default=None
+        What each part must have.
     """
 
     net: Any
@@ -52,13 +63,25 @@ class PartReader:
     n_classes: int | None
     seed: int
     needs: Needs
+    expected: Columns | None = None
 
-    def read(self, part, rows):
-        """Return the `Outputs` of some rows of a part; None for all of them."""
+    def read(self, part, rows, start):
+        """Return the `Outputs` of some rows of a part that begins at a row of the pool.
+
+        Parameters
+        ----------
+        part : rows
+        rows : ndarray of int or None
+            Positions in the part; None for all.
+        start : int
+            Position of its first row in the pool, for messages.
+        """
+        if self.expected is not None:
+            self.expected.check_part(part)
         # A copy: a pass hangs hooks on the net, and Dask may be sending this one on to
         # another worker at the same time.
         net = duplicate(self.net)
-        with _ONE_AT_A_TIME, seeded_generators(self.seed), _threads_of_worker():
+        with _alone(), seeded_generators(self.seed):
             return collect_outputs(
                 net,
                 part,
@@ -67,6 +90,7 @@ class PartReader:
                 transformers=self.transformers,
                 layer=self.layer,
                 n_classes=self.n_classes,
+                first_row=start,
             )
 
 
@@ -107,6 +131,10 @@ class ShardedOutputs(Outputs):
             self.n_pool, self.needs, values, self.labeled_rows, self.positions
         )
 
+    def release(self):
+        """Free what the workers hold for them; they cannot be used after that."""
+        self.shards.release()
+
     def by_rows(self, function):
         """Return one value a row, computed where the rows are: one round trip."""
         labeled = self.labeled_rows
@@ -126,6 +154,19 @@ def _by_rows(state, function, needs, length, labeled, positions):
     values = {name: from_numpy(table) for name, table in state.items()}
     outputs = Outputs(length, needs, values, labeled, positions)
     return outputs.by_rows(function)
+
+
+@contextmanager
+def released(outputs):
+    """Free what workers hold for outputs once they were used, or an error came.
+
+    Its traceback holds them, in a notebook until the next error.
+    """
+    try:
+        yield
+    finally:
+        if outputs.on_cluster:
+            outputs.release()
 
 
 def collect_sharded(reader, pool, rows, labeled, *, verbose=0):
@@ -159,16 +200,11 @@ def collect_sharded(reader, pool, rows, labeled, *, verbose=0):
     parts = pool.split(rows)
     starts = np.cumsum([0, *pool.lengths])
     needs = replace(reader.needs, labeled=labeled.needs if labeled else None)
-    each = [(part, i, int(starts[i])) for i, part in enumerate(parts)]
+    each = [(part, i, int(starts[i]), pool.lengths[i]) for i, part in enumerate(parts)]
+    reader = replace(reader, expected=pool.expected)
     shards, facts = run_pass(pool, _read_part, reader, each, verbose=verbose)
-    for i, (fact, part) in enumerate(zip(facts, parts, strict=True)):
-        expected = pool.lengths[i] if part is None else len(part)
-        if fact["length"] != expected:
-            raise PoolPassError(
-                f"Part {i} of the pool must have the {pool.lengths[i]} rows that were "
-                f"counted or given, each time it is read. Got {fact['length']} where "
-                f"{expected} were to be read."
-            )
+    with released_on_error([shards]):
+        _check_lengths([fact["rows"] for fact in facts], pool.lengths)
     shards.lengths = [fact["length"] for fact in facts]
     widths = {name: table for fact in facts for name, table in fact["tables"].items()}
     values = {
@@ -188,6 +224,16 @@ def collect_sharded(reader, pool, rows, labeled, *, verbose=0):
     return ShardedOutputs(n_candidates, needs, values, labeled, rows, shards=shards)
 
 
+def _check_lengths(read, given):
+    """Refuse parts that had another number of rows than before, or than was given."""
+    for i, (found, length) in enumerate(zip(read, given, strict=True)):
+        if found != length:
+            raise PoolPassError(
+                f"Part {i} of the pool must have the {length} rows that were counted "
+                f"or given, each time it is read. Got {found} instead."
+            )
+
+
 def _on_host(value):
     """Return a tensor, or a `Head`, in the memory of the processor."""
     if isinstance(value, Head):
@@ -195,52 +241,48 @@ def _on_host(value):
     return value.cpu()
 
 
-def _read_part(reader, part, rows, number, start):
+def _read_part(reader, part, rows, number, start, n_given):
     """Run on a worker: the arrays that stay there, and what is told of them."""
-    length = len(part) if rows is None else len(rows)
-    if length == 0:
-        return {}, {"length": 0, "tables": {}, "head": {}}
-    try:
-        outputs = reader.read(part, rows)
-    except SkbadgeError as error:
-        where = f"In part {number} of the pool (its row 0 is row {start}): "
-        raise type(error)(where + str(error)) from error
-    except Exception as error:
-        raise PoolPassError(
-            f"Part {number} of the pool, rows from {start} on, could not be run: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+    with explained_part(f"part {number} of the pool (rows from {start} on)"):
+        n_read = n_rows(part)
+        length = n_read if rows is None else len(rows)
+        facts = {"rows": n_read, "length": length, "tables": {}, "head": {}}
+        if length == 0 or n_read != n_given:
+            # Positions in other rows: that is said where all parts are known.
+            return {}, facts
+        outputs = reader.read(part, rows, start)
     head = {k: v for k, v in outputs.values.items() if not isinstance(v, torch.Tensor)}
     tables = {k: v for k, v in outputs.values.items() if k not in head}
+    facts["tables"] = {k: (tuple(v.shape[1:]), v.dtype) for k, v in tables.items()}
     # The coordinator need not have the GPU of this worker.
-    head = {k: _on_host(v) for k, v in head.items()}
-    facts = {
-        "length": length,
-        "tables": {k: (tuple(v.shape[1:]), v.dtype) for k, v in tables.items()},
-        "head": head,
-    }
+    facts["head"] = {k: _on_host(v) for k, v in head.items()}
     # Arrays, since Dask's rules for memory take a tensor of any size for 80 bytes.
     return {name: to_numpy(table) for name, table in tables.items()}, facts
 
 
 @contextmanager
-def _threads_of_worker():
-    """Let torch use the cores that the worker of this task has."""
-    from dask.distributed import get_worker
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(get_worker().state.nthreads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _on_a_copy(function, part):
-    # A pass hangs hooks on a net, and Dask may be sending it on at the same time.
-    function = copy.deepcopy(function)
+def _alone():
+    """Be the one task that runs a net in this worker, with all cores it has."""
     with _ONE_AT_A_TIME:
-        return function(part)
+        before = torch.get_num_threads()
+        torch.set_num_threads(n_cores() or before)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+def _answer(function, part, number, start, expected):
+    """Run on a worker: what a function makes of a part."""
+    first = "" if start is None else f", the first of them row {start} of all"
+    where = f"part {number} of X (rows are counted within it{first})"
+    with explained_part(where):
+        if expected is not None:
+            expected.check_part(part)
+        # A pass hangs hooks on a net, and Dask may be sending it on at the same time.
+        function = copy.deepcopy(function)
+        with _alone():
+            return function(part)
 
 
 def predict_sharded(function, X, shape, dtype):
@@ -249,7 +291,8 @@ def predict_sharded(function, X, shape, dtype):
     Parameters
     ----------
     function : callable
-        Takes one part; returns an array of shape (n_rows, *shape).
+        Takes one part; returns an array of shape (n_rows, *shape). It must go on to
+        answer the same, whatever is fitted until then.
     X : dask array, dask DataFrame, list of delayed parts, or ClusterPool
         The rows.
     shape : tuple of int
@@ -262,18 +305,4 @@ def predict_sharded(function, X, shape, dtype):
     dask.array.Array of shape (n_rows, *shape)
         Of unknown length where that of ``X`` is.
     """
-    import dask
-    from dask import array
-
-    parts, lengths = ClusterPool.delayed_parts(X)
-    if not parts:
-        raise InvalidInputError("X must have at least one part. Got none.")
-    shared = dask.delayed(_on_a_copy, pure=False)
-    function = dask.delayed(function, pure=False)
-    return array.concatenate(
-        [
-            array.from_delayed(shared(function, part), (length, *shape), dtype)
-            for part, length in zip(parts, lengths, strict=True)
-        ],
-        allow_unknown_chunksizes=True,
-    )
+    return lazily(_answer, function, X, shape, dtype)

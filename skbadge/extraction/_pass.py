@@ -43,6 +43,7 @@ def collect_outputs(
     transformers: Steps | None = None,
     layer: str | None = None,
     n_classes: int | None = None,
+    first_row: int = 0,
     verbose: int = 0,
 ) -> Outputs:
     """Run a net over rows of ``X`` once and keep what ``needs`` names.
@@ -67,6 +68,8 @@ def collect_outputs(
         Dotted name of the classification layer; None to find it.
     n_classes : int or None, default=None
         Number of classes the output must have; None not to check.
+    first_row : int, default=0
+        Where ``X`` is a part of a pool, the position of its first row, for messages.
     verbose : int, default=0
         Above 0, show a progress bar.
 
@@ -88,7 +91,9 @@ def collect_outputs(
     values = {}
     pool_needs = replace(needs, labeled=None)
     if pool_needs:
-        collector = Collector(net, pool_needs, positions, "the pool", **settings)
+        collector = Collector(
+            net, pool_needs, first_row + positions, "the pool", **settings
+        )
         values = _run(net, X, positions, transformers, collector, verbose)
     known = None
     if needs.labeled is not None:

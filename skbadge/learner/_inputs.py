@@ -9,7 +9,8 @@ import torch
 from sklearn.base import clone
 from sklearn.utils.validation import check_array, validate_data
 
-from skbadge.cluster._engine import columns_of, is_sharded
+from skbadge.cluster._columns import Columns
+from skbadge.cluster._engine import expecting, is_sharded
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._asked import AskedBatch
 from skbadge.learner._classes import listed
@@ -91,12 +92,12 @@ def check_rows(
     -------
     X : same kind as ``X``; lists of rows of numbers become arrays
     """
+    reader = learner.estimator if estimator is None else estimator
     if is_sharded(X):
-        return _check_sharded(learner, X, reset)
+        return _check_sharded(learner, X, reader, reset)
     if reset:
         for name in ("n_features_in_", "feature_names_in_", "_no_rows"):
             vars(learner).pop(name, None)
-    reader = learner.estimator if estimator is None else estimator
     steps, net = split_estimator(reader)
     X = rows_for(reader, X)
     in_lists = isinstance(getattr(learner, "_no_rows", None), RowList)
@@ -165,8 +166,11 @@ def _are_ids(X: Any, net: Any) -> bool:
         whole = not X.is_floating_point()
     else:
         whole = getattr(X.dtype, "kind", "f") in "iu"
-    fitted = getattr(net, "initialized_", False)
-    return whole and fitted and input_format(net).takes_integers
+    return whole and _takes_ids(net)
+
+
+def _takes_ids(net: Any) -> bool:
+    return getattr(net, "initialized_", False) and input_format(net).takes_integers
 
 
 def _check_make_up(learner: Any, X: Any, reset: bool) -> None:
@@ -314,24 +318,21 @@ def check_strategy(strategy: Any) -> QueryStrategy:
     )
 
 
-def _check_sharded(learner: Any, X: Any, reset: bool) -> Any:
-    """Check what is known of rows on a cluster before they are read: width, names."""
+def _check_sharded(learner: Any, X: Any, reader: Any, reset: bool) -> Any:
+    """Check what is known of rows on a cluster, and have the rest checked there."""
     if reset:
         raise InvalidInputError(
             "The labelled rows must be on this machine: they are few, and trained on "
             f"here. Got {type(X).__name__} instead: call its compute() first."
         )
-    columns = columns_of(X)
+    steps, net = split_estimator(reader)
     names = getattr(learner, "feature_names_in_", None)
-    width = getattr(learner, "n_features_in_", None)
-    if isinstance(columns, list) and names is not None and columns != list(names):
-        raise InvalidInputError(
-            f"X must have the columns {list(names)}, as in fit. Got {columns} instead."
-        )
-    is_row = isinstance(columns, tuple) and len(columns) == 1
-    if is_row and width is not None and columns[0] != width:
-        raise InvalidInputError(
-            f"X has {columns[0]} features, but {type(learner).__name__} is expecting "
-            f"{width} features as input."
-        )
-    return X
+    is_compared = steps is not None or converts(net)
+    expected = Columns(
+        type(learner).__name__,
+        getattr(learner, "n_features_in_", None) if is_compared else None,
+        None if names is None else list(names),
+        ids_differ=steps is None and _takes_ids(net),
+        no_rows=getattr(learner, "_no_rows", None),
+    )
+    return expecting(X, expected)

@@ -11,8 +11,9 @@ import torch
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 
 from skbadge._contracts import Needs, Outputs
-from skbadge.cluster._engine import ClusterPool, count_rows, is_sharded
+from skbadge.cluster._engine import is_sharded
 from skbadge.cluster._pass import PartReader, collect_sharded, predict_sharded
+from skbadge.cluster._pool import ClusterPool, count_rows
 from skbadge.exceptions import DivergedTrainingError, InvalidInputError
 from skbadge.extraction._pass import collect_outputs
 from skbadge.learner._classes import (

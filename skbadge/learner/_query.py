@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from skbadge._contracts import Outputs
-from skbadge.cluster._engine import as_pool, count_rows, is_sharded
+from skbadge.cluster._engine import as_pool, is_sharded
+from skbadge.cluster._pass import released
+from skbadge.cluster._pool import count_rows
 from skbadge.learner._asked import AskedBatch
 from skbadge.learner._identity import row_marks
 from skbadge.learner._inputs import check_candidates, check_strategy, drawn_share
@@ -82,11 +84,11 @@ def queried(
     started = perf_counter()
     outputs = _outputs(state, learner, model, X_pool, rows, strategy)
     traffic = getattr(outputs, "traffic", None)
-    if not strategy.traits.on_cluster:
+    with released(outputs):
         # Who asks for a share means one that this machine holds.
-        outputs = outputs.here()
-    embedded = perf_counter()
-    found = strategy.select(outputs, n, _generator(state, Purpose.QUERY, seed))
+        read = outputs if strategy.traits.on_cluster else outputs.here()
+        embedded = perf_counter()
+        found = strategy.select(read, n, _generator(state, Purpose.QUERY, seed))
     seconds = {"embed": embedded - started, "select": perf_counter() - embedded}
     indices = np.asarray(found.indices, dtype=np.intp)
     indices = indices if rows is None else rows[indices].astype(np.intp)

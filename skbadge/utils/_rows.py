@@ -17,6 +17,7 @@ __all__ = [
     "RowList",
     "as_rows",
     "check_structure",
+    "column_names",
     "in_memory",
     "is_dataset",
     "is_lazy",
@@ -271,7 +272,7 @@ def check_structure(
 
 
 def _check_columns(first: Any, second: Any, name: str, same_shape: bool) -> None:
-    known, found = _columns(first), _columns(second)
+    known, found = column_names(first), column_names(second)
     if known is not None and found is not None and known != found:
         raise InvalidInputError(
             f"{name} must have the columns {known}, as in fit. Got {found} instead."
@@ -287,7 +288,7 @@ def _check_columns(first: Any, second: Any, name: str, same_shape: bool) -> None
         )
 
 
-def _columns(X: Any) -> list[Any] | None:
+def column_names(X: Any) -> list[Any] | None:
     """Return the names of a table's columns in their order, or None."""
     for name in ("column_names", "columns"):
         names = getattr(X, name, None)

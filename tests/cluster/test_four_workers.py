@@ -46,11 +46,12 @@ class KillAt:
     """Kill a worker so many seconds after so many events of a query.
 
     An event is a part that was run, or a call of parts in the choice: with them a
-    moment is the same share of a query on a fast machine and on a slow one.
+    moment is the same share of a query on a fast machine and on a slow one. The next
+    event waits until the worker is dead, so that it does not outlive the query.
     """
 
     def __init__(self, monkeypatch, client, event, seconds, worker):
-        self.left, self.seconds = event, seconds
+        self.left, self.seconds, self.after = event, seconds, 0
         pids = sorted(client.run(os.getpid).values())
         self.pid = pids[worker % len(pids)]
         self.timer = None
@@ -68,18 +69,15 @@ class KillAt:
         monkeypatch.setattr(_engine.DaskShards, "keep", keep)
 
     def count(self):
+        if self.timer is not None:
+            self.timer.join()
+            self.after += 1
         self.left -= 1
         if self.left == 0:
             self.timer = threading.Timer(
                 self.seconds, os.kill, [self.pid, signal.SIGKILL]
             )
             self.timer.start()
-
-    def done(self):
-        """Say that the worker was killed during the query, or let it live."""
-        if self.timer is not None:
-            self.timer.join()
-        return self.timer is not None
 
 
 def kill_and_compare(monkeypatch, client, strategy, event, seconds, worker):
@@ -93,7 +91,8 @@ def kill_and_compare(monkeypatch, client, strategy, event, seconds, worker):
         client.wait_for_workers(3, timeout=300)
     killer = KillAt(monkeypatch, client, event, seconds, worker)
     found = learner.query(in_parts(LENGTHS), n=30)
-    assert killer.done(), "the query had fewer events"
+    assert killer.after > 0, "the query went on after the death"
+    assert killer.pid not in client.run(os.getpid).values()
     np.testing.assert_array_equal(found, expected)
 
 

@@ -1,20 +1,32 @@
 """What needs a client but no processes of its own: readers, errors, progress."""
 
+import ast
+import concurrent.futures
+import signal
 import threading
 import time
+from pathlib import Path
 
 import dask
+import dask.array as da
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from dask.distributed import Client
 from sklearn.frozen import FrozenEstimator
+from skorch import NeuralNetClassifier
 
-from skbadge import CoreSet, PenultimateFeatures
+import skbadge.cluster
+from skbadge import ActiveLearner, CoreSet, PenultimateFeatures
 from skbadge._contracts import Head
 from skbadge.cluster import _engine, _pass
 from skbadge.cluster._engine import DaskShards
-from skbadge.exceptions import InvalidInputError, PoolPassError
+from skbadge.exceptions import (
+    DivergedTrainingError,
+    InvalidInputError,
+    PoolPassError,
+)
 from tests.cluster._cluster import X, Y, in_parts, make_learner, make_net
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -58,36 +70,206 @@ def test_readers_with_known_lengths_read_once():
     proba = learner.predict_proba(parts)
     assert proba.chunks[0] == LENGTHS
     wrong = [parts[0], (parts[1][0], 100)]
-    with pytest.raises(PoolPassError, match="Part 1 of the pool must have the 100 row"):
-        learner.query(wrong, n=2)
-    with pytest.raises(InvalidInputError, match="length of a part must be an int"):
-        learner.query([(parts[0][0], 2.5)], n=2)
+    # Also where all of the candidates are among the rows that it should have.
+    for candidates in (None, [3, 400]):
+        with pytest.raises(PoolPassError, match="Part 1 of the pool must have the 100"):
+            learner.query(wrong, n=2, candidates=candidates)
 
 
+def fail(error):
+    raise error
+
+
+def two_parts(second, known, first=X[:300]):
+    """Return two delayed parts, or pairs with their lengths."""
+    parts = [dask.delayed(first), second]
+    return [(part, 300) for part in parts] if known else parts
+
+
+# What a cluster itself raises may come from a reader too: files lie on networks.
+READERS_ERRORS = [
+    FileNotFoundError("no such file"),
+    TimeoutError("the store does not answer"),
+    concurrent.futures.CancelledError("the store gave up"),
+    ConnectionError("the store is gone"),
+]
+
+
+@pytest.mark.parametrize("error", READERS_ERRORS, ids=lambda e: type(e).__name__)
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.usefixtures("client")
-def test_a_part_that_cannot_be_read_is_named(known):
-    parts = [dask.delayed(X[:300]), dask.delayed(np.load)("nowhere.npy")]
-    if known:
-        parts = [(part, 300) for part in parts]
-    with pytest.raises(FileNotFoundError) as caught:
+def test_what_a_reader_raises_comes_as_it_is(known, error):
+    parts = two_parts(dask.delayed(fail)(error), known)
+    with pytest.raises(type(error)) as caught:
         make_learner().query(parts, n=2)
+    assert type(caught.value) is type(error) and str(caught.value) == str(error)
     assert caught.value.__notes__ == ["Part 1 of the pool, rows from 300 on, was read."]
 
 
 @pytest.mark.usefixtures("client")
-def test_rows_done_are_shown(monkeypatch):
-    class Bar(_engine.tqdm):
-        def close(self):
-            seen.append((self.n, self.total))
-            super().close()
+def test_a_row_that_fails_is_named_by_its_place_in_the_pool():
+    learner = make_learner()
+    broken = X.copy()
+    broken[900, 2] = np.nan
+    pool = da.from_array(broken, chunks=(400, X.shape[1]))
+    with pytest.raises(InvalidInputError) as caught:
+        learner.query(pool, n=2)
+    assert str(caught.value).startswith(
+        "In part 2 of the pool (rows from 800 on): NaN or infinity reached the net in "
+        "row 900 of the pool."
+    )
+    with pytest.raises(InvalidInputError, match="reached the net in row 900 of the po"):
+        learner.query(pool, n=2, candidates=[1, 850, 900])
+    answer = learner.predict_proba(pool)
+    with pytest.raises(DivergedTrainingError) as caught:
+        answer.compute()
+    assert str(caught.value).startswith(
+        "In part 2 of X (rows are counted within it, the first of them row 800 of "
+        "all): The net answers NaN or infinity in row 100 of X."
+    )
 
-    seen = []
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.usefixtures("client")
+def test_parts_that_do_not_fit(known):
+    learner = make_learner()
+    narrow = two_parts(dask.delayed(X[:300, :5]), known)
+    with pytest.raises(InvalidInputError) as caught:
+        learner.query(narrow, n=2)
+    message = "X has 5 features, but ActiveLearner is expecting 6 features as input."
+    where = "In part 1 of the pool (rows from 300 on): "
+    assert str(caught.value) == where + message
+    with pytest.raises(InvalidInputError, match=r"^In part 1 of X .*X has 5 features"):
+        learner.predict_proba(narrow).compute()
+    features = PenultimateFeatures(make_net(), random_state=0).fit(X, Y)
+    with pytest.raises(InvalidInputError, match="but PenultimateFeatures is expecting"):
+        features.transform(narrow).compute()
+    with pytest.raises(InvalidInputError, match=r"^In part 1 of the pool.*: X must be"):
+        learner.query(two_parts(dask.delayed(None), known), n=2)
+
+
+@pytest.mark.usefixtures("client")
+def test_parts_with_other_columns():
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    learner = ActiveLearner(make_net(), random_state=0).fit(frame[:60], Y[:60])
+    parts = [dask.delayed(frame[:600]), dask.delayed(frame[600:])]
+    found = learner.query(parts, n=5)
+    np.testing.assert_array_equal(found, learner.query(frame, n=5))
+    parts[1] = dask.delayed(frame[600:][list("bacdef")])
+    with pytest.raises(
+        InvalidInputError, match=r"^In part 1 of .*: X must have the co"
+    ):
+        learner.query(parts, n=5)
+
+
+class OfTwoInputs(torch.nn.Module):
+    """A linear net of two inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = torch.nn.Linear(6, 8), torch.nn.Linear(8, 3)
+
+    def forward(self, left, right):
+        return self.head(torch.relu(self.body(torch.cat([left, right], dim=1))))
+
+
+@pytest.mark.usefixtures("client")
+def test_parts_of_several_inputs():
+    def inputs(rows):
+        return {"left": X[rows, :2], "right": X[rows, 2:]}
+
+    net = NeuralNetClassifier(
+        OfTwoInputs, criterion=torch.nn.CrossEntropyLoss, train_split=None, verbose=0
+    )
+    learner = ActiveLearner(net, random_state=0).fit(inputs(slice(60)), Y[:60])
+    parts = [dask.delayed(inputs(slice(i, i + 600))) for i in (0, 600)]
+    expected = learner.query(inputs(slice(None)), n=5)
+    np.testing.assert_array_equal(learner.query(parts, n=5), expected)
+    parts[1] = dask.delayed({"left": X[:9, :2]})
+    with pytest.raises(InvalidInputError, match=r"^In part 1 .*: X must have the keys"):
+        learner.query(parts, n=5)
+    of_arrays = {k: da.from_array(v) for k, v in inputs(slice(None)).items()}
+    with pytest.raises(InvalidInputError, match="each may hold several inputs. Got di"):
+        learner.query(of_arrays, n=5)
+
+
+class OfIds(torch.nn.Module):
+    """The mean of the vectors of a sequence of ids, of any length."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = torch.nn.Embedding(9, 8), torch.nn.Linear(8, 3)
+
+    def forward(self, ids):
+        return self.head(self.body(ids).mean(dim=1))
+
+
+@pytest.mark.usefixtures("client")
+def test_sequences_may_have_other_lengths_as_on_one_machine():
+    random = np.random.default_rng(0)
+    ids, y = random.integers(9, size=(60, 4)), random.integers(3, size=60)
+    net = NeuralNetClassifier(
+        OfIds, criterion=torch.nn.CrossEntropyLoss, train_split=None, verbose=0
+    )
+    learner = ActiveLearner(net, random_state=0).fit(ids, y)
+    longer = random.integers(9, size=(300, 7))
+    expected = learner.query(longer, n=5)
+    parts = [dask.delayed(longer[:100]), dask.delayed(longer[100:])]
+    for pool in (da.from_array(longer, chunks=(150, 7)), parts):
+        np.testing.assert_array_equal(learner.query(pool, n=5), expected)
+
+
+def test_futures_are_parts(client):
+    learner = make_learner()
+    futures = client.map(read_rows, [0, 500], [500, 1200])
+    expected = learner.query(X, n=9)
+    np.testing.assert_array_equal(learner.query(futures, n=9), expected)
+    pairs = list(zip(futures, (500, 700), strict=True))
+    np.testing.assert_array_equal(learner.query(pairs, n=9), expected)
+    first = learner.query(futures[0], n=9)
+    np.testing.assert_array_equal(first, learner.query(X[:500], n=9))
+    # They are the user's, and were not let go.
+    assert [len(future.result()) for future in futures] == [500, 700]
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (lambda part: [part, X], "Got ndarray as part 1"),
+        (lambda part: [X, part], "Got ndarray as part 0"),
+        (lambda part: (part, 1200), "Got int as part 1"),
+        (lambda part: [da.from_array(X), part], "Got Array as part 0"),
+        (lambda part: [(part, 1200), part], "Got no length of part 1"),
+        (lambda part: [(part, 2.5)], "length of a part must be an int"),
+    ],
+)
+@pytest.mark.usefixtures("client")
+def test_lists_that_are_no_pools(parts, message):
+    with pytest.raises(InvalidInputError, match=message):
+        make_learner().query(parts(dask.delayed(X)), n=2)
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+@pytest.mark.usefixtures("client")
+def test_rows_done_are_shown(monkeypatch, verbose):
+    class Bar(_engine.tqdm):
+        def __init__(self, **settings):
+            super().__init__(**settings)
+            bars.append(self)
+            self.steps, self.is_shown = [], not self.disable
+
+        def update(self, n=1):
+            self.steps.append(n)
+            super().update(n)
+
+    bars = []
     monkeypatch.setattr(_engine, "tqdm", Bar)
     learner = make_learner()
-    learner.set_params(verbose=1)
+    learner.set_params(verbose=verbose)
     learner.query(in_parts(LENGTHS), n=5)
-    assert seen[0] == (1200, 1200)
+    (bar,) = bars
+    assert bar.total == 1200 and sorted(bar.steps) == sorted(LENGTHS)
+    assert bar.is_shown == bool(verbose)
 
 
 def test_no_worker_is_left():
@@ -100,26 +282,101 @@ def test_no_worker_is_left():
         make_learner().query(in_parts(LENGTHS), n=5)
 
 
-def test_an_interrupt_of_the_choice_frees_the_workers(client, monkeypatch):
-    before = {key for keys in client.has_what().values() for key in keys}
+def held(client):
+    """Return what the workers hold, and what they are to run."""
+    stored, running = client.has_what(), client.processing()
+    return {key for keys in (*stored.values(), *running.values()) for key in keys}
+
+
+def await_freed(client, before, seconds):
+    deadline = time.monotonic() + seconds
+    while held(client) - before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert held(client) <= before
+
+
+@pytest.fixture
+def quiet(client):
+    """Wait for what other tests have left; return what is held all the same."""
+    deadline = time.monotonic() + 10
+    while held(client) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return held(client)
+
+
+@pytest.mark.parametrize("call", [1, 3, 6])
+def test_an_interrupt_of_the_choice_frees_the_workers(client, quiet, monkeypatch, call):
     plain, calls = DaskShards.run, []
 
     def interrupted(shards, *arguments):
-        calls.append(arguments)
-        if len(calls) == 3:
+        calls.append(None)
+        if len(calls) == call:
             raise KeyboardInterrupt
         return plain(shards, *arguments)
 
     monkeypatch.setattr(DaskShards, "run", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        make_learner().query(in_parts(LENGTHS), n=5)
-    calls.clear()
-    deadline = time.monotonic() + 20
-    held = before | {None}
-    while not held <= before and time.monotonic() < deadline:
-        time.sleep(0.05)
-        held = {key for keys in client.has_what().values() for key in keys}
-    assert held <= before
+    # The traceback is kept, as a notebook does, and with it all that it names.
+    with pytest.raises(KeyboardInterrupt) as caught:
+        make_learner().query(in_parts(LENGTHS), n=200)
+    await_freed(client, quiet, 10)
+    assert caught.tb is not None
+
+
+def read_slowly(start, stop):
+    threading.Event().wait(0.3)
+    return X[start:stop]
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["counting", "pass"])
+def test_an_interrupt_of_reading_frees_the_workers(
+    client, quiet, default_sigint, known
+):
+    """Forty parts take six seconds; those that run when it comes take part of one."""
+    parts = [dask.delayed(read_slowly)(i, i + 30) for i in range(0, 1200, 30)]
+    pool = [(part, 30) for part in parts] if known else parts
+    learner = make_learner()
+    timer = threading.Timer(0.7, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        learner.query(pool, n=5)
+    timer.join()
+    await_freed(client, quiet, 2)
+    assert caught.tb is not None
+
+
+def test_an_error_frees_the_workers(client, quiet):
+    parts = two_parts(dask.delayed(X[:200]), known=True)
+    with pytest.raises(PoolPassError, match="must have the 300 rows") as caught:
+        make_learner().query(parts, n=5)
+    await_freed(client, quiet, 10)
+    assert caught.tb is not None
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["closing", "closed"])
+def test_a_scheduler_that_goes_away_during_the_choice(monkeypatch, closed):
+    """A client that closes takes tasks of which it will never say anything."""
+    plain, calls = DaskShards.run, []
+    learner = make_learner()
+    pool = in_parts(LENGTHS)
+    with (
+        dask.config.set({"logging.distributed": "critical"}),
+        Client(
+            processes=False, n_workers=1, dashboard_address=":0", silence_logs=50
+        ) as own,
+    ):
+
+        def left_alone(shards, *arguments):
+            calls.append(None)
+            if len(calls) == 3:
+                own.cluster.close()
+                while closed and own.status != "closed":
+                    time.sleep(0.01)
+            return plain(shards, *arguments)
+
+        monkeypatch.setattr(DaskShards, "run", left_alone)
+        with pytest.raises(PoolPassError, match="scheduler cannot be reached any more"):
+            learner.query(pool, n=5)
+    assert len(calls) == 3
 
 
 @pytest.mark.usefixtures("client")
@@ -172,3 +429,31 @@ def test_features_come_in_the_dtype_of_the_module():
     pool = in_parts(LENGTHS, X.astype(float))
     found = features.transform(pool)
     assert found.dtype == found.compute().dtype == np.float64
+
+
+@pytest.mark.usefixtures("client")
+def test_lazy_answers_are_those_of_the_model_that_was_asked():
+    features = PenultimateFeatures(make_net(), random_state=0).fit(X, Y)
+    learner = make_learner()
+    expected = features.transform(X), learner.predict_proba(X), learner.predict(X)
+    pool = in_parts(LENGTHS)
+    lazy = features.transform(pool), learner.predict_proba(pool), learner.predict(pool)
+    features.set_params(random_state=1).fit(X[::-1], Y)
+    learner.teach(X[60:120], Y[60:120])
+    assert not np.allclose(features.transform(X), expected[0], atol=1e-3)
+    assert not np.allclose(learner.predict_proba(X), expected[1], atol=1e-3)
+    for answer, known in zip(lazy, expected, strict=True):
+        np.testing.assert_allclose(answer.compute(), known, atol=1e-6)
+
+
+def test_one_module_knows_the_engine():
+    """So that another engine replaces one module, as the guide says."""
+    engines = set()
+    for path in Path(skbadge.cluster.__file__).parent.glob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(tree):
+            names = [alias.name for alias in getattr(node, "names", ())]
+            names = [getattr(node, "module", None) or "", *names]
+            if {name.split(".")[0] for name in names} & {"dask", "distributed"}:
+                engines.add(path.name)
+    assert engines == {"_engine.py"}

@@ -1,7 +1,10 @@
 """Shards of this process, to test embeddings without a cluster."""
 
 import pickle
+from dataclasses import dataclass
+from typing import Any
 
+from skbadge.cluster._pool import n_bytes
 from skbadge.embeddings._sharded import ShardedTable, to_numpy
 
 
@@ -21,25 +24,44 @@ class LocalShards:
         self.lengths = lengths
         self.twice = twice
         self.rounds = 0
+        self.bytes_down = self.bytes_up = 0
 
     def run(self, function, calls):
         self.rounds += 1
-        return self.keep(function, calls)
+        found = self._called(function, calls)
+        self.bytes_up += n_bytes(found)
+        return found
 
     def send(self, value):
-        return pickle.loads(pickle.dumps(value))
+        self.bytes_down += n_bytes(value)
+        return Kept(pickle.loads(pickle.dumps(value)))
 
     def keep(self, function, calls):
+        found = self._called(function, calls)
+        return {part: Kept(answer) for part, answer in found.items()}
+
+    def _called(self, function, calls):
+        self.bytes_down += n_bytes(calls)
         return {part: self._call(function, part, calls[part]) for part in calls}
 
     def _call(self, function, part, arguments):
-        given = (self.states[part], *arguments)
+        given = (
+            self.states[part],
+            *(a.value if isinstance(a, Kept) else a for a in arguments),
+        )
         before = pickle.dumps(given)
         answer = pickle.dumps(function(*given))
         if self.twice:
             assert pickle.dumps(function(*given)) == answer, function
         assert pickle.dumps(given) == before, f"{function} changes what it is given"
         return pickle.loads(answer)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What lies where the parts are: only its name travels."""
+
+    value: Any
 
 
 def sharded(tables, lengths, twice=False):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import scipy.stats
 import torch
 
 from skbadge.embeddings import DenseEmbedding, Embedding, GradientEmbedding
@@ -10,6 +9,7 @@ from skbadge.embeddings._sharded import ShardedEmbedding, from_numpy, to_numpy
 from skbadge.exceptions import InvalidInputError
 from skbadge.extraction._residual import closed_form
 from skbadge.selection import k_dpp_sample, kmeans_plusplus, log_det_greedy
+from tests._oracles import chi_square_p_value, kmeans_plusplus_law
 from tests.embeddings._shards import sharded
 
 LENGTHS = (7, 0, 1, 12)
@@ -156,6 +156,11 @@ def test_a_batch_takes_few_round_trips(n, most):
     parts = ShardedEmbedding(*tables.values())
     found = kmeans_plusplus(parts, n, random_state=0)
     assert parts.shards.rounds <= most
+    # Up: a norm of every row, and at most two rows for each that is chosen: factors
+    # and their squared norms. Down: positions, here of no more rows than that.
+    row = 4 * (10 + 64) + 16
+    assert parts.shards.bytes_up <= 8 * 50_000 + 2 * n * row
+    assert parts.shards.bytes_down <= 2 * n * 16
     whole = GradientEmbedding(residual, features)
     np.testing.assert_array_equal(found, kmeans_plusplus(whole, n, random_state=0))
 
@@ -171,17 +176,14 @@ def test_log_determinants_over_shards():
 
 
 def test_the_law_over_shards():
-    """Ordered pairs of k-means++ by chi-square; uniform pairs are rejected."""
-    X = torch.tensor([[0.0], [1.0], [3.0], [3.5], [7.0]], dtype=torch.float64)
+    """Ordered triples of k-means++ by chi-square, which rejects two wrong laws."""
+    X = torch.tensor([[0.5], [1.0], [3.0], [3.5], [7.0]], dtype=torch.float64)
     embedding = ShardedEmbedding(None, sharded({"X": X}, (2, 0, 1, 2))["X"])
-    counts = np.zeros((5, 5))
-    for seed in range(1000):
-        first, second = kmeans_plusplus(embedding, 2, random_state=seed)
-        counts[first, second] += 1
-    distance_sq = torch.cdist(X, X).square().numpy()
-    law = distance_sq / distance_sq.sum(axis=1, keepdims=True) / 5
-    seen = law > 0
-    uniform = np.where(seen, 1 / seen.sum(), 0.0)
-    assert counts[~seen].sum() == 0
-    assert scipy.stats.chisquare(counts[seen], 1000 * law[seen]).pvalue > 1e-3
-    assert scipy.stats.chisquare(counts[seen], 1000 * uniform[seen]).pvalue < 1e-6
+    triples = [
+        tuple(kmeans_plusplus(embedding, 3, random_state=seed).tolist())
+        for seed in range(700)
+    ]
+    assert chi_square_p_value(triples, kmeans_plusplus_law(X, 3)) > 1e-3
+    # Another power, and the origin as a center that is always there.
+    assert chi_square_p_value(triples, kmeans_plusplus_law(X, 3, power=1)) < 1e-6
+    assert chi_square_p_value(triples, kmeans_plusplus_law(X, 3, origin=True)) < 1e-6
