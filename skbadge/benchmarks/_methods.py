@@ -29,6 +29,7 @@ from skbadge.strategies import (
     DIRECT,
     FALCUN,
     AlphaMix,
+    BatchBALD,
     ClassQuota,
     ClusterMargin,
     ContrastiveAL,
@@ -86,6 +87,8 @@ class Method:
 
 # Rows of the pool that are to be covered: the time of a query is in proportion.
 _TARGETS = 2_000
+# How often Refine narrows the pool down, and by how many batches: likewise.
+_REFINED, _BATCHES = 3, 20
 # A method more is a line more; its style comes from skbadge.plotting, which has one
 # for any name.
 _FACTORIES = {
@@ -119,7 +122,10 @@ _FACTORIES = {
     "refine": lambda **_: Refine(
         [MarginSampling(), TypiClust(), CoreSet(), BADGE()],
         final=UHerding(n_targets=_TARGETS),
+        n_rounds=_REFINED,
+        n_batches=_BATCHES,
     ),
+    "batch-bald": lambda **_: BatchBALD(source="laplace"),
 }
 METHODS = {
     name: Method(name, make, strategy_styles(_FACTORIES)[name])
