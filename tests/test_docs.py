@@ -600,7 +600,7 @@ class TestFieldPages:
         assert json.loads(text)["shared"]["data_dir"] == ""
 
     def test_deviations_are_those_of_the_preset(self, field):
-        assert "ProbCover and Refine were cut" in field.deviations()
+        assert "ProbCover was cut on the frozen features" in field.deviations()
 
 
 class TestColdPages:
