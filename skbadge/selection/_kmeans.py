@@ -151,9 +151,13 @@ def _weighted_kmeans(
         "random_state": int(generator.integers(2**31)),
     }
     if n_clusters <= _FEW_CLUSTERS:
-        model = KMeans(**settings)
+        # Rows scaled to length 1 are a copy already; others may be the table itself.
+        model = KMeans(**settings, copy_x=not normalize)
     else:
-        model = MiniBatchKMeans(**settings, batch_size=_BATCH_SIZE)
+        # The rows to compare several starts by are copied; there is but one start.
+        model = MiniBatchKMeans(
+            **settings, batch_size=_BATCH_SIZE, init_size=n_clusters
+        )
     with warnings.catch_warnings(), threadpool_limits(1, user_api="openmp"):
         # Fewer distinct rows than clusters: some stay empty, as documented.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -270,24 +274,36 @@ class _Table:
         return len(self._embedding if self._among is None else self._among)
 
     def read(self, rows: np.ndarray | slice) -> np.ndarray:
-        """Return some rows, float32 or float64."""
+        """Return some rows, float32 or float64; no copy if that is what they are."""
         if self._among is not None:
             rows = self._among[rows]
-        index = rows if isinstance(rows, slice) else torch.from_numpy(rows)
-        right = self._embedding.rows(index).right
-        if self._normalize:
-            right = directions(right.double()).to(right.dtype)
-        elif self.scale != self._embedding.scale:
-            right = right * (self._embedding.scale / self.scale)
-        return right.cpu().numpy()
+        if not self._normalize:
+            right = self._right(rows)
+            if self.scale != self._embedding.scale:
+                right = right * (self._embedding.scale / self.scale)
+            return right.cpu().numpy()
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(len(self._embedding)))
+        width = self._embedding.n_features
+        # In parts: lengths are those of float64, of which no whole table is made.
+        scaled = torch.empty((len(rows), width), dtype=self._embedding.dtype)
+        step = chunk_length(width)
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            scaled[part] = directions(self._right(rows[part]).double())
+        return scaled.numpy()
 
-    def sample(self, generator: np.random.Generator, least: int) -> np.ndarray:
+    def _right(self, rows: np.ndarray | slice) -> torch.Tensor:
+        index = rows if isinstance(rows, slice) else torch.from_numpy(rows)
+        return self._embedding.rows(index).right
+
+    def sample(self, generator: np.random.Generator, least: int) -> np.ndarray | slice:
         """Return all rows that fit in the working memory, drawn if not all do."""
         itemsize = torch.finfo(self._embedding.dtype).bits // 8
         room = int(get_config()["working_memory"] * 2**20)
         room = max(room // (itemsize * self._embedding.n_features), least)
         if room >= len(self):
-            return np.arange(len(self))
+            return slice(0, len(self))
         return np.sort(generator.choice(len(self), room, replace=False))
 
     def nearest(self, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -305,5 +321,6 @@ class _Table:
             # |x - c|^2 is smallest where x.c - |c|^2 / 2 is largest.
             products = rows.astype(centers.dtype) @ around.T.astype(centers.dtype)
             labels[part] = (products - offset).argmax(axis=1)
-            distances_sq[part] = np.square(rows - around[labels[part]]).sum(axis=1)
+            rows -= around[labels[part]]
+            distances_sq[part] = np.square(rows, out=rows).sum(axis=1)
         return labels, distances_sq

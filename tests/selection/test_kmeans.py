@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection import weighted_kmeans
-from skbadge.selection._kmeans import _assigned, _nearest_members
+from skbadge.selection._kmeans import _assigned, _nearest_members, _Table
 from tests._oracles import squared_distances
 
 
@@ -128,6 +128,22 @@ def test_a_table_larger_than_the_working_memory_is_read_in_part():
         clusters = weighted_kmeans(X, 4, random_state=0)
     for k in range(4):
         assert len(set(clusters.labels[cloud == k])) == 1
+
+
+@pytest.mark.parametrize("n_clusters", [4, 60])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_the_table_stays_as_it_was(n_clusters, normalize):
+    X = torch.from_numpy(clouds(200)[0]).float()
+    before = X.clone()
+    weighted_kmeans(X, n_clusters, normalize=normalize, random_state=0)
+    assert torch.equal(X, before)
+
+
+def test_no_copy_of_the_table_where_none_is_needed():
+    X = torch.from_numpy(clouds(200)[0]).float()
+    table = _Table(X, False)
+    rows = table.read(table.sample(np.random.default_rng(0), 1))
+    assert np.shares_memory(rows, X.numpy())
 
 
 @pytest.mark.parametrize(
