@@ -599,8 +599,12 @@ class TestFieldPages:
         text = (folder / "settings.json").read_text(encoding="utf-8")
         assert json.loads(text)["shared"]["data_dir"] == ""
 
+    def test_what_was_not_run_is_named(self, field, folder):
+        text = field.missing(folder)
+        assert "ProbCover (digits at 10, digits at 100)" in text
+
     def test_deviations_are_those_of_the_preset(self, field):
-        assert "ProbCover was cut on the frozen features" in field.deviations()
+        assert "ProbCover was run on digits alone" in field.deviations()
 
 
 class TestColdPages:

@@ -466,6 +466,26 @@ def times(folder):
     return pd.DataFrame({"strategy": labels(order), **columns})
 
 
+def missing(folder):
+    """Name what the experiment has and the files have not."""
+    there = read(folder).groupby([*SETTING, "strategy"]).size().index
+    lacking = {}
+    for one in preset_cells("field"):
+        setting = tuple(getattr(one, name) for name in SETTING)
+        if (*setting, one.strategy) not in there:
+            lacking.setdefault(one.strategy, {})[setting] = None
+    if not lacking:
+        return "Each strategy of the experiment was run in all of its settings."
+    listed = "; ".join(
+        f"{label} ({', '.join(f'{data} at {size}' for data, _, size in settings)})"
+        for label, settings in zip(labels(lacking), lacking.values(), strict=True)
+    )
+    return (
+        f"Settings (data and batch) in which a strategy was not run yet: {listed}. The "
+        "same command runs them."
+    )
+
+
 def total_time(folder):
     """Say what the study took."""
     costs = read(folder, "costs")

@@ -103,6 +103,7 @@ ITEMS = {
     "field-best": Item(field.best, "field", FIELD),
     "field-claims": Item(field.claims, "field", FIELD),
     "field-scope": Item(field.scope, "field", FIELD),
+    "field-missing": Item(field.missing, "field", FIELD),
     "field-capped": Item(field.capped, "field", FIELD),
     "field-total-time": Item(field.total_time, "field", FIELD),
     "field-ranks-low": Item(field.ranks_low, "field", FIELD),

@@ -79,7 +79,7 @@ _OTHERS = (
     ("#A88F5B", "h"),
     ("#6B7FD7", "d"),
 )
-_LINES = ("-", _DASHED, _DOTTED)
+_LINES = ("-", _DASHED, _DOTTED, _DASH_DOTTED)
 # Further strategies of the experiments: colors and markers of others, line by line.
 _FURTHER = {
     "bait": "BAIT",
@@ -100,6 +100,7 @@ _FURTHER = {
     "direct": "DIRECT",
     "badge-balanced": "balanced BADGE",
     "refine": "Refine",
+    "batch-bald": "BatchBALD",
 }
 _STYLES = _PAPERS | {
     name: StrategyStyle(

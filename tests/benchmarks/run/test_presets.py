@@ -41,8 +41,7 @@ def test_preset_field():
     names = {cell.strategy for cell in cells}
     assert names == set(STRATEGIES) - {"badge-kdpp"}
     # The one is slow on large pools, the other made for small batches.
-    frozen = {cell.strategy for cell in cells if cell.model == "linear"}
-    assert names - frozen == {"probcover"}
+    assert {c.dataset for c in cells if c.strategy == "probcover"} == {"digits"}
     large = {cell.strategy for cell in cells if cell.batch_size == cell.n_initial}
     assert names - large == {"batch-bald"}
     for cell in cells:
