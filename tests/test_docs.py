@@ -549,8 +549,8 @@ class TestFieldPages:
             ("gains", 11),
             ("best", 4),
             ("boss", 8),
-            ("refine", 11),
-            ("claims", 9),
+            ("refine", 14),
+            ("claims", 10),
             ("times", 11),
         ],
     )
@@ -571,6 +571,9 @@ class TestFieldPages:
         assert ranks["last"].tolist()[0] == "1.0 / +9.0"
         refine = field.refine(folder)
         assert (refine.iloc[0, 2:] == "1.00").all()
+        # Refine is none of the strategies made up here.
+        assert (refine.iloc[-3:, 2:] == "not run").all(axis=None)
+        assert field.pairs(folder, "refine")[0] == "not run"
         # Two seconds to embed and two to select in each query.
         assert set(field.times(folder).iloc[:, 1]) == {"4"}
         assert "Training took 38 minutes, choosing 65" in field.total_time(folder)

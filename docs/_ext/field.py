@@ -56,6 +56,9 @@ REFINE = (
     ("bait", "dropquery", 0.64),
     ("bait", "maxherding", 0.65),
     ("maxherding", "badge", 0.60),
+    ("refine", "uherding", 0.74),
+    ("refine", "bait", 0.74),
+    ("refine", "badge", 0.89),
 )
 # Both camps of UHerding's paper.
 REPRESENTATIVE, UNCERTAIN = ("typiclust", "maxherding"), ("marg", "badge")
@@ -214,7 +217,8 @@ def refine(folder):
         ahead, behind = labels([first, second])
         row = {"pair": f"{ahead} over {behind}", "REFINE": f"{share:.2f}"}
         for name, found in zip(names, shares, strict=True):
-            row[name] = f"{found.loc[first, second]:.2f}"
+            both = {first, second} <= set(found)
+            row[name] = f"{found.loc[first, second]:.2f}" if both else "not run"
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -251,6 +255,10 @@ def claims(folder):
             *pairs(folder, "bait"),
         ),
         (
+            "REFINE: Refine is ahead of UHerding, BAIT and BADGE.",
+            *pairs(folder, "refine"),
+        ),
+        (
             "UHerding's paper: at or above the best of both camps, the representative "
             "and the uncertain, at every budget.",
             *camps(folder),
@@ -262,6 +270,8 @@ def claims(folder):
 
 def verdict(holds):
     """Say how many of the comparisons that a claim makes come out as it says."""
+    if not holds:
+        return "not run"
     if all(holds):
         return "agrees"
     return f"in part: {sum(holds)} of {len(holds)}" if any(holds) else "does not agree"
@@ -300,11 +310,13 @@ def pairs(folder, name):
     texts, holds = [], []
     for kind, budget, results in situations(folder):
         shares = win_shares(results)
+        if name not in shares:
+            continue
         same = [shares.loc[pair] > 0.5 for pair in found]
         holds += same
         texts.append(f"{sum(same)} of {len(found)} ({kind}, {budget})")
-    text = f"Of these pairs it is more often ahead in {'; '.join(texts)}."
-    return verdict(holds), text
+    where = "; ".join(texts) or "none: it was not run"
+    return verdict(holds), f"Of these pairs it is more often ahead in {where}."
 
 
 def camps(folder):
