@@ -394,6 +394,13 @@ class TestSpeedTables:
         assert first.endswith("Slower than the other: CLUE at 20,000 / 100.")
         assert "in 1 cases: the median of the ratios is 8;" in second
         assert third.endswith("in 1 of 4 cases: BADGE at 50,000 / 100.")
+        # A size that was timed without the other.
+        alone = record("BAIT", 50_000, None, {})
+        for name in ("other", "other_name", "ratio", "ratio_is_bound"):
+            del alone[name]
+        document["records"].append(alone)
+        path.write_text(json.dumps(document), encoding="utf-8")
+        assert speed.strategies(path)["beside"].iloc[-1] == "plain form"
 
     def test_parts_of_a_document_are_records_where_it_has_no_list(self, speed):
         document = {"threads": 2, "BADGE": {"ratio": 1.1}}

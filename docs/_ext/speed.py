@@ -301,7 +301,8 @@ def strategies(path):
         row["largest size"] = size_name(size_of(record))
         row["seconds"] = taken(record["ours"])
         row["peak above the factors (MiB)"] = written(round(record["ours"]["peak_mib"]))
-        row["beside"] = record.get("other_name", "nothing")
+        # One size may have been timed without the other.
+        row["beside"] = record.get("other_name", row.get("beside", "nothing"))
         cell = f"{size_name(size_of(record))}: times as fast"
         row[cell] = ratio_of(record)
     columns = ["strategy", "beside", *(f"{size_name(x)}: times as fast" for x in sizes)]
