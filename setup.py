@@ -9,7 +9,8 @@ HERE = Path(__file__).parent
 VERSION = re.search(
     r'^__version__ = "(.+)"$', (HERE / "skbadge" / "_version.py").read_text(), re.M
 ).group(1)
-BENCHMARK = ["openml>=0.14", "dask>=2024.1", "distributed>=2024.1"]
+CLUSTER = ["dask>=2024.1", "distributed>=2024.1"]
+BENCHMARK = ["openml>=0.14", *CLUSTER]
 # Libraries whose nets, tables and steps people bring; the tests take them as they are.
 BROUGHT = [
     "datasets",
@@ -70,6 +71,7 @@ setup(
     ],
     extras_require={
         "benchmark": BENCHMARK,
+        "cluster": CLUSTER,
         "label-studio": ["label-studio-sdk>=2.0"],
         "test": [*TEST, *BROUGHT, *BENCHMARK],
         "docs": [*DOCS, *BENCHMARK],

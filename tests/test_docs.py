@@ -315,6 +315,7 @@ class TestSpeedTables:
         held = {"coordinator_bytes": 2**20, "worker_bytes": 3 * 2**20}
         times = {"embed_seconds": 2.0, "select_seconds": 1.5}
         law = {
+            "pool": [0.0, 1.0, 3.0],
             "draws": 200,
             "total_variation_of_kmeans_plusplus": 0.05,
             "total_variation_of_nearest_rows": 0.7,
@@ -327,7 +328,10 @@ class TestSpeedTables:
             "cluster": sent | held | times,
             "one_process": {**times, "bytes": 5 * 2**20},
             "same_picks": 30,
-            "model": {"rows": 10**8, "workers": 100, **sent, **held, **times},
+            "model": {
+                **{"rows": 10**8, "workers": 100, **sent, **held, **times},
+                **{"latency_seconds": 0.004, "bandwidth_bytes_per_second": 2e9},
+            },
             "k_means_parallel": {
                 "rows": 500,
                 "centers": 30,
@@ -350,7 +354,22 @@ class TestSpeedTables:
         assert frame.loc["sent to the coordinator"].tolist() == ["2 MiB", "", "2 MiB"]
         assert frame.loc["memory of a worker"].tolist() == ["3 MiB", "", "3 MiB"]
         laws = speed.seeding(path)
-        assert laws["centers that are no rows"].tolist() == ["0", "88%"]
+        assert laws["centers that are no rows"].tolist() == [
+            "none: they are rows",
+            "88%",
+        ]
+        by_row = frame.loc["the same, bytes a row"].tolist()
+        assert by_row == [1049, 5243, 0]
+        # Of two rows of three that are drawn 200 times: pairs 01, 02 and 12.
+        exact = speed.distance_by_chance(np.array([0.0, 1.0, 3.0]), 200)
+        law = np.array([1 / 10 + 1 / 5, 9 / 10 + 9 / 13, 4 / 5 + 4 / 13]) / 3
+        draws = np.random.default_rng(1).choice(3, size=(2_000, 200), p=law)
+        counts = np.stack([(draws == pair).sum(axis=1) for pair in range(3)], axis=1)
+        below = np.abs(counts / 200 - law).sum(axis=1) / 2 <= exact
+        assert 0.97 < below.mean() < 1.0
+        assert "4 ms for a round trip of the network and 2 GB/s" in (
+            speed.cluster_machine(path)
+        )
         assert "0.0 processes of others" in speed.cluster_machine(path)
         path.write_text('{"k_means_parallel": null}', encoding="utf-8")
         assert "not installed" in speed.seeding(path)

@@ -3,6 +3,7 @@
 import json
 import statistics
 
+import numpy as np
 import pandas as pd
 
 HEADINGS = {
@@ -242,6 +243,12 @@ def cluster(path):
             size(model["coordinator_bytes"]),
         ),
         (
+            "the same, bytes a row",
+            round(here["coordinator_bytes"] / document["pool"]["rows"]),
+            round(alone["bytes"] / document["pool"]["rows"]),
+            round(model["coordinator_bytes"] / model["rows"]),
+        ),
+        (
             "memory of a worker",
             size(here["worker_bytes"]),
             "",
@@ -259,34 +266,59 @@ def seeding(path):
     if found is None:
         return "dask-ml was not installed where this was measured."
     law = found["law"]
+    pool = ", ".join(f"{x:g}" for x in law["pool"])
     task = f"{found['centers']:,} centers of {found['rows']:,} rows (s)"
-    gap = f"distance from the law of k-means++ ({law['draws']} draws)"
+    gap = f"distance of {law['draws']} pairs of {pool} from the law of k-means++"
+    by_chance = written(distance_by_chance(np.array(law["pool"]), law["draws"]))
     rows = [
         (
             "k-means++ of this library",
             written(found["kmeans_plusplus_seconds"]),
-            f"0; {written(law['total_variation_of_kmeans_plusplus'])} by chance",
-            "0",
+            written(law["total_variation_of_kmeans_plusplus"]),
+            by_chance,
+            "none: they are rows",
         ),
         (
             "k-means|| of dask-ml",
             written(found["seconds"]),
             written(law["total_variation_of_nearest_rows"]),
+            by_chance,
             f"{law['centers_that_are_no_rows']:.0%}",
         ),
     ]
-    return pd.DataFrame(rows, columns=["", task, gap, "centers that are no rows"])
+    headings = [
+        "",
+        task,
+        gap,
+        "by chance, 99 of 100 times below",
+        "centers that are no rows",
+    ]
+    return pd.DataFrame(rows, columns=headings)
+
+
+def distance_by_chance(points, draws):
+    """Return the distance from the law that 99 of 100 samples of pairs stay below.
+
+    Worked out by sampling the law itself, by which k-means++ draws two of some points.
+    """
+    distance_sq = np.subtract.outer(points, points) ** 2
+    ordered = distance_sq / distance_sq.sum(axis=1, keepdims=True) / len(points)
+    law = (ordered + ordered.T)[np.triu_indices(len(points), k=1)]
+    counts = np.random.default_rng(0).multinomial(draws, law, size=20_000)
+    return np.quantile(np.abs(counts / draws - law).sum(axis=1) / 2, 0.99)
 
 
 def cluster_machine(path):
     """Say on what the figures of a cluster were measured."""
     document = json.loads(path.read_text(encoding="utf-8"))
-    found = document["machine"]
+    found, model = document["machine"], document["model"]
     return (
         f"Measured on {found['cpus']} cores ({found['processor']}) with torch "
         f"{found['torch']} and dask {found['dask']}, which also ran the coordinator "
         f"and the scheduler; {found['load_before']:.1f} processes of others were at "
-        f"work when it began. {document['parts']} parts."
+        f"work when it began. {document['parts']} parts. The model takes "
+        f"{1000 * model['latency_seconds']:g} ms for a round trip of the network and "
+        f"{model['bandwidth_bytes_per_second'] / 1e9:g} GB/s for granted."
     )
 
 

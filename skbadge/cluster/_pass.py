@@ -78,8 +78,8 @@ class PartReader:
         """
         if self.expected is not None:
             self.expected.check_part(part)
-        # A copy: a pass hangs hooks on the net, and Dask may be sending this one on to
-        # another worker at the same time.
+        # A copy: a pass hangs hooks on the net, and the engine may be sending this one
+        # on to another worker at the same time.
         net = duplicate(self.net)
         with _alone(), seeded_generators(self.seed):
             return collect_outputs(
@@ -256,7 +256,7 @@ def _read_part(reader, part, rows, number, start, n_given):
     facts["tables"] = {k: (tuple(v.shape[1:]), v.dtype) for k, v in tables.items()}
     # The coordinator need not have the GPU of this worker.
     facts["head"] = {k: _on_host(v) for k, v in head.items()}
-    # Arrays, since Dask's rules for memory take a tensor of any size for 80 bytes.
+    # Arrays, since an engine may take a tensor of any size for 80 bytes.
     return {name: to_numpy(table) for name, table in tables.items()}, facts
 
 
@@ -279,7 +279,7 @@ def _answer(function, part, number, start, expected):
     with explained_part(where):
         if expected is not None:
             expected.check_part(part)
-        # A pass hangs hooks on a net, and Dask may be sending it on at the same time.
+        # A pass hangs hooks on a net, and the engine may be sending it on meanwhile.
         function = copy.deepcopy(function)
         with _alone():
             return function(part)
@@ -293,8 +293,8 @@ def predict_sharded(function, X, shape, dtype):
     function : callable
         Takes one part; returns an array of shape (n_rows, *shape). It must go on to
         answer the same, whatever is fitted until then.
-    X : dask array, dask DataFrame, list of delayed parts, or ClusterPool
-        The rows.
+    X : rows on a cluster
+        For which `is_sharded` is true.
     shape : tuple of int
         Shape of its answer for one row.
     dtype : numpy.dtype
@@ -302,7 +302,7 @@ def predict_sharded(function, X, shape, dtype):
 
     Returns
     -------
-    dask.array.Array of shape (n_rows, *shape)
-        Of unknown length where that of ``X`` is.
+    lazy array of shape (n_rows, *shape)
+        Of the engine, and of unknown length where that of ``X`` is.
     """
     return lazily(_answer, function, X, shape, dtype)
