@@ -712,6 +712,8 @@ class TestImagesPages:
                 + 0.05 * turn
                 + 0.01 * (cell.strategy == "badge") * turn
                 + 0.001 * cell.repeat,
+                "train_accuracy": 1.0,
+                "epochs": 8,
                 "hit_max_epochs": turn == 2,
             }
             for cell in preset_cells("images")
@@ -765,6 +767,8 @@ class TestImagesPages:
         assert "best first: BADGE 0" in text
         assert "no setting of the residual network was run" in text
         assert "8 to 64 channels" in images.deviations()
+        text = "the mlp is right on 50% of the test set and on 100% of what it was"
+        assert text in images.start(folder)
 
     @pytest.mark.parametrize("name", ["curves", "penalty"])
     def test_pictures(self, images, folder, name, tmp_path):

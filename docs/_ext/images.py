@@ -4,6 +4,7 @@ from math import isnan
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 from study import display_of, draw_matrix, labels, means_text, read
 
 from skbadge.benchmarks import (
@@ -109,16 +110,21 @@ def areas(folder):
 def curves(folder):
     """Draw one panel of learning curves for each setting."""
     settings = list(learning_curves(complete(folder)).groupby(SETTING))
+    n_columns = min(3, len(settings))
+    n_rows = -(-len(settings) // n_columns)
     figure, axes = plt.subplots(
-        1,
-        len(settings),
-        figsize=(max(5.6, 3.1 * len(settings)), 3.6),
+        n_rows,
+        n_columns,
+        figsize=(max(5.6, 3.1 * n_columns), 0.8 + 2.8 * n_rows),
         layout="constrained",
         squeeze=False,
     )
-    for ax, ((_, model, size), part) in zip(axes.flat, settings, strict=True):
+    for ax in axes.flat[len(settings) :]:
+        ax.set_axis_off()
+    for ax, ((_, model, size), part) in zip(axes.flat, settings, strict=False):
         display_of(part).plot(ax=ax, legend=False)
         ax.set_title(f"{model}, {size:,} labels a batch", fontsize="medium")
+        ax.xaxis.set_major_locator(MaxNLocator(4))
     handles, names = axes.flat[0].get_legend_handles_labels()
     figure.legend(
         handles,
@@ -130,6 +136,19 @@ def curves(folder):
     )
     plt.close(figure)
     return figure
+
+
+def start(folder):
+    """Say how far the nets are after the initial labels."""
+    first = complete(folder).query("round == 0")
+    found = first.groupby("model")[["accuracy", "train_accuracy", "epochs"]].mean()
+    texts = [
+        f"the {model} is right on {row.accuracy:.0%} of the test set and on "
+        f"{row.train_accuracy:.0%} of what it was trained on, after {row.epochs:.0f} "
+        "epochs"
+        for model, row in found.iterrows()
+    ]
+    return f"After the first {first['n_labeled'].min()} labels {'; '.join(texts)}."
 
 
 def penalty(folder):

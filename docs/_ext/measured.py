@@ -93,6 +93,7 @@ ITEMS = {
     "images-scope": Item(images.scope, "images", IMAGES),
     "images-deviations": Item(images.deviations),
     "images-capped": Item(images.capped, "images", IMAGES),
+    "images-start": Item(images.start, "images", IMAGES),
     "images-claims": Item(images.claims, "images", IMAGES),
     "images-curves": Item(images.curves, "images", IMAGES),
     "images-areas": Item(images.areas, "images", IMAGES),
