@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ __all__ = [
 # Where classes may be given, for messages. Not every wrapper of a net takes them.
 GIVEN = "classes=[...] of the ActiveLearner or of the net"
 _FIRST_INEXACT = 2.0**53
+# What NumPy and pandas make of a missing label among texts.
+_MISSING_AS_TEXT = ("nan", "<NA>", "NaT")
 
 
 def given_classes(classes: Any, net: Any) -> Any:
@@ -59,6 +62,11 @@ def check_labels(y: Any, X: Any, rows: str = "X") -> np.ndarray:
     ------
     InvalidInputError
         If they are continuous, missing, or not one for each row of ``X``.
+
+    Warns
+    -----
+    UserWarning
+        If one is the text that a missing label becomes.
     """
     if y is None:
         # A data set may hold them.
@@ -82,12 +90,21 @@ def check_labels(y: Any, X: Any, rows: str = "X") -> np.ndarray:
             "y must not hold missing labels (NaN or None). Got one at position "
             f"{int(np.flatnonzero(missing)[0])}: leave such rows out."
         )
-    empty = y == "" if y.dtype.kind in "UO" else np.zeros(1, dtype=bool)
+    empty = _are_blank(y)
     if empty.any():
         raise InvalidInputError(
             "y must not hold empty texts, which may stand for missing labels. Got one "
             f"at position {int(np.flatnonzero(empty)[0])}: leave such rows out, or "
             "give the class a name."
+        )
+    as_text = y.dtype.kind == "U" and np.isin(_MISSING_AS_TEXT, y)
+    if np.any(as_text):
+        warnings.warn(
+            f"y holds the class {_MISSING_AS_TEXT[int(np.argmax(as_text))]!r}, a text. "
+            "Where missing labels were made texts (by np.array of a list, or by "
+            "astype(str)), leave such rows out before.",
+            UserWarning,
+            stacklevel=3,
         )
     if y.dtype == object:
         # Numbers in a column of objects (pandas' nullable types) are numbers.
@@ -105,6 +122,15 @@ def check_labels(y: Any, X: Any, rows: str = "X") -> np.ndarray:
     return y
 
 
+def _are_blank(y: np.ndarray) -> np.ndarray:
+    """Mark texts of nothing, or of white space alone."""
+    if y.dtype.kind == "U":
+        return np.char.strip(y) == ""
+    if y.dtype != object:
+        return np.zeros(len(y), dtype=bool)
+    return np.array([isinstance(label, str) and not label.strip() for label in y])
+
+
 def _check_exact(labels: np.ndarray, name: str) -> None:
     """Refuse whole numbers that a float cannot tell from their neighbors."""
     if labels.dtype.kind == "f" and (np.abs(labels) >= _FIRST_INEXACT).any():
@@ -117,7 +143,7 @@ def _check_exact(labels: np.ndarray, name: str) -> None:
 def _to_array(y: Any) -> np.ndarray:
     if isinstance(y, torch.Tensor):
         y = y.detach().cpu().numpy()
-    elif isinstance(y, (pd.Series, pd.Index, pd.Categorical)):
+    elif isinstance(y, (pd.Series, pd.Index, pd.api.extensions.ExtensionArray)):
         # Nullable integers would become floats on the way, and booleans too.
         y = np.asarray(y, dtype=object if _is_extension(y) else None)
     elif isinstance(y, (list, tuple)) and any(isinstance(v, str) for v in y):
@@ -131,7 +157,7 @@ def _to_array(y: Any) -> np.ndarray:
     except (TypeError, ValueError) as error:
         raise InvalidInputError(
             f"y must be a 1-D array of labels, one for each row. Got {_shape_of(y)} "
-            f"instead: {error}"
+            f"instead: {str(error).partition(chr(10))[0]}"
         ) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from typing import Any
 
 from torch import nn
@@ -46,6 +47,25 @@ def explanation(error: Exception, net: Any, n_rows: int) -> Exception | None:
             "run out in a warm start: choose one by epochs, warm_start=False, or "
             'warm_start="shrink-perturb", which begins it anew.'
         )
+    if isinstance(error, IndexError) and (setting := _sampler_of(net)):
+        return InvalidInputError(
+            f"The training asked for rows beyond the {n_rows} labelled ones ({text}). "
+            f"Look at {setting} of the net, which was made for others: a sampler must "
+            "be made anew for the rows there are (set_params), or make them itself, "
+            "from what it is given, in get_iterator of a net class of your own."
+        )
+    if "does not require grad" in text:
+        return InvalidInputError(
+            f"No weight of the net is trained ({text}): Freezer, or requires_grad_ of "
+            "the module, leaves none to the optimizer. Leave the last layer to it; or "
+            "wrap a trained net in FrozenEstimator(net), which trains nothing."
+        )
+    if _of_validation(error):
+        return InvalidInputError(
+            f"The rows of the validation set are not what the net takes ({text}). A "
+            "data set of your own in train_split must yield rows as they reach the "
+            "net: after the steps before it, in the dtype of the module (float32)."
+        )
     criterion = getattr(net, "criterion_", None)
     pairwise = (nn.BCELoss, nn.BCEWithLogitsLoss)
     if isinstance(criterion, pairwise) and not is_binary(net):
@@ -57,6 +77,13 @@ def explanation(error: Exception, net: Any, n_rows: int) -> Exception | None:
             "class and CrossEntropyLoss."
         )
     answer = re.search(r"must be Tensor, not (\w+)", text)
+    if answer and "infer" in _calls(error):
+        return InvalidInputError(
+            f"A layer of the module was given a {answer[1]} ({text}). A list or a "
+            "tuple of arrays is read as several inputs, and forward gets them so: name "
+            "them in a dict whose keys are the arguments of forward, or put the "
+            "columns side by side with numpy.hstack."
+        )
     if answer:
         return ModuleOutputError(
             f"The module answers a {answer[1]}, which skorch hands to the criterion as "
@@ -70,6 +97,25 @@ def explanation(error: Exception, net: Any, n_rows: int) -> Exception | None:
             "measurements or pictures, give it as floats: X.astype('float32')."
         )
     return None
+
+
+def _sampler_of(net: Any) -> str | None:
+    found = net.get_params_for("iterator_train")
+    names = [name for name in ("sampler", "batch_sampler") if found.get(name)]
+    return f"iterator_train__{names[0]}" if names else None
+
+
+def _calls(error: Exception) -> set[str]:
+    """Return the names of the functions in which an error was raised."""
+    return {frame.name for frame in traceback.extract_tb(error.__traceback__)}
+
+
+def _of_validation(error: Exception) -> bool:
+    """Say whether it was the module that refused rows, of a validation set alone."""
+    return isinstance(error, (RuntimeError, TypeError)) and {
+        "validation_step",
+        "infer",
+    } <= _calls(error)
 
 
 def _keeps_integers(net: Any) -> bool:

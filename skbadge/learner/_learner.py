@@ -73,7 +73,8 @@ class ActiveLearner(Learned):
     n_labeled_ : int
         Number of labelled rows.
     estimator_ : estimator
-        The fitted clone. Inside it the labels are column numbers.
+        The fitted clone. Its net is taught numbers of columns; steps before it, splits
+        and scorers see the classes.
     strategy_ : QueryStrategy
         The clone that answers queries, with what it learned.
     last_selection_ : Selection

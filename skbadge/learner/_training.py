@@ -23,8 +23,9 @@ from skbadge.learner._classes import (
 )
 from skbadge.learner._explained import explanation
 from skbadge.learner._routing import params_of_net
+from skbadge.learner._translated import taught_in_columns, translate
 from skbadge.learner._warm_start import shrink_perturb, unspent_rate
-from skbadge.learner._watched import RowsSeen, translate
+from skbadge.learner._watched import RowsSeen
 from skbadge.nets._batches import first_batch
 from skbadge.nets._estimators import (
     InputFormat,
@@ -144,7 +145,7 @@ def _width_before(estimator: Any, net: Any, X: Any, y: np.ndarray) -> int | None
     try:
         copied, _ = split_estimator(cloned(estimator))
         if copied is not None:
-            X, _ = copied.fit(X, encode(y, distinct(y)))
+            X, _ = copied.fit(X, y)
     except Exception:  # noqa: BLE001
         # The training meets the same error, and is where a user expects it.
         return None
@@ -250,7 +251,7 @@ def train_from_scratch(
         if unclear and resized_by_callbacks(net):
             check = ("columns_check", _ColumnsCheck(columns))
             net.set_params(callbacks=[*callbacks, check])
-        _train(fitted.fit, fitted, X, y, n_new, fit_params)
+        _train(fitted.fit, fitted, X, y, columns, n_new, fit_params)
         if net.callbacks is not callbacks:
             net.callbacks = callbacks
             net.callbacks_ = [c for c in net.callbacks_ if c[0] != "columns_check"]
@@ -280,7 +281,7 @@ def untrained(
             net.set_params(classes=np.arange(len(columns)))
         transformers, _ = split_estimator(fitted)
         if transformers is not None:
-            transformers.fit(X, y)
+            transformers.fit(X, columns[y])
         net.initialize()
     return fitted
 
@@ -316,6 +317,7 @@ def _train(
     fitted: Any,
     X: Any,
     y: np.ndarray,
+    columns: np.ndarray,
     n_new: int,
     fit_params: dict[str, Any],
 ) -> None:
@@ -323,9 +325,10 @@ def _train(
     net = find_net(fitted)
     seen = RowsSeen(net, len(y))
     labels = y.astype(np.float32) if is_binary(net) else y.astype(np.int64)
+    rows = seen.data(X, labels)
     try:
-        with explained_answers():
-            fit(*seen.data(X, labels), **fit_params)
+        with explained_answers(), taught_in_columns(fitted, columns):
+            fit(rows, labels if fitted is net else columns[y], **fit_params)
     except Exception as error:
         problem = explanation(error, net, len(y)) or _narrow(fitted, X, y)
         if problem is None:
@@ -340,6 +343,7 @@ def continue_training(
     y: np.ndarray,
     *,
     seed: int,
+    columns: np.ndarray,
     perturb_seed: int | None = None,
     n_new: int = 0,
     fit_params: dict[str, Any],
@@ -350,7 +354,7 @@ def continue_training(
     ----------
     estimator : fitted net or pipeline
         Stays untouched.
-    X, y, seed, n_new, fit_params
+    X, y, seed, columns, n_new, fit_params
         As for `train_from_scratch`.
     perturb_seed : int or None, default=None
         Fixes the noise where the weights are shrunk and perturbed first; None goes on
@@ -373,11 +377,12 @@ def continue_training(
         if transformers is not None:
             fit_params = params_of_net(fitted, fit_params)
             n_before = len(y)
-            X, y = transformers.training_data(X, y)
+            X, y = transformers.training_data(X, columns[y])
+            y = encode(y, columns)
             # A sampler may have put the new rows anywhere.
             n_new = n_new if len(y) == n_before else 0
         with unspent_rate(net):
-            _train(net.partial_fit, net, X, y, n_new, fit_params)
+            _train(net.partial_fit, net, X, y, columns, n_new, fit_params)
     return fitted
 
 

@@ -1,149 +1,33 @@
-"""What a training is given to see, and what it saw: labels translated, rows counted.
+"""What a training saw: its batches and the labelled rows it read are counted.
 
-A net is trained on numbers of columns, while what its user has put into it speaks of
-classes: a validation set of ``predefined_split``, scorers with labels or names. These
-are translated by the map that the training labels go through. And settings that were
-right for the first labelled rows (a sampler, a loader that leaves rows out) can keep a
-later training from ever reading the new ones, which only the data set itself can tell.
+Settings that were right for the first labelled rows (a sampler, a loader that leaves
+rows out) can keep a later training from ever reading the new ones, which only the data
+set itself can tell. Rows that were held out for validation are no part of it.
 """
 
 from __future__ import annotations
 
+import copy
 import warnings
-from collections.abc import Callable
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.metrics import check_scoring
-from skorch.callbacks import BatchScoring, EpochScoring
-from skorch.callbacks.scoring import convert_sklearn_metric_function
-from skorch.dataset import Dataset, ValidSplit
 from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Subset
 
 from skbadge.exceptions import InvalidInputError
-from skbadge.learner._classes import encode, in_order
+from skbadge.learner._translated import moved_onto, source_of
 from skbadge.nets._dataset import ModuleDataset, RelabeledDataset
-from skbadge.nets._estimators import is_binary, overrides
-from skbadge.nets._labels import labels_of
+from skbadge.nets._estimators import overrides
 from skbadge.utils._rows import is_dataset
 
-__all__ = ["RowsSeen", "translate"]
+__all__ = ["RowsSeen"]
 
-
-def translate(net: Any, classes: np.ndarray) -> None:
-    """Let what a net holds speak of the classes its columns stand for, in place.
-
-    Parameters
-    ----------
-    net : skorch net
-        A clone about to be trained.
-    classes : ndarray of shape (n_classes,)
-        One for each column.
-    """
-    # skorch's own splits what it is given.
-    if net.train_split and not isinstance(net.train_split, (ValidSplit, _Translated)):
-        net.train_split = _Translated(net.train_split, classes, is_binary(net))
-    are_columns = classes.dtype.kind in "iu" and np.array_equal(
-        classes, np.arange(len(classes))
-    )
-    if are_columns or not isinstance(net.callbacks, (list, tuple)):
-        return
-    for callback in net.callbacks:
-        callback = callback[1] if isinstance(callback, tuple) else callback
-        scores = isinstance(callback, (EpochScoring, BatchScoring))
-        if scores and callback.scoring is not None:
-            name = clone(callback).initialize().name_
-            callback.scoring = _InClasses(callback.scoring, name, classes)
-
-
-class _Translated:
-    """A ``train_split`` whose validation set has numbers of columns for labels.
-
-    What is split off the labelled rows has them already; a set of the user's own has
-    classes.
-    """
-
-    def __init__(self, split: Any, classes: np.ndarray, binary: bool) -> None:
-        self.split = split
-        self.classes = classes
-        self.binary = binary
-
-    def __call__(self, dataset: Any, y: Any = None, **fit_params: Any) -> Any:
-        train, valid = self.split(dataset, y, **fit_params)
-        if valid is None or _source(valid) is _source(dataset):
-            return train, valid
-        return train, self._encoded(valid)
-
-    def _encoded(self, valid: Any) -> Any:
-        y = np.asarray(labels_of(valid))
-        y = y.reshape(len(y), -1)[:, 0] if y.ndim > 1 else y
-        try:
-            codes = encode(y, self.classes)
-        except InvalidInputError as error:
-            raise InvalidInputError(
-                f"The validation set of the net's train_split must have the classes of "
-                f"the learner as its labels. {error}"
-            ) from error
-        codes = codes.astype("f4" if self.binary else "i8")
-        plain = type(valid) is Dataset
-        return Dataset(valid.X, codes) if plain else RelabeledDataset(valid, codes)
-
-
-def _source(dataset: Any) -> Any:
-    while isinstance(dataset, Subset):
-        dataset = dataset.dataset
-    return dataset
-
-
-class _InClasses:
-    """A scorer that sees classes where the net has numbers of columns."""
-
-    def __init__(self, scoring: Any, name: str, classes: np.ndarray) -> None:
-        self.scoring = scoring
-        self.classes = classes
-        self.__name__ = name
-
-    def __call__(self, net: Any, X: Any, y: Any = None) -> float:
-        seen = _Seen(net, self.classes)
-        # Without caching, skorch gives no labels of other data sets than its own.
-        y = getattr(X, "y", None) if y is None else y
-        if y is not None:
-            y = self.classes[np.asarray(y).astype(np.intp)]
-        scoring = convert_sklearn_metric_function(self.scoring)
-        return check_scoring(seen, scoring)(seen, X, y)
-
-
-class _Seen(ClassifierMixin, BaseEstimator):
-    """A net whose predictions are classes, its columns in their order."""
-
-    def __init__(self, net: Any, classes: np.ndarray) -> None:
-        self.net = net
-        self.classes = classes
-        self.classes_ = in_order(classes)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name == "net":
-            raise AttributeError(name)
-        return getattr(self.net, name)
-
-    def fit(self, X: Any, y: Any) -> Self:
-        """Be taken for a classifier; it is one already."""
-        return self
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return classes."""
-        return self.classes[np.asarray(self.net.predict(X)).astype(np.intp)]
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return probabilities, columns in the order of ``classes_``."""
-        return self.net.predict_proba(X)[:, encode(self.classes_, self.classes)]
+# Below this probability, rows were not left out by chance.
+_CHANCE = 1e-5
+_LOOPS = ("fit", "partial_fit", "fit_loop", "run_single_epoch")
 
 
 class RowsSeen:
@@ -159,29 +43,46 @@ class RowsSeen:
 
     def __init__(self, net: Any, n: int) -> None:
         self.net = net
+        self.n = n
         self.n_epochs = len(getattr(net, "history_", None) or ())
-        self.rows = torch.zeros(n, dtype=torch.bool)
-        if net.get_params_for("iterator_train").get("num_workers"):
-            # Read by other processes.
-            self.rows.share_memory_()
-        self._dataset = net.dataset
+        self.rows: torch.Tensor | None = None
+        # Positions of the rows that are trained on; None for all.
+        self.trained: np.ndarray | None = None
+        self._dataset, self._split = net.dataset, net.train_split
 
-    def data(self, X: Any, y: np.ndarray) -> tuple[Any, np.ndarray]:
-        """Return what to hand to ``fit``, such that rows are counted."""
-        dataset = self._dataset
+    def data(self, X: Any, y: Any) -> Any:
+        """Return rows to hand to ``fit``, such that they are counted.
+
+        Parameters
+        ----------
+        X : rows of any kind
+        y : ndarray of int
+            Numbers of columns.
+        """
+        net, dataset = self.net, self._dataset
+        if self._split:
+            net.train_split = partial(_unwatched_split, self._split, seen=self)
         if is_dataset(X):
-            return _WatchedItems(X, y, self.rows), y
-        if overrides(self.net, "get_dataset"):
-            return X, y
+            return _WatchedItems(X, y, self.begun(len(y)))
+        if overrides(net, "get_dataset"):
+            return X
         if getattr(dataset, "func", None) is ModuleDataset:
-            watched = partial(_WatchedRows, rows=self.rows, **dataset.keywords)
-            self.net.dataset = watched
+            net.dataset = partial(_WatchedRows, seen=self, **dataset.keywords)
         elif callable(dataset):
-            self.net.dataset = partial(_watched, dataset, rows=self.rows)
-        return X, y
+            net.dataset = partial(_watched, dataset, seen=self)
+        return X
+
+    def begun(self, n: int) -> torch.Tensor | None:
+        """Return the marks of the rows of a data set, or None for another one."""
+        if self.rows is None:
+            self.rows = torch.zeros(n, dtype=torch.bool)
+            if self.net.get_params_for("iterator_train").get("num_workers"):
+                # Read by other processes.
+                self.rows.share_memory_()
+        return self.rows if len(self.rows) == n else None
 
     def check(self, n_new: int) -> None:
-        """Refuse a training without a batch, and warn where no new row was read.
+        """Refuse a training without a batch, and warn of rows that it never read.
 
         Parameters
         ----------
@@ -193,30 +94,57 @@ class RowsSeen:
         InvalidInputError
             If no batch was trained.
         """
-        self.net.dataset = self._dataset
-        epochs = self.net.history[self.n_epochs :]
+        net = self.net
+        net.dataset, net.train_split = self._dataset, self._split
+        rows = np.zeros(0, dtype=bool) if self.rows is None else self.rows.numpy()
+        epochs = net.history[self.n_epochs :]
         counts = [epoch.get("train_batch_count") for epoch in epochs]
-        settings = self._settings()
-        if counts and not any(count is None or count for count in counts):
+        idle = not any(counts)
+        if all(count is None for count in counts):
+            # A loop of the user's own need not note its epochs.
+            own = any(overrides(net, name) for name in _LOOPS)
+            idle = not own and not rows.any()
+        if idle:
             raise InvalidInputError(
-                f"The training ended without a batch: none of the {len(self.rows)} "
-                f"labelled rows was read. {settings}"
+                f"The training ended without a batch: none of the {self.n} labelled "
+                f"rows was read. {self._settings()}"
             )
         # Where no row was noted at all, they came by a way that is not seen here.
-        if n_new and self.rows.any() and not self.rows[-n_new:].any():
-            warnings.warn(
-                f"None of the {n_new} new labelled rows was read in the training, of "
-                f"{int(self.rows.sum())} that were. {settings}",
-                UserWarning,
-                stacklevel=2,
+        if rows.any():
+            self._warn(rows, n_new if len(rows) == self.n else 0)
+
+    def _warn(self, rows: np.ndarray, n_new: int) -> None:
+        count = len(rows)
+        places = np.arange(count) if self.trained is None else np.sort(self.trained)
+        new = places >= count - n_new
+        held_out = 1 - len(places) / count
+        if n_new and not rows[places[new]].any():
+            if not new.any() and held_out**n_new > _CHANCE:
+                return
+            found = f"None of the {n_new} new labelled rows was read in the training"
+        else:
+            last = _last_unread(rows[places])
+            if not last:
+                return
+            found = (
+                f"The last {last} of the {len(places)} rows for the training were "
+                "never read"
             )
+        warnings.warn(
+            f"{found}, of {int(rows[places].sum())} that were. {self._settings()}",
+            UserWarning,
+            stacklevel=3,
+        )
 
     def _settings(self) -> str:
-        found = self.net.get_params_for("iterator_train")
+        net = self.net
+        found = net.get_params_for("iterator_train")
         odd = ("sampler", "batch_sampler", "drop_last")
         names = [f"iterator_train__{name}" for name in odd if found.get(name)]
-        if self.net.train_split:
+        if net.train_split:
             names.append("train_split")
+        if len(net.history) == self.n_epochs:
+            names = ["max_epochs", "callbacks"]
         names = names or ["iterator_train", "dataset"]
         return (
             f"Look at {' and '.join(names)} of the net: what fits the first labelled "
@@ -225,52 +153,85 @@ class RowsSeen:
         )
 
 
+def _last_unread(read: np.ndarray) -> int:
+    """Return how many of the last rows were not read; 0 where that may be chance.
+
+    Were rows left out in any order, the last ones would be among them all with the
+    probability of drawing them without replacement.
+    """
+    last = int(np.argmax(read[::-1]))
+    steps = np.arange(last)
+    chance = ((~read).sum() - steps) / (len(read) - steps)
+    return last if np.prod(chance) < _CHANCE else 0
+
+
+def _unwatched_split(
+    split: Any, dataset: Any, y: Any = None, *, seen: RowsSeen, **fit_params: Any
+) -> Any:
+    """Split, note what is trained on, and let validation rows be read unnoted."""
+    given = (dataset,) if y is None else (dataset, y)
+    train, valid = split(*given, **fit_params)
+    if source_of(train) is dataset:
+        seen.trained = _positions(train)
+    if valid is not None and source_of(valid) is dataset:
+        unwatched = copy.copy(dataset)
+        unwatched.rows = None
+        valid = moved_onto(valid, unwatched)
+    return train, valid
+
+
+def _positions(part: Any) -> np.ndarray | None:
+    if not isinstance(part, Subset):
+        return None
+    outer, indices = _positions(part.dataset), np.asarray(part.indices, dtype=np.intp)
+    return indices if outer is None else outer[indices]
+
+
 class _WatchedRows(ModuleDataset):
     """Rows that note when they are read."""
 
     def __init__(
         self,
         X: Any,
-        y: np.ndarray | None = None,
+        y: Any = None,
         length: int | None = None,
         *,
-        rows: torch.Tensor,
+        seen: RowsSeen,
         **settings: Any,
     ) -> None:
         super().__init__(X, y, length, **settings)
-        self.rows = None if y is None or len(self) != len(rows) else rows
+        self.rows = None if y is None else seen.begun(len(self))
 
     def __getitem__(self, i: Any) -> Any:
-        if self.rows is not None:
-            self.rows[i] = True
+        _note(self.rows, i)
         return super().__getitem__(i)
 
-    def as_tensors(self) -> tuple[Any, torch.Tensor]:
-        if self.rows is not None:
-            self.rows[:] = True
+    def as_tensors(self) -> Any:
+        """Return all rows, which are read then."""
+        _note(self.rows, slice(None))
         return super().as_tensors()
 
 
+def _note(rows: torch.Tensor | None, index: Any) -> None:
+    if rows is not None:
+        rows[index] = True
+
+
 def _watched(
-    build: Callable[..., Any],
-    X: Any,
-    y: np.ndarray | None = None,
-    *,
-    rows: torch.Tensor,
-    **settings: Any,
+    build: Any, X: Any, y: Any = None, *, seen: RowsSeen, **settings: Any
 ) -> Any:
     """Make a data set of a class of the user's own that notes which rows are read."""
     dataset = build(X, y, **settings)
     # Of what yields another number of items, none is known to be a row.
-    if y is None or not is_dataset(dataset) or len(dataset) != len(rows):
+    if y is None or not is_dataset(dataset) or len(dataset) != seen.n:
         return dataset
-    return _WatchedOwn(dataset, rows)
+    return _WatchedOwn(dataset, seen.begun(seen.n))
 
 
 class _WatchedOwn(TorchDataset):
     """A user's data set, all of it, that notes when its items are read."""
 
-    def __init__(self, dataset: Any, rows: torch.Tensor) -> None:
+    def __init__(self, dataset: Any, rows: torch.Tensor | None) -> None:
         self.dataset = dataset
         self.rows = rows
 
@@ -278,7 +239,7 @@ class _WatchedOwn(TorchDataset):
         return len(self.dataset)
 
     def __getitem__(self, index: Any) -> Any:
-        self.rows[index] = True
+        _note(self.rows, index)
         return self.dataset[index]
 
     def __getattr__(self, name: str) -> Any:
@@ -289,18 +250,18 @@ class _WatchedOwn(TorchDataset):
             raise AttributeError(name)
         return getattr(self.dataset, name)
 
-    def _read(self, items: Callable[[Any], Any], indices: Any) -> Any:
-        self.rows[indices] = True
+    def _read(self, items: Any, indices: Any) -> Any:
+        _note(self.rows, indices)
         return items(indices)
 
 
 class _WatchedItems(RelabeledDataset):
     """Items of a user's data set that note when they are read."""
 
-    def __init__(self, dataset: Any, y: np.ndarray, rows: torch.Tensor) -> None:
+    def __init__(self, dataset: Any, y: np.ndarray, rows: torch.Tensor | None) -> None:
         super().__init__(dataset, y)
         self.rows = rows
 
-    def __getitem__(self, i: Any) -> tuple[Any, Any]:
-        self.rows[i] = True
-        return super().__getitem__(i)
+    def __getitem__(self, index: Any) -> Any:
+        _note(self.rows, index)
+        return super().__getitem__(index)

@@ -56,9 +56,13 @@ class Steps:
                 if is_sampler(step):
                     X, y = step.fit_resample(X, y)
                     continue
-                if not isinstance(step, FrozenEstimator):
-                    step.fit(X, y)
-                X = step.transform(X)
+                if isinstance(step, FrozenEstimator):
+                    X = step.transform(X)
+                elif hasattr(step, "fit_transform"):
+                    # Not the same for all: TargetEncoder leaves a row's label out.
+                    X = step.fit_transform(X, y)
+                else:
+                    X = step.fit(X, y).transform(X)
         return X, y
 
     def training_data(self, X: Any, y: Any) -> tuple[Any, Any]:

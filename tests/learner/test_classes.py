@@ -274,13 +274,14 @@ def test_labels_of_any_type(labels):
         pd.Categorical,
         pd.Index,
         lambda y: pd.Series(y, dtype="Int64"),
+        lambda y: pd.array(y, dtype="Int64"),
         lambda y: pd.Series(y, dtype="category"),
         lambda y: pd.Series(y, index=np.arange(len(y))[::-1]),
         lambda y: y.astype(object),
     ],
     ids=[
         *("list", "series", "tensor", "categorical", "index"),
-        *("nullable", "category", "shuffled", "object"),
+        *("nullable", "extension", "category", "shuffled", "object"),
     ],
 )
 def test_labels_in_any_container(wrap):
@@ -323,6 +324,9 @@ def test_many_classes_raise_no_warning():
         (["a", None, "b"] * 20, "missing labels .* at position 1"),
         (["a", "b", ""] * 20, "y must not hold empty texts.* Got one at position 2"),
         (np.array(["a", "", "b"] * 20), "y must not hold empty texts"),
+        (["a", "b", " \t"] * 20, "y must not hold empty texts.* Got one at position 2"),
+        (np.array(["a", " "] * 30, dtype=object), "must not hold empty texts"),
+        (pd.array([1, None] * 30, dtype="Int64"), "missing labels .* at position 1"),
         (3, "y must be a 1-D array"),
         (None, "requires y to be passed, but the target y is None"),
         (Y[:-1], "X and y must have the same number of rows. Got 60 rows of X and 59"),
@@ -333,6 +337,27 @@ def test_bad_labels(y, message):
     with pytest.raises(InvalidInputError, match=message):
         learner.fit(X, y)
     assert not hasattr(learner, "X_")
+
+
+def test_a_message_does_not_list_all_labels():
+    with pytest.raises(InvalidInputError) as caught:
+        make_learner().fit(X, Y + 0.5j)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("y", "name"),
+    [
+        (np.array(["a", "b", np.nan] * 20), "'nan'"),
+        (
+            pd.Series(["a", "b", None] * 20, dtype="string").astype(str).to_numpy("U"),
+            "",
+        ),
+    ],
+)
+def test_missing_labels_that_became_texts_are_told(y, name):
+    with pytest.warns(UserWarning, match=f"y holds the class .*{name}.*, a text"):
+        make_learner().fit(X, y)
 
 
 def test_mixed_types_work_with_their_order_given():

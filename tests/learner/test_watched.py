@@ -1,27 +1,29 @@
 """What a training is given to see, and what it saw."""
 
-import pickle
 import threading
 from contextlib import nullcontext
+from itertools import combinations
+from math import comb
 
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, make_scorer, recall_score
+from imblearn import FunctionSampler
+from imblearn.pipeline import Pipeline as SamplerPipeline
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier
-from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, Freezer, LRScheduler
 from skorch.dataset import Dataset, ValidSplit
-from skorch.helper import predefined_split
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
-from torch.utils.data import SubsetRandomSampler, TensorDataset
+from torch.utils.data import Subset, SubsetRandomSampler, TensorDataset
 
 from skbadge import MarginSampling
 from skbadge.exceptions import InvalidInputError, ModuleOutputError, RefitError
+from skbadge.learner._watched import _last_unread
 from skbadge.modules import InMemoryBatches
-from tests._learning import Tiny, make_binary_net, make_data, make_learner, make_net
+from tests._learning import Tiny, make_data, make_learner, make_net
 
 X, Y = make_data()
 POOL, POOL_Y = make_data(40, seed=1)
@@ -34,121 +36,6 @@ def accurate(**settings):
 
 def last(learner):
     return learner.estimator_.history[-1]
-
-
-@pytest.mark.parametrize(
-    ("labels", "classes"),
-    [
-        ([0, 1, 2], [2, 0, 1]),
-        ([1, 2, 3], None),
-        (NAMES, None),
-        (NAMES, ["crow", "ant", "bee"]),
-        ([0, 1, 2], None),
-    ],
-)
-@pytest.mark.parametrize("warm_start", [False, True])
-def test_a_validation_set_of_the_users_own_is_translated(labels, classes, warm_start):
-    labels = np.asarray(labels)
-    valid = Dataset(POOL.astype("f4"), labels[POOL_Y])
-    net = accurate(train_split=predefined_split(valid))
-    learner = make_learner(net=net, classes=classes, warm_start=warm_start)
-    learner.fit(X, labels[Y])
-    for _ in range(2):
-        score = learner.score(POOL, labels[POOL_Y])
-        assert score > 0.7
-        assert last(learner)["valid_acc"] == pytest.approx(score)
-        learner = pickle.loads(pickle.dumps(learner))
-        learner.teach(POOL[:2], labels[POOL_Y[:2]])
-
-
-def test_a_validation_set_of_tensors_for_one_logit():
-    valid = TensorDataset(torch.tensor(POOL).float(), torch.tensor(POOL_Y % 2 + 1))
-    net = make_binary_net(max_epochs=20, train_split=predefined_split(valid))
-    learner = make_learner(net=net).fit(X, Y % 2 + 1)
-    score = learner.score(POOL, POOL_Y % 2 + 1)
-    assert last(learner)["valid_acc"] == pytest.approx(score)
-
-
-def test_unknown_labels_of_a_validation_set_are_refused_before_the_first_batch():
-    class Trained(Callback):
-        def on_batch_end(self, net, **kwargs):
-            raise AssertionError("trained")
-
-    valid = Dataset(POOL.astype("f4"), POOL_Y + 1)
-    net = make_net(train_split=predefined_split(valid), callbacks=[Trained])
-    with pytest.raises(InvalidInputError, match="The validation set of .*Got 3 inst"):
-        make_learner(net=net).fit(X, Y)
-
-
-def same_as_accuracy(net, X, y):
-    assert set(np.unique(y)) <= set(NAMES)
-    assert net.module_ is not None
-    return float((net.predict(X) == y).mean())
-
-
-@pytest.mark.parametrize("classes", [None, ["crow", "ant", "bee"]])
-def test_scorers_see_classes(classes):
-    # Up to 1.8, scikit-learn wants a pos_label that is a class, or none.
-    settings = {"labels": ["bee"], "average": "macro", "pos_label": None}
-    recall = make_scorer(recall_score, **settings)
-    names = {
-        "recall": recall,
-        "function": accuracy_score,
-        "area": "roc_auc_ovr",
-        "own": same_as_accuracy,
-    }
-    scorers = [
-        EpochScoring(scoring, name=name, lower_is_better=False, use_caching=False)
-        for name, scoring in names.items()
-    ]
-    valid = Dataset(POOL.astype("f4"), NAMES[POOL_Y])
-    net = accurate(train_split=predefined_split(valid), callbacks=scorers)
-    learner = make_learner(net=net, classes=classes).fit(X, NAMES[Y])
-    found, y = last(learner), NAMES[POOL_Y]
-    assert found["recall"] == pytest.approx(recall(learner, POOL, y))
-    accuracy = learner.score(POOL, y)
-    assert found["function"] == found["own"] == pytest.approx(accuracy)
-    assert found["area"] > 0.8
-    # The user's own callbacks stay as they were.
-    assert scorers[0].scoring is recall
-
-
-@pytest.mark.parametrize("on_train", [False, True])
-@pytest.mark.parametrize("use_caching", [False, True])
-def test_scorers_see_classes_wherever_their_rows_come_from(on_train, use_caching):
-    settings = {"on_train": on_train, "use_caching": use_caching, "name": "own"}
-
-    class Mine(EpochScoring):
-        pass
-
-    scorer = Mine(same_as_accuracy, lower_is_better=False, **settings)
-    net = accurate(train_split=ValidSplit(3, stratified=True), callbacks=[scorer])
-    learner = make_learner(net=net, classes=["crow", "ant", "bee"]).fit(X, NAMES[Y])
-    assert last(learner)["own"] > 0.5
-
-
-def test_a_callback_finds_the_classes_by_the_columns():
-    """As the guide has it: the net itself, whose columns are those of ``classes``."""
-    classes, found = np.array(["crow", "ant", "bee"]), []
-
-    class Own(Callback):
-        def on_train_end(self, net, **kwargs):
-            right = classes[net.predict(POOL.astype("f4"))] == NAMES[POOL_Y]
-            found.append(right.mean())
-
-    net = accurate(train_split=None, callbacks=[Own])
-    learner = make_learner(net=net, classes=classes).fit(X, NAMES[Y])
-    assert found == [learner.score(POOL, NAMES[POOL_Y])] and found[0] > 0.5
-
-
-def test_a_scorer_keeps_its_name():
-    scorers = [EpochScoring("balanced_accuracy"), EpochScoring(same_as_accuracy)]
-    net = make_net(
-        callbacks=scorers,
-        train_split=predefined_split(Dataset(POOL.astype("f4"), NAMES[POOL_Y])),
-    )
-    learner = make_learner(net=net).fit(X, NAMES[Y])
-    assert {"balanced_accuracy", "same_as_accuracy"} <= set(last(learner))
 
 
 def sampled(**settings):
@@ -194,6 +81,119 @@ def test_rows_that_are_read_are_no_reason_to_warn(settings):
     learner = make_learner(net=make_net(**settings)).fit(X, Y)
     assert learner.teach(POOL[:5], POOL_Y[:5]).n_labeled_ == 65
     assert learner.forget([60]).refit().n_labeled_ == 64
+
+
+def held_out(dataset, y=None):
+    return Subset(dataset, range(50)), Subset(dataset, range(50, len(dataset)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        # A sampler for the rows that the first split left for the training.
+        (
+            {
+                "train_split": ValidSplit(5),
+                "iterator_train__sampler": SubsetRandomSampler(range(48)),
+            },
+            "The last 32 of the 80 rows for the training were never read, of 48 that",
+        ),
+        # More than the first rows, and not all.
+        (
+            {"iterator_train__sampler": SubsetRandomSampler(range(60))},
+            "The last 10 of the 70 rows for the training were never read, of 60 that",
+        ),
+        (
+            {"iterator_train__drop_last": True, "batch_size": 60},
+            "The last 10 of the 70 rows for the training were never read, of 60 that",
+        ),
+        ({"train_split": held_out}, "None of the 40 new labelled rows was read"),
+    ],
+    ids=["split", "sampler", "drop-last", "held-out"],
+)
+def test_rows_that_are_left_out_each_time_are_told(settings, found):
+    net = make_net(iterator_train__shuffle=False, **settings)
+    rows, labels = np.concatenate([X, POOL]), np.concatenate([Y, POOL_Y])
+    learner = make_learner(net=net)
+    if "of the 70" in found:
+        with pytest.warns(UserWarning, match=found):
+            learner.fit(rows[:70], labels[:70])
+        return
+    learner.fit(rows[:60], labels[:60])
+    with pytest.warns(UserWarning, match=found):
+        learner.teach(rows[60:], labels[60:])
+
+
+def test_rows_behind_a_step_that_makes_more_of_them_are_counted():
+    double = FunctionSampler(func=lambda X, y: (np.tile(X, (2, 1)), np.tile(y, 2)))
+    net = SamplerPipeline([("double", double), ("net", sampled())])
+    with pytest.warns(UserWarning, match="The last 60 of the 120 rows for the train"):
+        make_learner(net=net).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("read", "last"),
+    [
+        (np.ones(50), 0),
+        # One row of 50 is the last one often enough.
+        (np.arange(50) < 49, 0),
+        (np.arange(50) < 44, 6),
+        # Half of the rows are left out, and the last three among them.
+        (np.arange(50) % 2 * (np.arange(50) < 47), 0),
+        (np.arange(99) % 2 * (np.arange(99) < 50), 49),
+    ],
+)
+def test_last_rows_that_were_left_out_by_chance_are_not_told(read, last):
+    assert _last_unread(np.asarray(read, dtype=bool)) == last
+
+
+def test_chance_is_that_of_drawing_without_replacement():
+    # Of all ways to leave 3 of 9 rows out, one leaves the last 3.
+    chance = 1 / comb(9, 3)
+    drawn = [set(rows) for rows in combinations(range(9), 3)]
+    assert np.mean([rows == {6, 7, 8} for rows in drawn]) == pytest.approx(chance)
+    # Of 40 rows, the last 5 of 5 are left out by chance once in 658,008 times.
+    assert _last_unread(np.arange(40) < 35) == 5
+    assert _last_unread(np.arange(40) < 36) == 0
+    assert 1 / comb(40, 5) < 1e-5 < 1 / comb(40, 4)
+
+
+class Stops(Callback):
+    def on_epoch_begin(self, net, **kwargs):
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("settings", [{"max_epochs": 0}, {"callbacks": [Stops]}])
+def test_a_training_that_ends_before_it_begins_is_refused(settings):
+    with pytest.raises(InvalidInputError, match="without a batch: none of the 60"):
+        make_learner(net=make_net(**settings)).fit(X, Y)
+
+
+class OwnLoop(NeuralNetClassifier):
+    def fit_loop(self, X, y=None, epochs=None, **fit_params):
+        return self
+
+
+def test_a_loop_of_the_users_own_need_not_note_its_epochs():
+    learner = make_learner(net=make_net(kind=OwnLoop)).fit(X, Y)
+    assert len(learner.predict(POOL)) == 40
+
+
+def test_samplers_that_ask_for_rows_there_are_not_are_explained():
+    learner = make_learner(net=sampled()).fit(X, Y).forget(range(30))
+    with pytest.raises(RefitError, match="the 30 labelled ones .*train__sampler"):
+        learner.refit()
+
+
+def test_a_net_that_is_frozen_whole_is_explained():
+    net = make_net(callbacks=[Freezer("*")])
+    with pytest.raises(InvalidInputError, match="No weight of the net is trained"):
+        make_learner(net=net).fit(X, Y)
+
+
+def test_several_inputs_of_a_module_that_takes_one_are_explained():
+    with pytest.raises(InvalidInputError, match="A layer of the module was given a li"):
+        make_learner(net=make_net()).fit([X[:, :2], X[:, 2:]], Y)
 
 
 def test_a_training_without_a_batch_is_refused():
