@@ -97,15 +97,16 @@ def check_labels(y: Any, X: Any, rows: str = "X") -> np.ndarray:
             f"at position {int(np.flatnonzero(empty)[0])}: leave such rows out, or "
             "give the class a name."
         )
-    as_text = y.dtype.kind == "U" and np.isin(_MISSING_AS_TEXT, y)
-    if np.any(as_text):
-        warnings.warn(
-            f"y holds the class {_MISSING_AS_TEXT[int(np.argmax(as_text))]!r}, a text. "
-            "Where missing labels were made texts (by np.array of a list, or by "
-            "astype(str)), leave such rows out before.",
-            UserWarning,
-            stacklevel=3,
-        )
+    texts = set(y.tolist()) if y.dtype.kind in "UO" else set()
+    for text in _MISSING_AS_TEXT:
+        if text in texts:
+            warnings.warn(
+                f"y holds the class {text!r}, a text. Where missing labels were made "
+                "texts (by np.array of a list, or by astype(str)), leave such rows out "
+                "before.",
+                UserWarning,
+                stacklevel=3,
+            )
     if y.dtype == object:
         # Numbers in a column of objects (pandas' nullable types) are numbers.
         y = pd.Series(y).infer_objects().to_numpy()

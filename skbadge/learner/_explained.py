@@ -27,6 +27,17 @@ def explanation(error: Exception, net: Any, n_rows: int) -> Exception | None:
         Number of labelled rows.
     """
     text = str(error)
+    for explain in (_of_callbacks, _of_rows, _of_the_module):
+        found = explain(error, text, net, n_rows)
+        if found is not None:
+            return found
+    return None
+
+
+def _of_callbacks(
+    error: Exception, text: str, net: Any, n_rows: int
+) -> Exception | None:
+    """Explain a split, a monitor or a schedule that does not fit."""
     if net.train_split and ("n_splits" in text or "least populated class" in text):
         return InvalidInputError(
             f"The net's train_split could not split the {n_rows} labelled rows for "
@@ -47,6 +58,11 @@ def explanation(error: Exception, net: Any, n_rows: int) -> Exception | None:
             "run out in a warm start: choose one by epochs, warm_start=False, or "
             'warm_start="shrink-perturb", which begins it anew.'
         )
+    return None
+
+
+def _of_rows(error: Exception, text: str, net: Any, n_rows: int) -> Exception | None:
+    """Explain rows that are not there, or not as what reads them wants them."""
     if isinstance(error, IndexError) and (setting := _sampler_of(net)):
         return InvalidInputError(
             f"The training asked for rows beyond the {n_rows} labelled ones ({text}). "
@@ -54,17 +70,37 @@ def explanation(error: Exception, net: Any, n_rows: int) -> Exception | None:
             "be made anew for the rows there are (set_params), or make them itself, "
             "from what it is given, in get_iterator of a net class of your own."
         )
-    if "does not require grad" in text:
-        return InvalidInputError(
-            f"No weight of the net is trained ({text}): Freezer, or requires_grad_ of "
-            "the module, leaves none to the optimizer. Leave the last layer to it; or "
-            "wrap a trained net in FrozenEstimator(net), which trains nothing."
-        )
     if _of_validation(error):
         return InvalidInputError(
             f"The rows of the validation set are not what the net takes ({text}). A "
             "data set of your own in train_split must yield rows as they reach the "
             "net: after the steps before it, in the dtype of the module (float32)."
+        )
+    if "stack expects each tensor to be equal size" in text:
+        return InvalidInputError(
+            f"The rows of a batch differ in shape ({text}). Pad them to one length, or "
+            "give the net a function that does so batch by batch: "
+            "iterator_train__collate_fn and iterator_valid__collate_fn."
+        )
+    if "consistent lengths" in text:
+        return InvalidInputError(
+            f"skorch cannot count the rows ({text}): it reads a list as several "
+            "inputs. Give texts and records as an array of objects (array = "
+            "numpy.empty(n, dtype=object); array[:] = rows), or derive the net's "
+            "dataset from torch.utils.data.Dataset, with a __len__ of its own."
+        )
+    return None
+
+
+def _of_the_module(
+    error: Exception, text: str, net: Any, n_rows: int
+) -> Exception | None:
+    """Explain what a module takes or answers that its net has no use for."""
+    if "does not require grad" in text:
+        return InvalidInputError(
+            f"No weight of the net is trained ({text}): Freezer, or requires_grad_ of "
+            "the module, leaves none to the optimizer. Leave the last layer to it; or "
+            "wrap a trained net in FrozenEstimator(net), which trains nothing."
         )
     criterion = getattr(net, "criterion_", None)
     pairwise = (nn.BCELoss, nn.BCEWithLogitsLoss)

@@ -349,10 +349,7 @@ def test_a_message_does_not_list_all_labels():
     ("y", "name"),
     [
         (np.array(["a", "b", np.nan] * 20), "'nan'"),
-        (
-            pd.Series(["a", "b", None] * 20, dtype="string").astype(str).to_numpy("U"),
-            "",
-        ),
+        (np.array(["a", "b", "<NA>"] * 20, dtype=object), "'<NA>'"),
     ],
 )
 def test_missing_labels_that_became_texts_are_told(y, name):

@@ -191,6 +191,23 @@ def test_a_net_that_is_frozen_whole_is_explained():
         make_learner(net=net).fit(X, Y)
 
 
+class Kept(Dataset):
+    """Rows as they are, for a net that is handed them."""
+
+    def transform(self, X, y):
+        return X, torch.tensor(0 if y is None else y)
+
+
+def test_rows_of_several_lengths_and_lists_of_records_are_explained():
+    rows = np.empty(60, dtype=object)
+    rows[:] = [torch.zeros(2 + i % 2) for i in range(60)]
+    learner = make_learner(net=make_net(dataset=Kept))
+    with pytest.raises(InvalidInputError, match="differ in shape .*collate_fn"):
+        learner.fit(rows, Y)
+    with pytest.raises(InvalidInputError, match="as an array of objects"):
+        learner.fit([{"a": "text"}] * 60, Y)
+
+
 def test_several_inputs_of_a_module_that_takes_one_are_explained():
     with pytest.raises(InvalidInputError, match="A layer of the module was given a li"):
         make_learner(net=make_net()).fit([X[:, :2], X[:, 2:]], Y)
