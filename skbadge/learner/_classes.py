@@ -152,6 +152,10 @@ def _to_array(y: Any) -> np.ndarray:
         found = np.empty(len(y), dtype=object)
         found[:] = y
         y = np.array(y) if all(isinstance(v, str) for v in y) else found
+    elif isinstance(y, (list, tuple)) and all(type(v) is int for v in y):
+        # Beyond 64 bits, or of both signs with the last of them: no floats.
+        found = np.asarray(y)
+        y = found if found.dtype.kind in "iu" else np.array(y, dtype=object)
     try:
         # A shallow check of the shape: a column vector becomes flat, with a warning.
         return np.array(column_or_1d(y, warn=True))

@@ -54,6 +54,9 @@ def read_learner_file(path: str | Path) -> tuple[dict, dict[str, torch.Tensor]]:
     LearnerFileError
         If it is none of ours, or not whole.
     """
+    if Path(path).exists() and not Path(path).is_file():
+        # A named pipe would be waited for, for ever.
+        raise LearnerFileError(f"{str(path)!r} is no file, but a folder or a pipe.")
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(_HEADER)

@@ -351,7 +351,7 @@ class Model:
                 labeled.X,
                 y,
                 seed=seed,
-                columns=self.columns,
+                columns=self.known_columns,
                 perturb_seed=self.seed(Purpose.PERTURBATION) if shrinks else None,
                 n_new=n_new,
                 fit_params=fit_params,

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from skbadge.exceptions import InvalidInputError, SkbadgeError
+from skbadge.exceptions import InvalidInputError, LearnerFileError, SkbadgeError
 from skbadge.learner._classes import encode, listed
 from skbadge.learner._identity import row_marks
 from skbadge.learner._labeled import LabeledSet
@@ -92,8 +92,38 @@ class Saved:
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """Read a file that `write` has written."""
-        return cls(*read_learner_file(path), path)
+        """Read a file that `write` has written.
+
+        Raises
+        ------
+        LearnerFileError
+            If it is none, or what it holds does not fit together.
+        """
+        saved = cls(*read_learner_file(path), path)
+        try:
+            saved._check()
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise LearnerFileError(
+                f"The file {str(path)!r} is whole, but what it holds is not what "
+                f"learner.save(path) writes: {type(error).__name__}: {error}."
+            ) from error
+        return saved
+
+    def _check(self) -> None:
+        """Read every part once; rows are read again, which costs less than a pass."""
+        codes, count = self.tensors["labels"], len(self.classes)
+        if codes.dtype != torch.int64 or codes.ndim != 1 or not len(codes):
+            raise ValueError(f"labels of shape {tuple(codes.shape)}, {codes.dtype}")
+        if codes.min() < 0 or codes.max() >= count:
+            raise ValueError(f"labels beyond the {count} classes")
+        header, rows = self.header, self.header["rows"]
+        held = len(header["marks"]) if rows is None else n_rows(self.rows(None))
+        if held != len(codes):
+            raise ValueError(f"{held} rows and {len(codes)} labels")
+        if not isinstance(header["strategy"], str):
+            raise TypeError("a strategy without a name")
+        _plain_constants(header["constants"])
+        dict(self.state, **self.fit_params)
 
     @cached_property
     def classes(self) -> np.ndarray:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from typing import Any
 
@@ -86,16 +88,21 @@ def restored(state: State, found: dict[str, Any]) -> State:
         )
     state = recalled(state, found)
     labeled, model = state.needed_labels("restore")
-    n_trainings = found.get("n_trainings", 1)
+    n_trainings, entropy = found.get("n_trainings", 1), found.get("entropy")
+    entropy = model.entropy if entropy is None else entropy
+    with _told_as("pending"):
+        pending = tuple(_read_pending(batch) for batch in found.get("pending", ()))
+    with _told_as("history"):
+        history = read_history(found.get("history", ()))
     return replace(
         state,
         model=replace(
             model,
-            entropy=check_integer(found.get("entropy", model.entropy), "entropy"),
+            entropy=check_integer(entropy, "entropy", low=0),
             n_trainings=check_integer(n_trainings, "n_trainings", low=0),
         ),
-        pending=tuple(_read_pending(batch) for batch in found.get("pending", ())),
-        history=read_history(found.get("history", ())),
+        pending=pending,
+        history=history,
         n_new=check_integer(found.get("n_new", 0), "n_new", low=0, high=len(labeled)),
     )
 
@@ -118,7 +125,8 @@ def recalled(state: State, found: dict[str, Any]) -> State:
     """
     labeled, _ = state.needed_labels("restore")
     if found.get("inclusion_probability") is not None:
-        probability = _array(found["inclusion_probability"])
+        with _told_as("inclusion_probability"):
+            probability = _array(found["inclusion_probability"])
         if probability.shape != (len(labeled),):
             raise InvalidInputError(
                 "inclusion_probability must hold one number (or None) for each of the "
@@ -127,15 +135,27 @@ def recalled(state: State, found: dict[str, Any]) -> State:
         labeled = replace(labeled, probability=probability)
     # A state is never edited in place, and the strategy is part of it.
     strategy = copy.copy(state.strategy)
-    for name, value in found.get("strategy", {}).items():
-        setattr(strategy, name, _learned(value))
-    asked = found.get("asked")
-    return replace(
-        state,
-        labeled=labeled,
-        strategy=strategy,
-        asked=None if asked is None else _read_batch(asked),
-    )
+    with _told_as("strategy"):
+        for name, value in found.get("strategy", {}).items():
+            if not name.endswith("_") or name.startswith("_"):
+                raise ValueError(f"{name!r} is nothing that a strategy learns")
+            setattr(strategy, name, _learned(value))
+    with _told_as("asked"):
+        asked = found.get("asked")
+        asked = None if asked is None else _read_batch(asked)
+    return replace(state, labeled=labeled, strategy=strategy, asked=asked)
+
+
+@contextmanager
+def _told_as(name: str) -> Iterator[None]:
+    """Say of a part of a state that cannot be read which one it is."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidInputError(
+            f"state must be an answer of learner.state(). Got one whose {name!r} "
+            f"cannot be read: {type(error).__name__}: {error}."
+        ) from error
 
 
 def _written_batch(asked: AskedBatch) -> dict[str, Any]:

@@ -236,6 +236,69 @@ def test_torn_foreign_and_newer_files(tmp_path, monkeypatch):
         ActiveLearner.load(tmp_path / "nowhere", make_learner(ALBL()))
 
 
+def changed_header(path, **changes):
+    """Write a file again with another header, as whole as before."""
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["skbadge"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    for name, value in changes.items():
+        if name == "labels":
+            tensors[name] = value
+        elif name in header["state"]:
+            header["state"][name] = value
+        elif value is None:
+            del header[name]
+        else:
+            header[name] = value
+    save_file(tensors, path, {"skbadge": json.dumps(header)})
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "message"),
+    [
+        ({"labels": torch.full((60,), 3)}, LearnerFileError, "labels beyond the 3"),
+        ({"labels": torch.full((60,), -1)}, LearnerFileError, "labels beyond the 3"),
+        ({"labels": torch.zeros(60)}, LearnerFileError, "labels of shape"),
+        ({"labels": torch.zeros(9).long()}, LearnerFileError, "60 rows and 9 labels"),
+        ({"classes": None}, LearnerFileError, "KeyError: 'classes'"),
+        ({"classes": 7}, LearnerFileError, "is whole, but"),
+        ({"rows": {"kind": "no"}}, LearnerFileError, "is whole, but"),
+        (
+            {"state": {"strategy": {"query": 3}}},
+            InvalidInputError,
+            "'query' is nothing that a strategy learns",
+        ),
+        ({"fit_params": [1]}, LearnerFileError, "is whole, but"),
+        ({"constants": {"a": []}}, LearnerFileError, "is whole, but"),
+        ({"state": [1]}, LearnerFileError, "is whole, but"),
+        ({"history": 3}, InvalidInputError, "whose 'history' cannot be read"),
+        ({"pending": [1]}, InvalidInputError, "whose 'pending' cannot be read"),
+        ({"asked": {"a": 1}}, InvalidInputError, "whose 'asked' cannot be read"),
+        ({"entropy": -1}, InvalidInputError, "entropy must be an int of at least 0"),
+        (
+            {"inclusion_probability": ["a"] * 60},
+            InvalidInputError,
+            "whose 'inclusion_probability' cannot be read",
+        ),
+    ],
+)
+def test_whole_files_with_a_wrong_content_are_explained(
+    tmp_path, changes, kind, message
+):
+    path = tmp_path / "learner"
+    make_learner().fit(*make_data()).save(path)
+    changed_header(path, **changes)
+    with pytest.raises(kind, match=message):
+        ActiveLearner.load(path, make_learner())
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(LearnerFileError, match="is no file, but a folder or a pi"):
+            ActiveLearner.load(path, make_learner())
+
+
 def test_a_write_that_fails_leaves_the_file_before(tmp_path, monkeypatch):
     learner, path = saved(tmp_path)
     before = path.read_bytes()
