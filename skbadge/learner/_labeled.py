@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
+from scipy import sparse
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.utils._rows import RowList, is_lazy, join, take
@@ -60,11 +62,11 @@ class LabeledSet:
 
     @property
     def shown_rows(self) -> Any:
-        """The rows as a user sees them: arrays cannot be written to."""
+        """The rows as a user sees them: what is done to them changes none of these."""
         if isinstance(self.X, RowList):
             # Objects stay what they are; the list of them is another one.
             return RowList(self.X)
-        return mapped(_read_only, self.X)
+        return mapped(_kept_from_writing, self.X)
 
     @property
     def shown_labels(self) -> np.ndarray:
@@ -150,6 +152,15 @@ def _read_only(values: Any) -> Any:
         values = values.view()
         values.flags.writeable = False
     return values
+
+
+def _kept_from_writing(rows: Any) -> Any:
+    """Return a view that cannot be written to, or a copy where there is no such."""
+    if isinstance(rows, torch.Tensor):
+        return rows.clone()
+    if isinstance(rows, (pd.DataFrame, pd.Series)) or sparse.issparse(rows):
+        return rows.copy()
+    return _read_only(rows)
 
 
 def split_fit_params(

@@ -67,7 +67,8 @@ class ActiveLearner(Learned):
         The classes, sorted (labels of several types: in the order of ``classes``), as
         are the columns of `predict_proba`.
     X_ : same kind as the rows given
-        Labelled rows, in the order in which they came; arrays are read-only.
+        Labelled rows, in the order in which they came; arrays are read-only, tensors,
+        tables and sparse matrices copies.
     y_ : ndarray of shape (n_labeled,)
         Their labels, read-only.
     n_labeled_ : int

@@ -9,13 +9,15 @@ import threading
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_array_equal
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import Callback
 
 import skbadge._version
@@ -160,6 +162,31 @@ def test_rows_and_labels_are_read_only():
     with pytest.raises(AttributeError, match="y_ is read-only: fit and teach set it"):
         learner.y_ = Y
     assert learner.refit().n_labeled_ == 60
+
+
+@pytest.mark.parametrize(
+    ("kind", "write"),
+    [
+        (torch.tensor, lambda rows: rows.fill_(99)),
+        (pd.DataFrame, lambda rows: rows.iloc.__setitem__((0, 0), 99)),
+        (
+            lambda rows: {"X": torch.tensor(rows)},
+            lambda rows: rows["X"].fill_(99),
+        ),
+        (sparse.csr_array, lambda rows: rows.data.fill(99)),
+    ],
+    ids=["tensor", "frame", "dict", "sparse"],
+)
+def test_what_is_done_to_rows_that_were_shown_changes_none(kind, write):
+    rows, net = kind(X.astype("f4")), make_net()
+    if sparse.issparse(rows):
+        densify = FunctionTransformer(lambda rows: rows.toarray(), accept_sparse=True)
+        net = make_pipeline(densify, net)
+    learner = make_learner(net=net).fit(rows, Y)
+    before = learner.predict_proba(learner.X_)
+    write(learner.X_)
+    assert_array_equal(learner.predict_proba(learner.X_), before)
+    assert_array_equal(learner.refit().predict(learner.X_).shape, Y.shape)
 
 
 def test_open_rows():
