@@ -94,6 +94,41 @@ def test_picks_by_sums_over_rows_are_those_of_one_machine(client, strategy):
     assert learner.traffic_.rounds < 30
 
 
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        BADGE(),
+        BADGE(sampler="log-det"),
+        CoreSet(),
+        EntropySampling(),
+        BAIT(),
+        MaxHerding(length_scale=0.5),
+    ],
+    ids=repr,
+)
+def test_parts_that_end_within_batches(client, strategy):
+    """The net answers with other last digits: picks stay where no rows tie to them."""
+    learner = make_learner(strategy)
+    expected = learner.query(X, n=30)
+    scores = learner.last_selection_.scores
+    np.testing.assert_array_equal(learner.query(in_parts((317, 883)), n=30), expected)
+    if scores is not None:
+        found = learner.last_selection_.scores
+        np.testing.assert_allclose(found, scores, rtol=1e-5)
+
+
+def test_uherding_over_parts_that_end_within_batches(client):
+    """Its picks may be others, which add as much, as the guide says."""
+    learner = make_learner(UHerding(n_targets=400))
+    learner.query(X, n=30)
+    expected = learner.last_selection_.scores.sum()
+    learner.query(in_parts((317, 883)), n=30)
+    assert learner.last_selection_.scores.sum() == pytest.approx(expected, rel=1e-3)
+    # Rows that add less are told apart.
+    learner.query(X, n=30, candidates=np.arange(600))
+    assert learner.last_selection_.scores.sum() != pytest.approx(expected, rel=1e-3)
+
+
 def test_candidates_and_shares(client):
     learner = make_learner()
     pool = in_parts((512, 512, 176))
