@@ -11,6 +11,7 @@ from sklearn.datasets import make_blobs
 
 from skbadge import __version__
 from skbadge._cli import _parser, main
+from skbadge.benchmarks import preset_cells
 from skbadge.strategies import MarginSampling
 
 SMALL = ["--rounds", "1", "--n-initial", "10", "--batch-size", "5", "--repeats", "2"]
@@ -508,7 +509,14 @@ def test_a_dry_run_runs_nothing(run, tmp_path):
 def test_a_dry_run_of_the_field_says_what_is_missing_and_not_counted(run):
     status, out, _ = run("benchmark", "--preset", "field", "--dry-run")
     assert status == 0
-    assert re.search("^fashion_mnist_features +linear +10 +69 +690 +script ", out, re.M)
+    setting = ("fashion_mnist_features", 10)
+    cells = [
+        cell
+        for cell in preset_cells("field")
+        if (cell.dataset, cell.batch_size) == setting
+    ]
+    counts = f"{len(cells)} +{len(cells) * (1 + cells[0].n_rounds)}"
+    assert re.search(f"^{setting[0]} +linear +10 +{counts} +script ", out, re.M)
     text = " ".join(out.split())
     assert "The choosing is not counted: with strategies beyond the paper's" in text
     assert "fashion_mnist_features, to be made by benchmarks/encode_fashion" in text
