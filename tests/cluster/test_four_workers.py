@@ -111,7 +111,10 @@ def test_a_worker_that_is_killed_changes_nothing(
 
 
 def random_moments():
-    """Draw six: three strategies, each in its pass and in its choice."""
+    """Draw six: three strategies, each in its pass and in its choice.
+
+    No choice here has fewer than seven events, so that each goes on after the death.
+    """
     random = np.random.default_rng(7)
     n_parts = len(LENGTHS)
     return [
@@ -122,7 +125,7 @@ def random_moments():
             int(random.integers(4)),
         )
         for strategy in (BADGE(), BAIT(), UHerding(n_targets=500))
-        for first, last in ((1, n_parts), (n_parts + 1, n_parts + 9))
+        for first, last in ((1, n_parts), (n_parts + 1, n_parts + 6))
     ]
 
 
