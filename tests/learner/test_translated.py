@@ -6,9 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from imblearn import FunctionSampler
-from imblearn.pipeline import Pipeline as SamplerPipeline
-from imblearn.under_sampling import RandomUnderSampler
 from sklearn import config_context
 from sklearn.metrics import accuracy_score, make_scorer, recall_score
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -245,6 +242,10 @@ def test_scorers_of_parameters_and_of_the_nets_own_see_classes():
 @pytest.mark.parametrize("warm_start", [False, True])
 @pytest.mark.parametrize("nested", [False, True])
 def test_samplers_and_other_steps_see_classes(classes, warm_start, nested):
+    imblearn = pytest.importorskip("imblearn")
+    from imblearn.pipeline import Pipeline as SamplerPipeline
+    from imblearn.under_sampling import RandomUnderSampler
+
     seen, classes = [], np.asarray(classes)
 
     def look(X, y):
@@ -254,7 +255,7 @@ def test_samplers_and_other_steps_see_classes(classes, warm_start, nested):
     rare = np.sort(classes)[2]
     steps = [
         ("fewer", RandomUnderSampler(sampling_strategy={rare: 5}, random_state=0)),
-        ("look", FunctionSampler(func=look, validate=False)),
+        ("look", imblearn.FunctionSampler(func=look, validate=False)),
         ("net", accurate()),
     ]
     estimator = SamplerPipeline(steps)

@@ -8,8 +8,6 @@ from math import comb
 import numpy as np
 import pytest
 import torch
-from imblearn import FunctionSampler
-from imblearn.pipeline import Pipeline as SamplerPipeline
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier
@@ -125,8 +123,12 @@ def test_rows_that_are_left_out_each_time_are_told(settings, found):
 
 
 def test_rows_behind_a_step_that_makes_more_of_them_are_counted():
-    double = FunctionSampler(func=lambda X, y: (np.tile(X, (2, 1)), np.tile(y, 2)))
-    net = SamplerPipeline([("double", double), ("net", sampled())])
+    imblearn = pytest.importorskip("imblearn")
+    pipelines = pytest.importorskip("imblearn.pipeline")
+    double = imblearn.FunctionSampler(
+        func=lambda X, y: (np.tile(X, (2, 1)), np.tile(y, 2))
+    )
+    net = pipelines.Pipeline([("double", double), ("net", sampled())])
     with pytest.warns(UserWarning, match="The last 60 of the 120 rows for the train"):
         make_learner(net=net).fit(X, Y)
 
