@@ -213,17 +213,20 @@ def test_a_split_derived_from_that_of_skorch_is_shown_classes():
     assert last(learner)["valid_acc"] > 0.6
 
 
+def recall_of(name):
+    # Scorers of scikit-learn 1.6 look for a positive class among more than two as well.
+    options = {"labels": [name], "average": "macro", "pos_label": None}
+    return make_scorer(recall_score, **options)
+
+
 class WithScores(NeuralNetClassifier):
     @property
     def _default_callbacks(self):
-        scoring = make_scorer(recall_score, labels=["crow"], average="macro")
+        scoring = recall_of("crow")
         return [*super()._default_callbacks, ("crows", EpochScoring(scoring))]
 
 
 def test_scorers_of_parameters_and_of_the_nets_own_see_classes():
-    def recall_of(name):
-        return make_scorer(recall_score, labels=[name], average="macro")
-
     net = make_net(
         kind=WithScores,
         train_split=predefined_split(Dataset(POOL, NAMES[POOL_Y])),
