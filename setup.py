@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 VERSION = re.search(
     r'^__version__ = "(.+)"$', (HERE / "skbadge" / "_version.py").read_text(), re.M
 ).group(1)
-CLUSTER = ["dask>=2024.1", "distributed>=2024.1"]
+CLUSTER = ["dask>=2025.1", "distributed>=2025.1"]
 BENCHMARK = ["openml>=0.14", *CLUSTER]
 # Libraries whose nets, tables and steps people bring; the tests take them as they are.
 BROUGHT = [
