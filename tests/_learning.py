@@ -80,6 +80,11 @@ def make_net(module=Tiny, kind=NeuralNetClassifier, **settings):
     return kind(module, **{**defaults, **settings})
 
 
+def make_accurate_net(**settings):
+    """Return a net that learns what there is to learn."""
+    return make_net(max_epochs=20, lr=0.3, **settings)
+
+
 def make_binary_net(**settings):
     """Make a net of one logit."""
     settings = {"criterion": nn.BCEWithLogitsLoss, **settings}
@@ -118,6 +123,11 @@ def make_strategies():
 
 
 PREFIX_STRATEGIES = [name for name in make_strategies() if name != "badge-kdpp"]
+
+
+def last_epoch(learner):
+    """Return what the net's history says of the last epoch."""
+    return learner.estimator_.history[-1]
 
 
 def weights(learner):

@@ -16,6 +16,7 @@ import field
 import geometry
 import images
 import pandas as pd
+import published
 import speed
 import study
 from docutils import nodes
@@ -102,7 +103,7 @@ ITEMS = {
     "field-advice": Item(field.advice, "field", FIELD),
     "field-front": Item(field.front, "field", FIELD),
     "field-best": Item(field.best, "field", FIELD),
-    "field-claims": Item(field.claims, "field", FIELD),
+    "field-claims": Item(published.claims, "field", FIELD),
     "field-scope": Item(field.scope, "field", FIELD),
     "field-missing": Item(field.missing, "field", FIELD),
     "field-capped": Item(field.capped, "field", FIELD),
@@ -112,8 +113,8 @@ ITEMS = {
     "field-ranks-convnet": Item(field.ranks_convnet, "field", FIELD),
     "field-gains": Item(field.gains, "field", FIELD),
     "field-curves": Item(field.curves, "field", FIELD),
-    "field-boss": Item(field.boss, "field", FIELD),
-    "field-refine": Item(field.refine, "field", FIELD),
+    "field-boss": Item(published.boss, "field", FIELD),
+    "field-refine": Item(published.refine, "field", FIELD),
     "field-penalty": Item(field.penalty, "field", FIELD),
     "field-chance": Item(field.chance, "field", FIELD),
     "field-outliers": Item(field.outliers, "field", FIELD),

@@ -18,19 +18,18 @@ from torch.utils.data import Subset, TensorDataset
 
 from skbadge import ActiveLearner
 from skbadge.exceptions import InvalidInputError
-from tests._learning import make_binary_net, make_data, make_learner, make_net
+from tests._learning import (
+    last_epoch,
+    make_accurate_net,
+    make_binary_net,
+    make_data,
+    make_learner,
+    make_net,
+)
 
 X, Y = make_data()
 POOL, POOL_Y = make_data(40, seed=1)
 NAMES = np.array(["ant", "bee", "crow"])
-
-
-def accurate(**settings):
-    return make_net(max_epochs=20, lr=0.3, **settings)
-
-
-def last(learner):
-    return learner.estimator_.history[-1]
 
 
 @pytest.mark.parametrize(
@@ -47,13 +46,13 @@ def last(learner):
 def test_a_validation_set_of_the_users_own_is_translated(labels, classes, warm_start):
     labels = np.asarray(labels)
     valid = Dataset(POOL.astype("f4"), labels[POOL_Y])
-    net = accurate(train_split=predefined_split(valid))
+    net = make_accurate_net(train_split=predefined_split(valid))
     learner = make_learner(net=net, classes=classes, warm_start=warm_start)
     learner.fit(X, labels[Y])
     for _ in range(2):
         score = learner.score(POOL, labels[POOL_Y])
         assert score > 0.7
-        assert last(learner)["valid_acc"] == pytest.approx(score)
+        assert last_epoch(learner)["valid_acc"] == pytest.approx(score)
         learner = pickle.loads(pickle.dumps(learner))
         learner.teach(POOL[:2], labels[POOL_Y[:2]])
 
@@ -63,7 +62,7 @@ def test_a_validation_set_of_tensors_for_one_logit():
     net = make_binary_net(max_epochs=20, train_split=predefined_split(valid))
     learner = make_learner(net=net).fit(X, Y % 2 + 1)
     score = learner.score(POOL, POOL_Y % 2 + 1)
-    assert last(learner)["valid_acc"] == pytest.approx(score)
+    assert last_epoch(learner)["valid_acc"] == pytest.approx(score)
 
 
 def test_unknown_labels_of_a_validation_set_are_refused_before_the_first_batch():
@@ -99,9 +98,9 @@ def test_scorers_see_classes(classes):
         for name, scoring in names.items()
     ]
     valid = Dataset(POOL.astype("f4"), NAMES[POOL_Y])
-    net = accurate(train_split=predefined_split(valid), callbacks=scorers)
+    net = make_accurate_net(train_split=predefined_split(valid), callbacks=scorers)
     learner = make_learner(net=net, classes=classes).fit(X, NAMES[Y])
-    found, y = last(learner), NAMES[POOL_Y]
+    found, y = last_epoch(learner), NAMES[POOL_Y]
     assert found["recall"] == pytest.approx(recall(learner, POOL, y))
     accuracy = learner.score(POOL, y)
     assert found["function"] == found["own"] == pytest.approx(accuracy)
@@ -119,9 +118,11 @@ def test_scorers_see_classes_wherever_their_rows_come_from(on_train, use_caching
         pass
 
     scorer = Mine(same_as_accuracy, lower_is_better=False, **settings)
-    net = accurate(train_split=ValidSplit(3, stratified=True), callbacks=[scorer])
+    net = make_accurate_net(
+        train_split=ValidSplit(3, stratified=True), callbacks=[scorer]
+    )
     learner = make_learner(net=net, classes=["crow", "ant", "bee"]).fit(X, NAMES[Y])
-    assert last(learner)["own"] > 0.5
+    assert last_epoch(learner)["own"] > 0.5
 
 
 def test_a_callback_finds_the_classes_by_the_columns():
@@ -133,7 +134,7 @@ def test_a_callback_finds_the_classes_by_the_columns():
             right = classes[net.predict(POOL.astype("f4"))] == NAMES[POOL_Y]
             found.append(right.mean())
 
-    net = accurate(train_split=None, callbacks=[Own])
+    net = make_accurate_net(train_split=None, callbacks=[Own])
     learner = make_learner(net=net, classes=classes).fit(X, NAMES[Y])
     assert found == [learner.score(POOL, NAMES[POOL_Y])] and found[0] > 0.5
 
@@ -145,7 +146,7 @@ def test_a_scorer_keeps_its_name():
         train_split=predefined_split(Dataset(POOL.astype("f4"), NAMES[POOL_Y])),
     )
     learner = make_learner(net=net).fit(X, NAMES[Y])
-    assert {"balanced_accuracy", "same_as_accuracy"} <= set(last(learner))
+    assert {"balanced_accuracy", "same_as_accuracy"} <= set(last_epoch(learner))
 
 
 @pytest.mark.parametrize(
@@ -154,11 +155,11 @@ def test_a_scorer_keeps_its_name():
     ids=["float64", "frame", "integers"],
 )
 def test_rows_of_a_validation_set_are_converted_as_the_labelled_ones(rows):
-    net = accurate(train_split=predefined_split(Dataset(rows, NAMES[POOL_Y])))
+    net = make_accurate_net(train_split=predefined_split(Dataset(rows, NAMES[POOL_Y])))
     learner = make_learner(net=net, warm_start=True).fit(X, NAMES[Y])
     learner.teach(POOL[:5], NAMES[POOL_Y[:5]])
     score = learner.score(np.asarray(rows), NAMES[POOL_Y])
-    assert last(learner)["valid_acc"] == pytest.approx(score)
+    assert last_epoch(learner)["valid_acc"] == pytest.approx(score)
 
 
 def test_missing_values_of_a_validation_set_are_told_from_those_of_labelled_rows():
@@ -191,11 +192,11 @@ def in_subsets(dataset, y=None):
 @pytest.mark.parametrize("split", [in_arrays, in_subsets])
 @pytest.mark.parametrize("classes", [[2, 0, 1], [1, 2, 3], NAMES])
 def test_splits_of_the_users_own_are_shown_classes(split, classes):
-    net = accurate(train_split=split, iterator_train__shuffle=True)
+    net = make_accurate_net(train_split=split, iterator_train__shuffle=True)
     labels = np.sort(classes)[Y]
     learner = make_learner(net=net, classes=classes).fit(X, labels)
     assert learner.score(POOL, np.sort(classes)[POOL_Y]) > 0.7
-    assert last(learner)["valid_acc"] > 0.7
+    assert last_epoch(learner)["valid_acc"] > 0.7
 
 
 class Remembers(ValidSplit):
@@ -207,10 +208,10 @@ class Remembers(ValidSplit):
 
 
 def test_a_split_derived_from_that_of_skorch_is_shown_classes():
-    net = accurate(train_split=Remembers(5, stratified=True))
+    net = make_accurate_net(train_split=Remembers(5, stratified=True))
     learner = make_learner(net=net).fit(X, NAMES[Y])
     assert Remembers.seen == NAMES.tolist()
-    assert last(learner)["valid_acc"] > 0.6
+    assert last_epoch(learner)["valid_acc"] > 0.6
 
 
 def recall_of(name):
@@ -235,7 +236,7 @@ def test_scorers_of_parameters_and_of_the_nets_own_see_classes():
         callbacks__valid_acc__scoring=recall_of("crow"),
     )
     learner = make_learner(net=net).fit(X, NAMES[Y])
-    found, y = last(learner), NAMES[POOL_Y]
+    found, y = last_epoch(learner), NAMES[POOL_Y]
     assert found["own"] == pytest.approx(recall_of("bee")(learner, POOL, y))
     crows = recall_of("crow")(learner, POOL, y)
     assert found["valid_acc"] == found["recall_score"] == pytest.approx(crows)
@@ -259,7 +260,7 @@ def test_samplers_and_other_steps_see_classes(classes, warm_start, nested):
     steps = [
         ("fewer", RandomUnderSampler(sampling_strategy={rare: 5}, random_state=0)),
         ("look", imblearn.FunctionSampler(func=look, validate=False)),
-        ("net", accurate()),
+        ("net", make_accurate_net()),
     ]
     estimator = SamplerPipeline(steps)
     if nested:

@@ -21,19 +21,16 @@ from skbadge import MarginSampling
 from skbadge.exceptions import InvalidInputError, ModuleOutputError, RefitError
 from skbadge.learner._watched import _last_unread
 from skbadge.modules import InMemoryBatches
-from tests._learning import Tiny, make_data, make_learner, make_net
+from tests._learning import (
+    Tiny,
+    make_data,
+    make_learner,
+    make_net,
+)
 
 X, Y = make_data()
 POOL, POOL_Y = make_data(40, seed=1)
 NAMES = np.array(["ant", "bee", "crow"])
-
-
-def accurate(**settings):
-    return make_net(max_epochs=20, lr=0.3, **settings)
-
-
-def last(learner):
-    return learner.estimator_.history[-1]
 
 
 def sampled(**settings):
