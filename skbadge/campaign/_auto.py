@@ -7,8 +7,12 @@ from skbadge.exceptions import InvalidInputError
 from skbadge.learner._learner import ActiveLearner
 from skbadge.modules import ResNet18, make_table_classifier
 from skbadge.modules._tables import lean_net
+from skbadge.strategies import KMeansSampling
 
-__all__ = ["auto_learner"]
+__all__ = ["auto_cold_start", "auto_learner"]
+
+# Rows that k-means takes some seconds for, at the width of hashed words.
+_MOST_ROWS = 20_000
 
 
 def auto_learner(pool, classes, *, random_state=None):
@@ -50,3 +54,14 @@ def auto_learner(pool, classes, *, random_state=None):
                 "to read; or name a function that returns an ActiveLearner."
             ) from error
     return ActiveLearner(estimator, classes=classes, random_state=random_state)
+
+
+def auto_cold_start(pool):
+    """Return what chooses the first batch, None for what a campaign has by default.
+
+    Clusters of what the pipeline makes of the rows, whose steps need no labels; not of
+    pictures, which no encoder has seen, and not of many rows.
+    """
+    if isinstance(pool.X, ImageFiles) or len(pool) > _MOST_ROWS:
+        return None
+    return KMeansSampling(features="input")

@@ -229,8 +229,8 @@ class Campaign(Ledger):
             return self._batch_table(suggestions)
         if (n is None) == (more is None):
             raise InvalidInputError(
-                f"ask needs n, or more, and no batch is open. Got n={n!r} and "
-                f"more={more!r}."
+                "ask must get one of n, rows of a new batch, and more, rows by which "
+                f"the open batch grows. Got n={n!r} and more={more!r} instead."
             )
         rounds = self._with_model("ask")
         if more is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from skbadge import stopping, strategies
 from skbadge.campaign._answers import Told
-from skbadge.campaign._auto import auto_learner
+from skbadge.campaign._auto import auto_cold_start, auto_learner
 from skbadge.campaign._campaign import Campaign
 from skbadge.campaign._ledger import Ledger
 from skbadge.campaign._named import imported, named
@@ -122,7 +122,7 @@ def _add_showing(parser):
 def _add_init(actions):
     init = _action(actions, "init", _init, "begin a campaign, or move its pool")
     init.add_argument("--pool", required=True, help="a file, or a folder of images")
-    init.add_argument("--ids", help="column, or for .npy a text file")
+    init.add_argument("--ids", help="column, or for .npy and .npz a text file")
     init.add_argument("--inputs", help="columns for the learner: a or a,b")
     init.add_argument("--show", help="columns for people: a,b")
     init.add_argument("--learner", required=True, help="auto or module:function")
@@ -158,7 +158,10 @@ def _init(options):
         "stop": options.stop,
         "cold_start": options.cold_start,
     }
-    if options.ids and Path(options.pool).suffix == ".npy":
+    if options.ids and Path(options.pool).suffix.lower() in (
+        ".npy",
+        ".npz",
+    ):
         opening["ids"] = str(Path(options.ids).resolve())
     campaign = _opened(
         options.folder,
@@ -217,6 +220,8 @@ def _opened(folder, opening=None, *, classes=None, model=True, **settings):
             strategies,
             strategies.QueryStrategy,
         )
+        if settings["cold_start"] is None and opening["learner"] == "auto":
+            settings["cold_start"] = auto_cold_start(pool)
     return Campaign(folder, learner, pool, classes=classes, **settings)
 
 
@@ -292,12 +297,14 @@ def _told(told):
 
 
 def _train(options):
-    learner = _opened(options.folder).train()
-    return _say(f"trained on {learner.n_labeled_} labels")
+    return _say_trained(_opened(options.folder).train())
 
 
 def _refit(options):
-    learner = _opened(options.folder).refit()
+    return _say_trained(_opened(options.folder).refit())
+
+
+def _say_trained(learner):
     return _say(f"trained on {learner.n_labeled_} labels")
 
 

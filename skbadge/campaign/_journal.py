@@ -102,6 +102,10 @@ class Journal:
         with self._connected() as connection:
             return self._check(connection)
 
+    def forget(self):
+        """Have the next call read from the first event on."""
+        self._seen = (0, "")
+
     def read(self):
         """Return the events written since the last call, by whomever.
 

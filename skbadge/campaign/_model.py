@@ -16,7 +16,6 @@ from skbadge.exceptions import (
     LearnerNotFittedError,
 )
 from skbadge.learner._classes import given_classes
-from skbadge.learner._learned import recall
 from skbadge.learner._learner import ActiveLearner
 from skbadge.learner._warm_start import SHRINK_PERTURB
 from skbadge.nets._estimators import find_net, split_estimator
@@ -127,7 +126,7 @@ class Model:
             parameters = self._cache.load(key)
         if self.prototype.warm_start and parameters is None:
             self._replay(state, pool)
-            recall(self.learner, self._known(state))
+            self.learner.recall(self._known(state))
         else:
             found = {"strategy": last["strategy"], "parameters": parameters}
             self.learner = self._trained(state, pool, state.taught, number, found)
@@ -147,7 +146,7 @@ class Model:
             new = [id for id in wanted if id not in state.taught]
             asked = _asked(state, pool, new)
             # From the journal alone, so that it is the same in any process.
-            recall(learner, {**self._known(state), "asked": asked})
+            learner.recall({**self._known(state), "asked": asked})
             self._move(pool, state.taught, wanted, answers=asked is not None)
         else:
             self.learner = self._trained(state, pool, wanted, number)

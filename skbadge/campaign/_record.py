@@ -74,5 +74,12 @@ class Record:
         self.refresh()
 
     def _apply(self, events):
-        for event in events:
-            self.state.apply(event)
+        try:
+            for event in events:
+                self.state.apply(event)
+        except BaseException:
+            # Half of what was read is no state: the next call reads all again, and
+            # meets the same.
+            self.journal.forget()
+            self.state = State()
+            raise

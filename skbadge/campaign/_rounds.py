@@ -8,6 +8,7 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.base import clone
 
 from skbadge.campaign._accuracy import accuracy_table
 from skbadge.campaign._asking import drawn_batch
@@ -104,10 +105,12 @@ class Rounds:
         """Show the stopping criterion the model; return its state and signs."""
         if self.stop is None:
             return None
+        # What it has seen is in the journal alone: the object may serve others too.
+        criterion = clone(self.stop)
         known, counted = self.state.stopping, 0
         if known is not None:
             try:
-                self.stop.restore(known["state"])
+                criterion.restore(known["state"])
                 counted = known.get("batch", 0)
             except InvalidInputError as problem:
                 warnings.warn(
@@ -117,11 +120,11 @@ class Rounds:
                 )
         batch, tested = self._tested(counted)
         rows = [self.pool.at[id] for id in self._stop_set()]
-        self.stop.observe(learner, take(self.pool.X, rows), tested=tested)
+        criterion.observe(learner, take(self.pool.X, rows), tested=tested)
         return {
-            "state": self.stop.state(),
-            "signs": self.stop.signs(),
-            "stop": bool(self.stop.should_stop),
+            "state": criterion.state(),
+            "signs": criterion.signs(),
+            "stop": bool(criterion.should_stop),
             "batch": batch,
         }
 

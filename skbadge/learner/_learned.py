@@ -22,7 +22,7 @@ from skbadge.learner._state import State, bookkeeping
 from skbadge.learner._written import recalled, restored, written
 from skbadge.nets._estimators import check_estimator_kind, find_net
 
-__all__ = ["Learned", "recall"]
+__all__ = ["Learned"]
 
 
 class Learned(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -161,6 +161,33 @@ class Learned(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self._become(begun)
         return self
 
+    def recall(self, state: dict[str, Any]) -> Self:
+        """Have the strategy know what was written down; nothing is trained.
+
+        For a learner that came to its labels and weights in another way than by
+        `restore`: by trainings one after the other, or with a batch still out.
+
+        Parameters
+        ----------
+        state : dict
+            Of an answer of `state`: ``strategy``, ``asked`` and
+            ``inclusion_probability``; each is as in a new learner where it is missing,
+            so that a batch that is out is forgotten. What else it holds is not read.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        LearnerNotFittedError
+            If there are no labelled rows.
+        InvalidInputError
+            If something does not fit the learner; nothing was changed then.
+        """
+        self._change(lambda known: recalled(known, state))
+        return self
+
     def save(self, path: str | Path) -> Self:
         """Write labels, parameters and all that was learned to a file, without pickle.
 
@@ -280,19 +307,3 @@ class Learned(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             if state is not self._state:
                 self._state = state
         return state
-
-
-def recall(learner: Any, found: dict[str, Any]) -> None:
-    """Have the strategy of a learner know what was written down; nothing is trained.
-
-    For learners that came to their weights in another way than by `restore`.
-
-    Parameters
-    ----------
-    learner : ActiveLearner
-        Trained.
-    found : dict
-        Of an answer of `state`: ``strategy``, ``asked``, ``inclusion_probability``. A
-        batch that is missing is forgotten.
-    """
-    learner._change(lambda state: recalled(state, found))

@@ -409,59 +409,6 @@ class TestOpenedAnew:
         assert first.status().trainings == 2
 
 
-class TestPools:
-    def test_sorted_anew_the_same_rows_are_asked_and_taught(self, tmp_path):
-        shuffled = np.random.default_rng(0).permutation(N_POOL)
-        staying = open_campaign(tmp_path / "a")
-        for i in range(3):
-            order = shuffled if i % 2 else None
-            assert answer(open_campaign(tmp_path / "b", order=order)) == answer(staying)
-        found = open_campaign(tmp_path / "b", order=shuffled).train()
-        assert same_weights(weights(found), weights(staying.train()))
-
-    def test_new_rows_join_the_candidates(self, tmp_path):
-        few = open_campaign(tmp_path, order=range(40))
-        answer(few, 30)
-        grown = open_campaign(tmp_path)
-        assert grown.status().n_candidates == 90
-        assert len(answer(grown, 90)) == 90
-        with pytest.raises(CampaignError, match="with another pool"):
-            few.ask(1)
-        assert few.tell({"T-100": LABELS["T-100"]}).unchanged == 1
-
-    def test_rows_that_are_gone_are_told_and_not_trained_on(self, tmp_path):
-        ids = answer(open_campaign(tmp_path), 20)
-        open_campaign(tmp_path).train()
-        gone = [IDS.index(id) for id in ids[:10]]
-        order = [i for i in range(N_POOL) if i not in gone]
-        with pytest.warns(UserWarning, match="10 rows are no longer in the pool"):
-            campaign = open_campaign(tmp_path, order=order)
-        assert campaign.train().n_labeled_ == 10
-        status = campaign.status()
-        assert (status.n_lost, status.n_labeled, status.n_pool) == (10, 20, 110)
-        assert len(campaign.ask(N_POOL)) == 100
-        back = open_campaign(tmp_path)
-        assert back.status().n_lost == 0 and back.train().n_labeled_ == 20
-
-    def test_changed_contents_are_told(self, tmp_path):
-        open_campaign(tmp_path)
-        other = X.copy()
-        other[[3, 8]] += 1
-        text = "other contents than before: of 120 compared, 2: 'T-3', 'T-8'"
-        with pytest.warns(UserWarning, match=text):
-            Campaign(tmp_path, make_learner(classes=NAMES), other, ids=IDS)
-
-    def test_a_warm_start_cannot_do_without_a_row(self, tmp_path):
-        learner = make_learner(warm_start=True, classes=NAMES)
-        ids = answer(open_campaign(tmp_path, learner=learner), 20)
-        open_campaign(tmp_path, learner=learner).train()
-        order = [i for i in range(N_POOL) if IDS[i] != ids[0]]
-        with pytest.warns(UserWarning, match="no longer in the pool"):
-            campaign = open_campaign(tmp_path, learner=learner, order=order)
-        with pytest.raises(CampaignError, match="goes on from every training before"):
-            campaign.train()
-
-
 def test_status_is_a_page_of_text(tmp_path):
     campaign = open_campaign(tmp_path)
     assert "ask for a batch" in str(campaign.status())

@@ -86,6 +86,39 @@ def test_a_whole_campaign(table, capsys):
     assert set(pd.read_csv("labels.csv")["annotator"]) == {"mk"}
 
 
+@pytest.mark.parametrize("name", ["p.npy", "p.npz", "P.NPY"])
+@pytest.mark.usefixtures("table")
+def test_ids_in_a_file_of_their_own_are_found_from_anywhere(
+    capsys, name, tmp_path, monkeypatch
+):
+    frame = pd.read_csv("pool.csv")
+    with Path(name).open("wb") as file:
+        rows = frame[list("abc")].to_numpy(np.float32)
+        np.savez(file, X=rows) if name.endswith("z") else np.save(file, rows)
+    Path("ids.txt").write_text("\n".join(frame["key"]))
+    say(
+        capsys, "init", "c", "--pool", name, "--ids", "ids.txt", "--learner", "auto",
+        "--classes", "ham,spam,other",
+    )  # fmt: skip
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    assert len(say(capsys, "ask", "../c", "-n", 4).split()) == 4
+
+
+def test_the_ready_learner_spreads_the_first_batch(table, capsys):
+    """A row of each of three groups; three at random miss one 77 in 100 times."""
+    frame = pd.read_csv("pool.csv")
+    frame[list("abc")] = 100.0 * np.eye(3)[np.arange(60) % 3]
+    frame.to_csv("pool.csv", index=False)
+    for folder in ("c", "d", "e"):
+        say(
+            capsys, "init", folder, "--pool", "pool.csv", "--ids", "key", "--learner",
+            "auto", "--classes", "ham,spam,other",
+        )  # fmt: skip
+        ids = say(capsys, "ask", folder, "-n", 3).split()
+        assert {table[id] for id in ids} == {"ham", "spam", "other"}
+
+
 def test_the_pool_may_move_and_the_learner_be_ready(table, capsys, tmp_path):
     assert "not a recommendation" in init(capsys, "auto", classes="ham,spam,other")
     ids = say(capsys, "ask", "c", "-n", 6).split()

@@ -129,6 +129,16 @@ class TestFilesThatAreNoJournal:
             with pytest.raises(CampaignError, match=f"Got '{kind}' instead.*upgrade"):
                 Campaign(tmp_path / str(number))
 
+    def test_it_is_refused_again_by_an_open_campaign(self, tmp_path):
+        """And the answers behind it are not passed over."""
+        campaign = open_campaign(tmp_path)
+        write(Journal(tmp_path), {}, kind="unheard")
+        for _ in range(2):
+            with pytest.raises(CampaignError, match="Got 'unheard' instead.*upgrade"):
+                campaign.tell({IDS[0]: LABELS[IDS[0]]})
+            with pytest.raises(CampaignError, match="Got 'unheard' instead.*upgrade"):
+                campaign.status()
+
     def test_a_torn_file(self, tmp_path):
         open_campaign(tmp_path)
         path = tmp_path / FILE

@@ -93,6 +93,16 @@ def test_what_was_seen_of_another_training_is_said_to_be(tmp_path):
     assert "as of training 1 / 10 labels" in campaign.report().read_text()
 
 
+def test_campaigns_that_share_a_criterion_share_nothing_it_has_seen(tmp_path):
+    stop = StablePredictions() | LabelBudget(100)
+    for name, n in (("a", 30), ("a", 10), ("b", 10)):
+        campaign = open_campaign(tmp_path / name, stop=stop, n_stop=50)
+        answer(campaign, n)
+        campaign.train()
+    stable, budget = (sign["values"] for sign in campaign.status().signs)
+    assert (stable, budget) == ([], [10])
+
+
 def test_another_criterion_begins_anew(tmp_path):
     answer(open_campaign(tmp_path, stop=LabelBudget(30)), 10)
     open_campaign(tmp_path, stop=LabelBudget(30)).train()

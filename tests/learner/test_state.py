@@ -21,7 +21,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import Callback
 
 import skbadge._version
-from skbadge import BADGE, ActiveLearner, CoreSet, RandomSampling
+from skbadge import ALBL, BADGE, ActiveLearner, CoreSet, RandomSampling
 from skbadge.exceptions import InvalidInputError, LearnerNotFittedError, RefitError
 from skbadge.learner import _state
 from skbadge.utils._locks import process_lock
@@ -337,3 +337,20 @@ def test_a_fitted_net_can_be_asked_without_a_label():
     ):
         with pytest.raises(LearnerNotFittedError, match="not fitted yet"):
             other.query(POOL, n=5)
+
+
+def test_a_trained_learner_recalls_what_its_strategy_had_learned():
+    """Asked a batch and trained: the other way to labels, model and a batch out."""
+    learner = make_learner(ALBL(n_rounds=5)).fit(X, Y)
+    rows = learner.query(POOL, n=6)
+    state = learner.state()
+    twin = make_learner(ALBL(n_rounds=5)).fit(X, Y).recall(state)
+    assert twin.state()["strategy"] == state["strategy"]
+    assert_array_equal(twin.open_, learner.open_)
+    for one in (learner, twin):
+        one.teach(POOL[rows], POOL_Y[rows], indices=rows)
+    assert twin.state()["strategy"] == learner.state()["strategy"] != state["strategy"]
+    with pytest.raises(InvalidInputError, match="one number \\(or None\\) for each"):
+        twin.recall({"inclusion_probability": [0.5]})
+    with pytest.raises(LearnerNotFittedError):
+        make_learner().recall(state)
