@@ -56,8 +56,8 @@ def naming_part(futures, starts):
         failed = [part for part, future in futures.items() if future.status == "error"]
         if failed:
             error.add_note(
-                f"Part {failed[0]} of the pool, rows from {starts[failed[0]]} on, was "
-                "read."
+                f"While part {failed[0]} of the pool, rows from {starts[failed[0]]} "
+                "on, was read."
             )
         raise
 

@@ -19,7 +19,7 @@ from skbadge.embeddings._sharded import ShardedTable, from_numpy, to_numpy
 from skbadge.exceptions import PoolPassError
 from skbadge.extraction._pass import collect_outputs
 from skbadge.nets._estimators import duplicate
-from skbadge.utils._rows import n_rows
+from skbadge.utils._rows import join, n_rows, take
 from skbadge.utils._torch import seeded_generators
 
 # A worker of several threads runs one part at a time, with all of them: generators and
@@ -30,6 +30,7 @@ __all__ = [
     "PartReader",
     "ShardedOutputs",
     "collect_sharded",
+    "fetch_rows",
     "predict_sharded",
     "released",
 ]
@@ -197,12 +198,11 @@ def collect_sharded(reader, pool, rows, labeled, *, verbose=0):
     SkbadgeError
         If a part cannot be read or run, with its number and its rows.
     """
-    parts = pool.split(rows)
-    starts = np.cumsum([0, *pool.lengths])
     needs = replace(reader.needs, labeled=labeled.needs if labeled else None)
-    each = [(part, i, int(starts[i]), pool.lengths[i]) for i, part in enumerate(parts)]
     reader = replace(reader, expected=pool.expected)
-    shards, facts = run_pass(pool, _read_part, reader, each, verbose=verbose)
+    shards, facts = run_pass(
+        pool, _read_part, reader, _each(pool, rows), verbose=verbose
+    )
     with released_on_error([shards]):
         _check_lengths([fact["rows"] for fact in facts], pool.lengths)
     shards.lengths = [fact["length"] for fact in facts]
@@ -222,6 +222,59 @@ def collect_sharded(reader, pool, rows, labeled, *, verbose=0):
             labels=None if labeled.labels is None else labeled.labels.cpu(),
         )
     return ShardedOutputs(n_candidates, needs, values, labeled, rows, shards=shards)
+
+
+def fetch_rows(pool, rows, *, verbose=0):
+    """Bring some rows of a pool in parts to this machine, as they are.
+
+    Parameters
+    ----------
+    pool : ClusterPool
+        The parts; each is read once.
+    rows : ndarray of int
+        Positions, ascending and not empty.
+    verbose : int, default=0
+        Above 0, show rows done over all workers.
+
+    Returns
+    -------
+    rows : of the kind of the parts
+        In the order of their positions.
+
+    Raises
+    ------
+    PoolPassError
+        If the cluster failed.
+    SkbadgeError
+        If a part cannot be read, with its number, or parts differ in kind.
+    """
+    shards, facts = run_pass(pool, _taken, None, _each(pool, rows), verbose=verbose)
+    shards.release()
+    _check_lengths([fact["rows"] for fact in facts], pool.lengths)
+    found = [fact["taken"] for fact in facts if fact["taken"] is not None]
+    while len(found) > 1:
+        # In pairs: one after another, each would be copied as often as there are parts.
+        odd = found[len(found) // 2 * 2 :]
+        pairs = zip(found[::2], found[1::2], strict=False)
+        found = [*(join(first, second) for first, second in pairs), *odd]
+    return found[0]
+
+
+def _each(pool, rows):
+    """Return what the pass over each part is told: its rows, number, start, length."""
+    starts = np.cumsum([0, *pool.lengths])
+    return [
+        (part, i, int(starts[i]), pool.lengths[i])
+        for i, part in enumerate(pool.split(rows))
+    ]
+
+
+def _taken(_, part, rows, number, start, n_given):
+    """Run on a worker: some rows of a part, which are told."""
+    with explained_part(f"part {number} of the pool (rows from {start} on)"):
+        n_read = n_rows(part)
+        wanted = len(rows) and n_read == n_given
+        return {}, {"rows": n_read, "taken": take(part, rows) if wanted else None}
 
 
 def _check_lengths(read, given):

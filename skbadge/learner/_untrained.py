@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from skbadge._contracts import Needs, Outputs
-from skbadge.cluster._pool import count_rows
+from skbadge.cluster._pass import fetch_rows
+from skbadge.cluster._pool import ClusterPool, count_rows
 from skbadge.exceptions import InvalidInputError, SkbadgeError
 from skbadge.extraction._pass import collect_inputs
 from skbadge.learner._training import cloned
@@ -37,7 +38,8 @@ def untrained_outputs(
 ) -> Outputs:
     """Return what a strategy reads before anything was trained: at most the rows.
 
-    Steps before the net are fitted on the candidates themselves, without labels.
+    Steps before the net are fitted on the candidates themselves, without labels. Of a
+    pool on a cluster the candidates are brought to this machine.
 
     Parameters
     ----------
@@ -57,18 +59,38 @@ def untrained_outputs(
     Returns
     -------
     Outputs
+
+    Raises
+    ------
+    InvalidInputError
+        If a pool on a cluster is to be read whole, or a step cannot be fitted.
     """
     if not needs:
         count = count_rows(X) if rows is None else len(rows)
         return Outputs(count, positions=rows)
-    with seeded_generators(int(generator.integers(2**63))):
-        fitted = _unlabeled(estimator, X if rows is None else take(X, rows))
+    seed, share = int(generator.integers(2**63)), rows
+    if isinstance(X, ClusterPool):
+        X, share = _fetched(X, rows, verbose), None
+    with seeded_generators(seed):
+        fitted = _unlabeled(estimator, X if share is None else take(X, share))
         steps, net = split_estimator(fitted)
-        found = collect_inputs(net, X, rows=rows, transformers=steps, verbose=verbose)
+        found = collect_inputs(net, X, rows=share, transformers=steps, verbose=verbose)
+    found = replace(found, positions=rows)
     if needs.labeled is None:
         return found
     none = replace(found.take(np.arange(0)), labels=torch.zeros(0, dtype=torch.int64))
     return replace(found, needs=needs, labeled_rows=none.declared(needs.labeled))
+
+
+def _fetched(pool: ClusterPool, rows: np.ndarray | None, verbose: int) -> Any:
+    """Bring the candidates to this machine; refuse to bring a pool that outgrew it."""
+    if rows is None:
+        raise InvalidInputError(
+            "Before there is any label, the rows of a pool that lies on several "
+            "machines are read by this one. Choose from a random share that it holds, "
+            f"query(X_pool, n, subsample=...). Got all {len(pool)} rows instead."
+        )
+    return fetch_rows(pool, rows, verbose=verbose)
 
 
 def _unlabeled(estimator: Any, X: Any) -> Any:

@@ -59,7 +59,8 @@ def bait_on_shards(
     priority: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose n rows as `_bait_greedy` does; parameters and answer are its own."""
-    for length in (max(features.shards.lengths), math.ceil(oversample * n)):
+    many = min(len(features), math.ceil(oversample * n))
+    for length in (max(features.shards.lengths), many):
         check_memory(length, proba.shape[1], features.shape[1], fisher, n_top)
     search = _Search(proba, features, fisher, n_top)
     metric, scale = first_metric(
@@ -71,7 +72,6 @@ def bait_on_shards(
         n_top=n_top,
         regularization=regularization,
     )
-    many = min(len(features), math.ceil(oversample * n))
     search.start(metric, scale, priority, many)
     while len(search.chosen) < many:
         search.choose_some(many - len(search.chosen))

@@ -15,11 +15,19 @@ import pytest
 import torch
 from dask.distributed import Client
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier
 
 import skbadge.cluster
-from skbadge import ActiveLearner, CoreSet, PenultimateFeatures
-from skbadge._contracts import Head
+from skbadge import (
+    ActiveLearner,
+    CoreSet,
+    KMeansSampling,
+    PenultimateFeatures,
+    TypiClust,
+)
+from skbadge._contracts import Head, Traits
 from skbadge.cluster import _engine, _pass
 from skbadge.cluster._engine import DaskShards
 from skbadge.exceptions import (
@@ -76,6 +84,10 @@ def test_readers_with_known_lengths_read_once():
             learner.query(wrong, n=2, candidates=candidates)
 
 
+def piped():
+    return make_pipeline(StandardScaler(), make_net())
+
+
 def fail(error):
     raise error
 
@@ -103,7 +115,8 @@ def test_what_a_reader_raises_comes_as_it_is(known, error):
     with pytest.raises(type(error)) as caught:
         make_learner().query(parts, n=2)
     assert type(caught.value) is type(error) and str(caught.value) == str(error)
-    assert caught.value.__notes__ == ["Part 1 of the pool, rows from 300 on, was read."]
+    note = "While part 1 of the pool, rows from 300 on, was read."
+    assert caught.value.__notes__ == [note]
 
 
 @pytest.mark.usefixtures("client")
@@ -160,6 +173,54 @@ def test_parts_with_other_columns():
         InvalidInputError, match=r"^In part 1 of .*: X must have the co"
     ):
         learner.query(parts, n=5)
+
+
+UNTRAINED = [KMeansSampling(features="input"), TypiClust(features="input")]
+
+
+@pytest.mark.parametrize("strategy", UNTRAINED, ids=repr)
+@pytest.mark.parametrize("estimator", [make_net, piped])
+@pytest.mark.usefixtures("client")
+def test_before_the_first_label_a_share_is_brought_here(strategy, estimator):
+    learner = ActiveLearner(estimator(), strategy=strategy, random_state=0)
+    expected = learner.query(X, n=12, subsample=300)
+    found = learner.query(in_parts(LENGTHS), n=12, subsample=300)
+    np.testing.assert_array_equal(found, expected)
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    parts = [(dask.delayed(frame[i : i + 240]), 240) for i in range(0, 1200, 240)]
+    # Of the second part and the fourth there is no row.
+    mask = np.repeat([True, False, True, False, True], 240)
+    expected = learner.query(frame, n=12, candidates=mask, subsample=0.2)
+    found = learner.query(parts, n=12, candidates=mask, subsample=0.2)
+    np.testing.assert_array_equal(found, expected)
+    assert learner.teach(X[found], Y[found], indices=found).n_labeled_ == 12
+
+
+@pytest.mark.usefixtures("client")
+def test_before_the_first_label_parts_that_cannot_be_read():
+    learner = ActiveLearner(make_net(), strategy=UNTRAINED[0], random_state=0)
+    with pytest.raises(PoolPassError, match="Part 1 of the pool must have the 300"):
+        learner.query(two_parts(dask.delayed(X[:200]), True), n=2, subsample=30)
+    with pytest.raises(InvalidInputError, match=r"^In part 1 of the pool .*: X must"):
+        learner.query(two_parts(dask.delayed(None), True), n=2, subsample=30)
+    with pytest.raises(
+        InvalidInputError, match="features as input|of the same kind|sh"
+    ):
+        learner.query(two_parts(dask.delayed(X[:300, :5]), True), n=2, subsample=30)
+
+
+class ReadsAll(KMeansSampling):
+    """A strategy that says that it runs on a cluster, and reads rows as they are."""
+
+    traits = Traits(on_cluster=True)
+
+
+@pytest.mark.usefixtures("client")
+def test_before_the_first_label_a_pool_is_not_brought_here_whole():
+    strategy = ReadsAll(features="input")
+    learner = ActiveLearner(make_net(), strategy=strategy, random_state=0)
+    with pytest.raises(InvalidInputError, match=r"subsample=.* Got all 1200 rows"):
+        learner.query(in_parts(LENGTHS), n=5)
 
 
 class OfTwoInputs(torch.nn.Module):
@@ -396,6 +457,40 @@ def test_a_worker_of_two_threads_runs_one_part_at_a_time(monkeypatch):
     first = learner.query(in_parts(LENGTHS), n=5)
     assert len(most) == len(LENGTHS) and max(most) == 1
     np.testing.assert_array_equal(learner.query(in_parts(LENGTHS), n=5), first)
+
+
+@pytest.fixture
+def one_thread():
+    """Let torch begin with one thread, whatever this machine has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def count_threads(rows):
+    return np.full(len(rows), torch.get_num_threads())
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_torch_has_as_many_threads_as_the_worker(client, monkeypatch):
+    plain, counts = _pass.collect_outputs, []
+
+    def watched(*arguments, **settings):
+        counts.append(torch.get_num_threads())
+        return plain(*arguments, **settings)
+
+    monkeypatch.setattr(_pass, "collect_outputs", watched)
+    make_learner().query(in_parts(LENGTHS), n=5)
+    assert counts == [2] * len(LENGTHS) and torch.get_num_threads() == 1
+    lazy = _pass.predict_sharded(count_threads, in_parts((600, 600)), (), np.dtype(int))
+    assert client.compute(lazy, sync=True).tolist() == [2] * 1200
+    assert torch.get_num_threads() == 1
+    # Outside of a worker they stay as many as they were.
+    torch.set_num_threads(3)
+    with dask.config.set(scheduler="synchronous"):
+        assert lazy.compute().tolist() == [3] * 1200
+    assert _engine.n_cores() is None and torch.get_num_threads() == 3
 
 
 @pytest.mark.usefixtures("client")

@@ -94,6 +94,14 @@ def test_picks_by_sums_over_rows_are_those_of_one_machine(client, strategy):
     assert learner.traffic_.rounds < 30
 
 
+def test_more_rows_to_take_back_than_there_are(client):
+    """What is chosen at first is no more than the pool, and needs no more memory."""
+    learner = make_learner(BAIT("top", oversample=1e9))
+    expected = learner.query(X[:24], n=6)
+    found = learner.query(in_parts((14, 10), X[:24]), n=6)
+    np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize(
     "strategy",
     [

@@ -9,6 +9,7 @@ from skbadge.embeddings._sharded import ShardedEmbedding, from_numpy, to_numpy
 from skbadge.exceptions import InvalidInputError
 from skbadge.extraction._residual import closed_form
 from skbadge.selection import k_dpp_sample, kmeans_plusplus, log_det_greedy
+from skbadge.selection._kmeans_plusplus import LazySampler
 from tests._oracles import chi_square_p_value, kmeans_plusplus_law
 from tests.embeddings._shards import sharded
 
@@ -163,6 +164,38 @@ def test_a_batch_takes_few_round_trips(n, most):
     assert parts.shards.bytes_down <= 2 * n * 16
     whole = GradientEmbedding(residual, features)
     np.testing.assert_array_equal(found, kmeans_plusplus(whole, n, random_state=0))
+
+
+@pytest.mark.parametrize("lengths", [(500,), (200, 0, 300)])
+def test_bounds_of_all_rows_are_refreshed_where_they_lie(monkeypatch, lengths):
+    residual, features = softmax_factors(500)
+    tables = sharded({"residual": residual, "features": features}, lengths)
+    parts = ShardedEmbedding(*tables.values())
+    plain, refreshed = ShardedEmbedding.nearest_sq, []
+
+    def watched(embedding, part, centers):
+        refreshed.append(len(centers.right))
+        return plain(embedding, part, centers)
+
+    monkeypatch.setattr(ShardedEmbedding, "nearest_sq", watched)
+
+    def draw(embedding):
+        sampler = LazySampler(embedding, 40, block_size=8, flush="always", sweep=False)
+        generator = np.random.default_rng(0)
+        sampler.choose_first("uniform", generator)
+        while len(sampler.chosen) < 40:
+            sampler.refresh_if_due()
+            assert sampler.flushed == len(sampler.chosen)
+            sampler.walk_block(generator)
+        return *sampler.result(40), sampler.bound
+
+    found = draw(parts)
+    # The first center, and then those that each block has added.
+    assert len(refreshed) > 3 and refreshed[0] == 1 and sum(refreshed) < 40
+    for value, expected in zip(
+        found, draw(GradientEmbedding(residual, features)), strict=True
+    ):
+        np.testing.assert_array_equal(value, expected)
 
 
 def test_log_determinants_over_shards():
