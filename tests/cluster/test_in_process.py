@@ -486,7 +486,12 @@ def test_torch_has_as_many_threads_as_the_worker(client, monkeypatch):
     lazy = _pass.predict_sharded(count_threads, in_parts((600, 600)), (), np.dtype(int))
     assert client.compute(lazy, sync=True).tolist() == [2] * 1200
     assert torch.get_num_threads() == 1
-    # Outside of a worker they stay as many as they were.
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_torch_keeps_its_threads_outside_of_a_worker():
+    """Without a client: old Dask warns of a scheduler of one process beside one."""
+    lazy = _pass.predict_sharded(count_threads, in_parts((600, 600)), (), np.dtype(int))
     torch.set_num_threads(3)
     with dask.config.set(scheduler="synchronous"):
         assert lazy.compute().tolist() == [3] * 1200
