@@ -368,7 +368,8 @@ class Traits:
         There must be labelled rows; a trained net alone does not suffice.
     on_cluster : bool, default=False
         It can choose from a pool whose rows lie on several machines: it reads outputs
-        by `Outputs.by_rows` or as an embedding, never a table whole.
+        by `Outputs.by_rows`, each row for itself, or as an embedding, never a table
+        whole.
     """
 
     nested: bool = True

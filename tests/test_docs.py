@@ -15,6 +15,7 @@ import pytest
 
 import skbadge
 from skbadge.benchmarks import preset_cells
+from tests._strategies import all_strategies
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS, EXAMPLES = ROOT / "docs", ROOT / "examples"
@@ -906,3 +907,41 @@ class TestPictures:
         assert all((tmp_path / name).exists() for name in [*shown, "image_1.png"])
         assert ":alt: Accuracy against Labels\n" in lines
         assert not plt.get_fignums()
+
+
+def cluster_sections():
+    """Return what the guide says of strategies on a cluster: who runs, who does not."""
+    page = (DOCS / "user_guide" / "cluster_pools.rst").read_text("utf-8")
+    section = page.split("\nWhich strategies\n")[1].split("\nSettings\n")[0]
+    return section.split("refuse a pool on a cluster")
+
+
+def named_strategies(text):
+    return set(re.findall(r":class:`~skbadge\.(\w+)`", text))
+
+
+def disagreements(runs, refused):
+    """Return strategies of which the two texts say something else than their traits."""
+    options = dict(re.findall(r"``BADGE\((\w+)=\"([\w-]+)\"\)``", refused))
+    wrong = []
+    for strategy in all_strategies():
+        name, params = type(strategy).__name__, strategy.get_params(deep=False)
+        is_refused = name in named_strategies(refused) or (
+            name == "BADGE" and any(params[k] == v for k, v in options.items())
+        )
+        is_named = name in named_strategies(runs) or is_refused
+        if not is_named or is_refused == strategy.traits.on_cluster:
+            wrong.append(repr(strategy))
+    return wrong
+
+
+def test_strategies_that_the_guide_lets_run_on_a_cluster_are_those_that_do():
+    runs, refused = cluster_sections()
+    assert disagreements(runs, refused) == []
+    assert not named_strategies(runs) & named_strategies(refused)
+    # What is left out, or stands on the wrong side, is noticed.
+    found = disagreements(runs, refused.replace("ClassQuota", "Quota"))
+    assert len(found) == 2 and all(name.startswith("ClassQuota") for name in found)
+    found = disagreements(runs, refused.replace('embedding="', 'first="'))
+    assert found == ["BADGE(embedding='uncertainty')"]
+    assert "BALD()" in disagreements(runs, f"{refused} :class:`~skbadge.BALD`")

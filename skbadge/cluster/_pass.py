@@ -137,23 +137,28 @@ class ShardedOutputs(Outputs):
         self.shards.release()
 
     def by_rows(self, function):
-        """Return one value a row, computed where the rows are: one round trip."""
-        labeled = self.labeled_rows
+        """Return one value a row, computed where the rows are: one round trip.
+
+        The function goes out once, with the labelled rows and the head.
+        """
+        head = {k: v for k, v in self.values.items() if not isinstance(v, ShardedTable)}
+        shared = self.shards.send((function, self.needs, self.labeled_rows, head))
         calls, start = {}, 0
         for i, length in enumerate(self.shards.lengths):
             positions = None
             if self.positions is not None:
                 positions = self.positions[start : start + length]
             if length:
-                calls[i] = (function, self.needs, length, labeled, positions)
+                calls[i] = (shared, length, positions)
             start += length
         found = self.shards.run(_by_rows, calls)
         return np.concatenate([found[i] for i in sorted(found)])
 
 
-def _by_rows(state, function, needs, length, labeled, positions):
+def _by_rows(state, shared, length, positions):
+    function, needs, labeled, head = shared
     values = {name: from_numpy(table) for name, table in state.items()}
-    outputs = Outputs(length, needs, values, labeled, positions)
+    outputs = Outputs(length, needs, {**values, **head}, labeled, positions)
     return outputs.by_rows(function)
 
 

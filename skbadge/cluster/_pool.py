@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
+from skbadge._contracts import Outputs
 from skbadge.cluster._columns import Columns
 from skbadge.exceptions import InvalidInputError
 from skbadge.utils._rows import n_rows
@@ -159,8 +161,10 @@ def count_rows(X):
 
 def n_bytes(value):
     """Return the size of all arrays in a value, and 8 for each other thing."""
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (np.ndarray, torch.Tensor)):
         return value.nbytes
+    if isinstance(value, Outputs):
+        return n_bytes(value.values)
     if isinstance(value, dict):
         return sum(map(n_bytes, value.values()))
     if isinstance(value, (list, tuple)):

@@ -13,7 +13,7 @@ import torch
 from skbadge.embeddings._distances import cosines
 from skbadge.embeddings._factored import FactoredEmbedding
 from skbadge.embeddings._rows import Rows
-from skbadge.embeddings._tensors import LARGEST_UNIT, as_tensor
+from skbadge.embeddings._tensors import LARGEST_UNIT
 from skbadge.exceptions import InvalidInputError
 
 __all__ = [
@@ -427,7 +427,8 @@ def from_numpy(array: np.ndarray) -> torch.Tensor:
     """Return what `to_numpy` was given, without a copy."""
     if array.dtype == _BFLOAT16:
         return over(array.view(np.int16)).view(torch.bfloat16)
-    return as_tensor(array, "table")
+    # Of any shape: draws of probabilities are three-dimensional.
+    return over(array)
 
 
 def rows_to_numpy(rows: Rows) -> tuple[Any, ...]:

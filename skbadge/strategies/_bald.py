@@ -96,8 +96,8 @@ class BALD(DrawnScores):
 
     @property
     def traits(self) -> Traits:
-        """The Laplace approximation is that of labelled rows."""
-        return Traits(needs_labels=self.source == "laplace")
+        """Laplace is that of labelled rows; the same draws serve every row."""
+        return Traits(needs_labels=self.source == "laplace", on_cluster=True)
 
     def check_parameters(self) -> None:
         """Refuse a source that does not exist, and numbers out of range."""

@@ -156,7 +156,10 @@ def check_runs_on_cluster(strategy: QueryStrategy) -> None:
     if not strategy.traits.on_cluster:
         raise InvalidInputError(
             f"{strategy} cannot choose from a pool that lies on several machines: it "
-            "reads the pool's tables whole. Choose from a random share that this "
-            "machine holds, query(X_pool, n, subsample=...), or take a strategy that "
-            "runs on a cluster, such as BADGE(), CoreSet() or MarginSampling()."
+            "reads the pool's tables whole, or does not declare that it need not. "
+            "Choose from a random share that this machine holds, query(X_pool, n, "
+            "subsample=...), or take a strategy that runs on a cluster, such as "
+            "BADGE(), CoreSet() or MarginSampling(). A ScoreSampling of your own whose "
+            "score depends on its own row alone declares that by traits = "
+            "Traits(on_cluster=True) on its class."
         )

@@ -55,7 +55,7 @@ class ContrastiveAL(ScoreSampling):
     """
 
     needs = Needs(proba=True, features=True, labeled=Needs(proba=True, features=True))
-    traits = Traits(needs_labels=True)
+    traits = Traits(needs_labels=True, on_cluster=True)
 
     def __init__(self, *, n_neighbors: int = 10) -> None:
         self.n_neighbors = n_neighbors

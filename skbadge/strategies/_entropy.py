@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from skbadge._contracts import Needs, Outputs
+from skbadge._contracts import Needs, Outputs, Traits
 from skbadge.strategies._scores import ScoreSampling
 
 __all__ = ["EntropySampling"]
@@ -33,6 +33,7 @@ class EntropySampling(ScoreSampling):
     """
 
     needs = Needs(proba=True)
+    traits = Traits(on_cluster=True)
 
     def _score(self, outputs: Outputs) -> torch.Tensor:
         return torch.special.entr(outputs.proba.clamp_min(0.0)).sum(dim=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from skbadge._contracts import Needs, Outputs
+from skbadge._contracts import Needs, Outputs, Traits
 from skbadge.strategies._scores import ScoreSampling, sum_of_others
 
 __all__ = ["LeastConfidence"]
@@ -35,6 +35,7 @@ class LeastConfidence(ScoreSampling):
     """
 
     needs = Needs(proba=True)
+    traits = Traits(on_cluster=True)
 
     def _score(self, outputs: Outputs) -> torch.Tensor:
         return sum_of_others(outputs.proba)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from skbadge._contracts import Needs, Outputs
+from skbadge._contracts import Needs, Outputs, Traits
 from skbadge.strategies._scores import ScoreSampling, margin_uncertainty
 
 __all__ = ["MarginSampling"]
@@ -33,6 +33,7 @@ class MarginSampling(ScoreSampling):
     """
 
     needs = Needs(proba=True)
+    traits = Traits(on_cluster=True)
     _offset = -1.0
 
     def _score(self, outputs: Outputs) -> torch.Tensor:

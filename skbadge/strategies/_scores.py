@@ -7,7 +7,7 @@ from abc import abstractmethod
 import numpy as np
 import torch
 
-from skbadge._contracts import Outputs, Selection, Traits
+from skbadge._contracts import Outputs, Selection
 from skbadge.selection._top_k import _top_k
 from skbadge.strategies._base import QueryStrategy
 from skbadge.utils._random import Seed, as_generator
@@ -76,6 +76,13 @@ class ScoreSampling(DrawnScores):
     A subclass declares `needs` and writes one method, ``_score(outputs)``: one value a
     row, tensor or array of shape (n_pool,), higher = more wanted.
 
+    A score that depends on its own row alone, and on the labelled rows and the head,
+    can be found where the row lies. A subclass that scores so declares ``traits =
+    Traits(on_cluster=True)``, and chooses from pools on a cluster too. There ``_score``
+    sees the rows of one part at a time: one that compares a row with others of the
+    pool, by their mean or their rank, must not declare it, for it would choose other
+    rows, and nothing would say so. Subclasses inherit the declaration.
+
     See Also
     --------
     skbadge.strategies.QueryStrategy : The base of strategies that choose in another
@@ -85,13 +92,15 @@ class ScoreSampling(DrawnScores):
     Notes
     -----
     Cost beside the scores: O(n_pool). Blind to diversity: near-duplicates are chosen
-    together.
+    together. :func:`~skbadge.strategies.checks.check_strategy` tries whether a subclass
+    that declares ``on_cluster`` scores alike where rows come in parts.
 
     Examples
     --------
-    >>> from skbadge.strategies import Needs, Outputs, ScoreSampling
+    >>> from skbadge.strategies import Needs, Outputs, ScoreSampling, Traits
     >>> class LeastSure(ScoreSampling):
     ...     needs = Needs(proba=True)
+    ...     traits = Traits(on_cluster=True)
     ...     def _score(self, outputs):
     ...         return -outputs.proba.max(dim=1).values
     >>> outputs = Outputs.of(proba=[[0.9, 0.1], [0.5, 0.5], [0.7, 0.3]])
@@ -99,11 +108,12 @@ class ScoreSampling(DrawnScores):
     array([1, 2])
     """
 
-    traits = Traits(on_cluster=True)
-
     @abstractmethod
     def _score(self, outputs: Outputs) -> torch.Tensor | np.ndarray:
-        """Return one value a row, higher = more wanted."""
+        """Return one value a row, higher = more wanted.
+
+        With ``traits.on_cluster`` the outputs may be those of some rows of the pool.
+        """
 
     def ranked(self, outputs: Outputs, generator: np.random.Generator) -> np.ndarray:
         """Return the scores as `_score` gives them.

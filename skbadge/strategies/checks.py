@@ -26,7 +26,7 @@ from skbadge.exceptions import (
     UndeclaredNeedError,
 )
 from skbadge.strategies._base import QueryStrategy
-from skbadge.strategies._made_up import make_outputs, scaled, tables
+from skbadge.strategies._made_up import in_parts, make_outputs, scaled, tables
 from skbadge.utils._torch import noted_generators
 
 __all__ = ["check_strategy", "make_outputs", "parametrize_strategies"]
@@ -56,8 +56,9 @@ def check_strategy(strategy: Any) -> None:
     same seed, whatever the global generators do, and nothing drawn from those; nothing
     changed in the strategy or in what it reads; ``clone``, parameters, copies and
     pickles; that what is declared suffices; wrong input; and, where `traits` promise
-    them, prefixes and ties that the seed breaks; where there is ``observe``, that
-    feedback is taken. Takes well below a second for most strategies.
+    them, prefixes, ties that the seed breaks, and the same scores where rows come in
+    parts; where there is ``observe``, that feedback is taken. Takes well below a second
+    for most strategies.
 
     Examples
     --------
@@ -230,6 +231,30 @@ def check_ties(strategy: Any) -> None:
     )
 
 
+def check_rows_in_parts(strategy: Any) -> None:
+    """Expect the scores of the whole pool where rows are scored part by part."""
+    outputs = make_outputs(strategy.needs)
+    what = (
+        "promises to run on a cluster (traits.on_cluster), but scores a row otherwise "
+        "where other rows come with it. Let a score depend on its own row alone, or "
+        "set traits = Traits(on_cluster=False)"
+    )
+    whole = strategy.select(outputs, outputs.n_pool, random_state=2)
+    try:
+        parts = strategy.select(in_parts(outputs), outputs.n_pool, random_state=2)
+    except Exception as error:
+        raise _failure(strategy, what) from error
+    if whole.scores is None:
+        same = np.array_equal(whole.indices, parts.indices)
+    else:
+        # By row: those that tie but for rounding may change places.
+        of_whole = whole.scores[np.argsort(whole.indices)]
+        of_parts = parts.scores[np.argsort(parts.indices)]
+        size = np.abs(of_whole[np.isfinite(of_whole)]).max(initial=0.0)
+        same = np.allclose(of_whole, of_parts, rtol=1e-4, atol=1e-6 * size)
+    _require(same, strategy, what)
+
+
 def check_copies(strategy: Any) -> None:
     """Expect that clones, copies and pickles are the same strategy."""
     twin = clone(strategy)
@@ -352,6 +377,7 @@ def _checks_for(strategy: Any) -> list[Callable[[Any], None]]:
     promised = (
         (check_prefixes, strategy.traits.nested),
         (check_ties, strategy.traits.breaks_ties),
+        (check_rows_in_parts, strategy.traits.on_cluster),
         (check_no_labels, strategy.needs.labeled is not None),
         (check_feedback, hasattr(strategy, "observe")),
     )

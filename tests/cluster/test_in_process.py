@@ -21,13 +21,17 @@ from skorch import NeuralNetClassifier
 
 import skbadge.cluster
 from skbadge import (
+    BALD,
     ActiveLearner,
+    BatchBALD,
+    ContrastiveAL,
     CoreSet,
     KMeansSampling,
     PenultimateFeatures,
+    StochasticTopK,
     TypiClust,
 )
-from skbadge._contracts import Head, Traits
+from skbadge._contracts import Head
 from skbadge.cluster import _engine, _pass
 from skbadge.cluster._engine import DaskShards
 from skbadge.exceptions import (
@@ -35,7 +39,8 @@ from skbadge.exceptions import (
     InvalidInputError,
     PoolPassError,
 )
-from tests.cluster._cluster import X, Y, in_parts, make_learner, make_net
+from skbadge.strategies import Needs, ScoreSampling, Traits
+from tests.cluster._cluster import KNOWN, X, Y, in_parts, make_learner, make_net
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 LENGTHS = (384, 128, 640, 48)
@@ -278,6 +283,101 @@ def test_sequences_may_have_other_lengths_as_on_one_machine():
     parts = [dask.delayed(longer[:100]), dask.delayed(longer[100:])]
     for pool in (da.from_array(longer, chunks=(150, 7)), parts):
         np.testing.assert_array_equal(learner.query(pool, n=5), expected)
+
+
+class WithDropout(torch.nn.Module):
+    """A net whose dropout can draw."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = torch.nn.Linear(6, 16), torch.nn.Linear(16, 3)
+        self.drop = torch.nn.Dropout(0.4)
+
+    def forward(self, rows):
+        return self.head(self.drop(torch.relu(self.body(rows))))
+
+
+def with_dropout(strategy):
+    net = NeuralNetClassifier(
+        WithDropout, criterion=torch.nn.CrossEntropyLoss, train_split=None, verbose=0
+    )
+    learner = ActiveLearner(net, strategy=strategy, random_state=0)
+    return learner.fit(X[:KNOWN], Y[:KNOWN])
+
+
+@pytest.mark.usefixtures("client")
+def test_draws_of_a_share_are_read_together():
+    learner = with_dropout(BatchBALD())
+    expected = learner.query(X, n=4, subsample=90)
+    found = learner.query(in_parts(LENGTHS), n=4, subsample=90)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("strategy", [BALD(), StochasticTopK(BALD())], ids=repr)
+@pytest.mark.usefixtures("client")
+def test_dropout_draws_the_same_for_all_parts(strategy):
+    learner = with_dropout(strategy)
+    expected = learner.query(X, n=30)
+    scores = learner.last_selection_.scores
+    np.testing.assert_array_equal(learner.query(in_parts(LENGTHS), n=30), expected)
+    np.testing.assert_allclose(learner.last_selection_.scores, scores, rtol=1e-6)
+    # One number a row, and not the draws.
+    assert learner.traffic_.bytes_up == 8 * len(X)
+
+
+class FarFromTheMean(ScoreSampling):
+    """A score that rests on all rows, and declares nothing."""
+
+    needs = Needs(proba=True)
+
+    def _score(self, outputs):
+        return -(outputs.proba[:, 0] - outputs.proba[:, 0].mean()).abs()
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [FarFromTheMean(), StochasticTopK(FarFromTheMean(), law="softmax")],
+    ids=["alone", "drawn"],
+)
+@pytest.mark.usefixtures("client")
+def test_a_score_that_declares_nothing_is_refused(strategy):
+    learner = make_learner(strategy)
+    with pytest.raises(InvalidInputError) as caught:
+        learner.query(in_parts(LENGTHS), n=5)
+    assert "declares that by traits = Traits(on_cluster=True)" in str(caught.value)
+    found = learner.query(in_parts(LENGTHS), n=5, subsample=300)
+    np.testing.assert_array_equal(found, learner.query(X, n=5, subsample=300))
+
+
+class ByTheHead(ScoreSampling):
+    """A score of the row alone, of all that a row may be compared with."""
+
+    needs = Needs(features=True, head=True, labeled=Needs(features=True))
+    traits = Traits(needs_labels=True, on_cluster=True)
+
+    def _score(self, outputs):
+        logits = outputs.features @ outputs.head.weight.T + outputs.head.bias
+        center = outputs.labeled.features.mean(dim=0)
+        return logits.amax(dim=1) + (outputs.features - center).square().sum(dim=1)
+
+
+@pytest.mark.usefixtures("client")
+def test_a_score_that_declares_its_rows_reads_head_and_labelled_rows():
+    learner = make_learner(ByTheHead())
+    expected = learner.query(X, n=30)
+    np.testing.assert_array_equal(learner.query(in_parts(LENGTHS), n=30), expected)
+
+
+@pytest.mark.usefixtures("client")
+def test_labelled_rows_go_out_once():
+    learner = make_learner(ContrastiveAL())
+    sent = []
+    for lengths in (LENGTHS, (48,) * 25):
+        learner.query(in_parts(lengths), n=3)
+        sent.append(learner.traffic_.bytes_down)
+        assert learner.traffic_.rounds == 1
+    known = 4 * KNOWN * (3 + 8)
+    assert all(known < size < 1.5 * known for size in sent)
 
 
 def test_futures_are_parts(client):

@@ -16,7 +16,9 @@ from skbadge import (
     ALBL,
     BADGE,
     BAIT,
+    BALD,
     ActiveLearner,
+    ContrastiveAL,
     CoreSet,
     EntropySampling,
     KMeansSampling,
@@ -50,6 +52,8 @@ STRATEGIES = [
     EntropySampling(),
     RandomSampling(),
     StochasticTopK(MarginSampling()),
+    ContrastiveAL(),
+    BALD(source="laplace"),
     ALBL(),
 ]
 # Their sums over all rows are added up in another order, part by part.

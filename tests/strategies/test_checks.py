@@ -12,6 +12,8 @@ from skbadge.strategies import (
     MarginSampling,
     QueryStrategy,
     RandomSampling,
+    ScoreSampling,
+    StochasticTopK,
     checks,
 )
 from skbadge.strategies.checks import (
@@ -203,6 +205,30 @@ class NeedsLabelsInSilence(Mutant):
         return super()._select(outputs, n, generator)
 
 
+class FarFromTheMean(ScoreSampling):
+    """Right on one machine: a score that rests on all rows."""
+
+    needs = Needs(proba=True)
+
+    def _score(self, outputs):
+        first = outputs.proba[:, 0]
+        return (first - first.mean()).abs()
+
+
+class FarFromTheMeanOfAPart(FarFromTheMean):
+    traits = Traits(on_cluster=True)
+
+
+class PlaceInAPart(FarFromTheMeanOfAPart):
+    def _score(self, outputs):
+        return -np.arange(outputs.n_pool)
+
+
+class RefusesOneRow(FarFromTheMeanOfAPart):
+    def _score(self, outputs):
+        return outputs.proba[:, 0] / float(outputs.n_pool > 1)
+
+
 class ForgetsItsParameters(Mutant):
     def __init__(self, *, share=0.1):
         self.share = share
@@ -243,6 +269,14 @@ MUTANTS = [
     ("check_needs", AnythingGoes(), "without proba"),
     ("check_wrong_input", ClampsN(), "must refuse n=0"),
     ("check_no_labels", NeedsLabelsInSilence(), "needs_labels=True"),
+    ("check_rows_in_parts", FarFromTheMeanOfAPart(), r"Traits\(on_cluster=False\)"),
+    ("check_rows_in_parts", PlaceInAPart(), "on its own row alone"),
+    ("check_rows_in_parts", RefusesOneRow(), "where other rows come with it"),
+    (
+        "check_rows_in_parts",
+        StochasticTopK(FarFromTheMeanOfAPart()),
+        r"Traits\(on_cluster=False\)",
+    ),
     ("check_feedback", ForgetsItsParameters(), "parameters in observe"),
     ("check_feedback", ReadsTooMuchFeedback(), "Feedback in observe"),
 ]
@@ -287,7 +321,16 @@ class FewPromises(NoPrefix):
 
 
 @pytest.mark.parametrize(
-    "strategy", [Mutant(), Reader(), FewPromises(), MarginSampling(), CoreSet(), ALBL()]
+    "strategy",
+    [
+        Mutant(),
+        Reader(),
+        FewPromises(),
+        FarFromTheMean(),
+        MarginSampling(),
+        CoreSet(),
+        ALBL(),
+    ],
 )
 def test_right_strategies_pass(strategy):
     check_strategy(strategy)
@@ -314,6 +357,9 @@ def test_checks_depend_on_what_is_declared():
 
     assert "check_feedback" in names(ALBL()) - names(RandomSampling())
     assert names(Mutant()) - names(FewPromises()) == {"check_prefixes", "check_ties"}
+    # A base that others inherit from declares nothing for them.
+    only = names(MarginSampling()) - names(FarFromTheMean())
+    assert only == {"check_rows_in_parts"}
     assert "check_no_labels" in names(CoreSet()) - names(RandomSampling())
 
 
