@@ -6,9 +6,9 @@ from skbadge._features import PenultimateFeatures
 from skbadge._simulate import simulate
 from skbadge._version import __version__ as __version__
 from skbadge.campaign import Campaign
+from skbadge.cluster._take import take
 from skbadge.learner._learner import ActiveLearner
 from skbadge.strategies import *  # noqa: F403
-from skbadge.utils._rows import take
 
 __all__ = [
     "ActiveLearner",

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from skbadge.campaign._texts import encoding_of, read_text
 from skbadge.exceptions import InvalidInputError
-from skbadge.learner._identity import row_marks
+from skbadge.utils._identity import row_marks
 from skbadge.utils._rows import RowList, as_rows, is_dataset, n_rows, take
 from skbadge.utils._torch import preserved_generators
 from skbadge.utils._tree import leaves

@@ -200,16 +200,16 @@ def run_pass(pool, function, shared, each, *, verbose=0):
         ``(state, facts)``: arrays that stay there, and what is told of them.
     shared : object
         Sent once, and again from the scheduler where a part is computed anew.
-    each : list of tuple
-        Further arguments for each part.
+    each : dict of int to tuple
+        Further arguments for each part, by its number; parts without are not read.
     verbose : int, default=0
         Above 0, show a progress bar of rows over all workers.
 
     Returns
     -------
     shards : DaskShards
-        The parts that have rows to run.
-    facts : list
+        The parts that were read.
+    facts : dict of int to object
         What was told of each of them.
 
     Raises
@@ -222,26 +222,29 @@ def run_pass(pool, function, shared, each, *, verbose=0):
     """
     from dask.distributed import as_completed
 
-    client, starts = pool.client, np.cumsum([0, *pool.lengths])
-    facts, held = [None] * len(each), []
+    client, starts = pool.client, pool.starts
+    facts, held = {}, []
     with released_on_error(held), _explained(client, held):
         futures, told = _submitted(pool, function, shared, each, held)
-        places = {future.key: i for i, future in enumerate(told)}
+        places = {future.key: i for i, future in told.items()}
         bar = tqdm(
-            total=len(pool),
+            total=sum(pool.lengths[i] for i in each),
             desc="the pool",
             unit="row",
             disable=not verbose,
             leave=False,
         )
         with bar:
-            for future in as_completed(told):
+            for future in as_completed(told.values()):
                 place = places[future.key]
                 with naming_part({place: future}, starts):
                     facts[place] = future.result()
                 bar.update(pool.lengths[place])
-        states = [client.submit(_state, f, key=f"{f.key}-state") for f in futures]
-    return DaskShards(client, states, starts), facts
+        states = {
+            i: client.submit(_state, future, key=f"{future.key}-state")
+            for i, future in futures.items()
+        }
+    return DaskShards(client, states, starts), {i: facts[i] for i in each}
 
 
 def _submitted(pool, function, shared, each, held):
@@ -253,14 +256,14 @@ def _submitted(pool, function, shared, each, held):
     # A name of its own: another query of the same net is another pass.
     token = uuid.uuid4().hex
     held.append(_sent(client, shared))
-    futures, told = [], []
-    with _reads_of(client, pool.parts) as reads:
-        for i, (read, arguments) in enumerate(zip(reads, each, strict=True)):
+    futures, told = {}, {}
+    with _reads_of(client, [pool.parts[i] for i in each]) as reads:
+        for (i, arguments), read in zip(each.items(), reads, strict=True):
             key = f"skbadge-pass-{token}-{i}"
-            futures.append(client.submit(function, held[0], read, *arguments, key=key))
-            held.append(futures[-1])
-            told.append(client.submit(_facts, futures[-1], key=f"{key}-facts"))
-            held.append(told[-1])
+            futures[i] = client.submit(function, held[0], read, *arguments, key=key)
+            held.append(futures[i])
+            told[i] = client.submit(_facts, futures[i], key=f"{key}-facts")
+            held.append(told[i])
     _check_open(client)
     return futures, told
 
@@ -343,8 +346,8 @@ class DaskShards:
     ----------
     client : distributed.Client
         Where they are.
-    states : list of Future
-        One for each part: a dict of arrays.
+    states : dict of int to Future
+        One for each part, by its number: a dict of arrays.
     starts : sequence of int
         Position of the first row of each part in the pool.
 
@@ -363,7 +366,7 @@ class DaskShards:
         self.lengths = []
         self.traffic = Traffic()
         # What lies on workers for as long as somebody here holds it.
-        self._held = weakref.WeakSet(states)
+        self._held = weakref.WeakSet(states.values())
 
     def run(self, function, calls):
         """Call ``function(state, *arguments)`` where some parts lie.

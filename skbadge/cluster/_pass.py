@@ -31,6 +31,7 @@ __all__ = [
     "ShardedOutputs",
     "collect_sharded",
     "fetch_rows",
+    "map_rows",
     "predict_sharded",
     "released",
 ]
@@ -209,7 +210,8 @@ def collect_sharded(reader, pool, rows, labeled, *, verbose=0):
         pool, _read_part, reader, _each(pool, rows), verbose=verbose
     )
     with released_on_error([shards]):
-        _check_lengths([fact["rows"] for fact in facts], pool.lengths)
+        _check_lengths(facts, pool.lengths)
+    facts = list(facts.values())
     shards.lengths = [fact["length"] for fact in facts]
     widths = {name: table for fact in facts for name, table in fact["tables"].items()}
     values = {
@@ -229,34 +231,50 @@ def collect_sharded(reader, pool, rows, labeled, *, verbose=0):
     return ShardedOutputs(n_candidates, needs, values, labeled, rows, shards=shards)
 
 
-def fetch_rows(pool, rows, *, verbose=0):
-    """Bring some rows of a pool in parts to this machine, as they are.
+def map_rows(pool, rows, function, *, verbose=0):
+    """Call a function of some rows of a pool in parts, where they lie.
 
     Parameters
     ----------
     pool : ClusterPool
-        The parts; each is read once.
+        The parts; each that has some of the rows is read once.
     rows : ndarray of int
         Positions, ascending and not empty.
+    function : callable
+        Takes the rows that a part has of them; its answers are brought here.
     verbose : int, default=0
         Above 0, show rows done over all workers.
 
     Returns
     -------
-    rows : of the kind of the parts
-        In the order of their positions.
+    list
+        Its answers, in the order of the parts.
 
     Raises
     ------
     PoolPassError
         If the cluster failed.
     SkbadgeError
-        If a part cannot be read, with its number, or parts differ in kind.
+        If a part cannot be read, with its number.
     """
-    shards, facts = run_pass(pool, _taken, None, _each(pool, rows), verbose=verbose)
+    each = {i: given for i, given in _each(pool, rows).items() if len(given[0])}
+    shards, facts = run_pass(pool, _taken, function, each, verbose=verbose)
     shards.release()
-    _check_lengths([fact["rows"] for fact in facts], pool.lengths)
-    found = [fact["taken"] for fact in facts if fact["taken"] is not None]
+    _check_lengths(facts, pool.lengths)
+    return [fact["answer"] for fact in facts.values()]
+
+
+def fetch_rows(pool, rows, *, verbose=0):
+    """Bring some rows of a pool in parts to this machine, as they are.
+
+    Parameters and errors are those of `map_rows`; parts may not differ in kind.
+
+    Returns
+    -------
+    rows : of the kind of the parts
+        In the order of their positions.
+    """
+    found = map_rows(pool, rows, _as_they_are, verbose=verbose)
     while len(found) > 1:
         # In pairs: one after another, each would be copied as often as there are parts.
         odd = found[len(found) // 2 * 2 :]
@@ -265,30 +283,34 @@ def fetch_rows(pool, rows, *, verbose=0):
     return found[0]
 
 
+def _as_they_are(rows):
+    return rows
+
+
 def _each(pool, rows):
     """Return what the pass over each part is told: its rows, number, start, length."""
-    starts = np.cumsum([0, *pool.lengths])
-    return [
-        (part, i, int(starts[i]), pool.lengths[i])
+    starts = pool.starts
+    return {
+        i: (part, i, int(starts[i]), pool.lengths[i])
         for i, part in enumerate(pool.split(rows))
-    ]
+    }
 
 
-def _taken(_, part, rows, number, start, n_given):
-    """Run on a worker: some rows of a part, which are told."""
+def _taken(function, part, rows, number, start, n_given):
+    """Run on a worker: what a function makes of some rows of a part, which is told."""
     with explained_part(f"part {number} of the pool (rows from {start} on)"):
         n_read = n_rows(part)
-        wanted = len(rows) and n_read == n_given
-        return {}, {"rows": n_read, "taken": take(part, rows) if wanted else None}
+        answer = function(take(part, rows)) if n_read == n_given else None
+        return {}, {"rows": n_read, "answer": answer}
 
 
-def _check_lengths(read, given):
+def _check_lengths(facts, given):
     """Refuse parts that had another number of rows than before, or than was given."""
-    for i, (found, length) in enumerate(zip(read, given, strict=True)):
-        if found != length:
+    for i, fact in facts.items():
+        if fact["rows"] != given[i]:
             raise PoolPassError(
-                f"Part {i} of the pool must have the {length} rows that were counted "
-                f"or given, each time it is read. Got {found} instead."
+                f"Part {i} of the pool must have the {given[i]} rows that were counted "
+                f"or given, each time it is read. Got {fact['rows']} instead."
             )
 
 

@@ -86,6 +86,11 @@ class ClusterPool(Parts):
     def __len__(self):
         return sum(self.lengths)
 
+    @property
+    def starts(self):
+        """Position of the first row of each part, and the number of all rows."""
+        return np.cumsum([0, *self.lengths])
+
     def split(self, rows):
         """Return the positions of some rows within each part.
 
@@ -101,7 +106,7 @@ class ClusterPool(Parts):
         """
         if rows is None:
             return [None] * len(self.lengths)
-        starts = np.cumsum([0, *self.lengths])
+        starts = self.starts
         cuts = np.searchsorted(rows, starts)
         return [
             rows[low:high] - start

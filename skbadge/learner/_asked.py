@@ -11,8 +11,8 @@ import numpy as np
 from skbadge._contracts import Feedback, Selection
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._classes import listed
-from skbadge.learner._identity import row_marks
 from skbadge.learner._labeled import LabeledSet
+from skbadge.utils._identity import row_marks
 
 __all__ = ["AskedBatch", "Pending"]
 

@@ -11,10 +11,9 @@ import numpy as np
 
 from skbadge._contracts import Outputs
 from skbadge.cluster._engine import as_pool, is_sharded
-from skbadge.cluster._pass import released
-from skbadge.cluster._pool import count_rows
+from skbadge.cluster._pass import map_rows, released
+from skbadge.cluster._pool import ClusterPool, count_rows
 from skbadge.learner._asked import AskedBatch
-from skbadge.learner._identity import row_marks
 from skbadge.learner._inputs import check_candidates, check_strategy, drawn_share
 from skbadge.learner._model import Model
 from skbadge.learner._state import State
@@ -22,8 +21,9 @@ from skbadge.learner._untrained import untrained_outputs
 from skbadge.nets._estimators import check_estimator_kind, is_frozen
 from skbadge.strategies import QueryStrategy
 from skbadge.strategies._base import check_runs_on_cluster
+from skbadge.utils._identity import row_marks
 from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
-from skbadge.utils._rows import take
+from skbadge.utils._rows import is_lazy, n_rows, take
 from skbadge.utils._validation import check_n
 
 __all__ = ["asker", "queried"]
@@ -98,8 +98,7 @@ def queried(
         n_pool,
         n_candidates,
         open=np.ones(n, dtype=bool),
-        # Rows on a cluster would have to be computed once more.
-        marks=() if is_sharded(X_pool) else row_marks(take(X_pool, indices)),
+        marks=_marks(X_pool, indices),
         n_trainings=0 if state.model is None else state.model.n_trainings,
     )
     return replace(
@@ -108,6 +107,24 @@ def queried(
         timings={**(state.timings or {}), **seconds},
         traffic=traffic,
     )
+
+
+def _marks(X_pool: Any, indices: np.ndarray) -> tuple[str | None, ...]:
+    """Return what tells the rows of a batch from others, see `row_marks`.
+
+    On a cluster the parts that hold some of them are read once more: nobody knows
+    before the choice which rows it will be, and marks of all would cost more.
+    """
+    if not isinstance(X_pool, ClusterPool):
+        return row_marks(take(X_pool, indices))
+    order = np.argsort(indices)
+    found = [m for part in map_rows(X_pool, indices[order], _part_marks) for m in part]
+    return tuple(found[place] for place in np.argsort(order))
+
+
+def _part_marks(rows: Any) -> tuple[str | None, ...]:
+    # The source of lazy rows is a part there, and whatever the user has of it here.
+    return (None,) * n_rows(rows) if is_lazy(rows) else row_marks(rows)
 
 
 def _outputs(

@@ -13,13 +13,13 @@ import torch
 
 from skbadge.exceptions import InvalidInputError, LearnerFileError, SkbadgeError
 from skbadge.learner._classes import encode, listed
-from skbadge.learner._identity import row_marks
 from skbadge.learner._labeled import LabeledSet
 from skbadge.learner._learner_file import read_learner_file, write_learner_file
 from skbadge.learner._model import Model
 from skbadge.learner._state import State
 from skbadge.learner._stored_rows import read_rows, stored_rows
 from skbadge.learner._written import written
+from skbadge.utils._identity import row_marks
 from skbadge.utils._rows import n_rows, take
 
 __all__ = ["Saved"]

@@ -160,40 +160,7 @@ def stacking_hint(X: Any) -> str:
 
 
 def take(X: Any, indices: Any) -> Any:
-    """Take rows of anything a learner takes as ``X``.
-
-    Parameters
-    ----------
-    X : ndarray, Tensor, DataFrame, Series, sparse matrix, list, Dataset, or dict
-        The rows, for example a pool. Tuples of arrays, and lists of arrays with the
-        same number of rows, hold several inputs, as dicts do. Of what can be indexed
-        like an array, such as an HDF5 data set, the rows are read in ascending order.
-    indices : array-like of int of shape (n,), or slice
-        Positions of the rows, for example the answer of
-        :meth:`~skbadge.ActiveLearner.query`.
-
-    Returns
-    -------
-    rows : same kind as X
-        A torch ``Dataset`` gives a ``torch.utils.data.Subset`` (which never holds
-        another one), a Hugging Face ``datasets.Dataset`` its ``select``. A list of
-        rows gives a list, one of rows of numbers an array; so does what is only
-        indexed like a list or an array.
-
-    Raises
-    ------
-    InvalidInputError
-        If ``X`` is of no known kind or a position is out of range.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skbadge import take
-    >>> take({"image": np.eye(3), "age": np.array([20, 30, 40])}, [2, 0])["age"]
-    array([40, 20])
-    >>> take(["a text", "another", "a third one"], [2, 0])
-    ['a third one', 'a text']
-    """
+    """Take rows as :func:`skbadge.take` does, of what this process can read."""
     X = as_rows(X)
     count = n_rows(X)
     if isinstance(indices, slice):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dask
 import dask.array as da
+import dask.dataframe
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,6 +31,7 @@ from skbadge import (
     PenultimateFeatures,
     StochasticTopK,
     TypiClust,
+    take,
 )
 from skbadge._contracts import Head
 from skbadge.cluster import _engine, _pass
@@ -69,7 +71,7 @@ def client():
 
 
 @pytest.mark.usefixtures("client")
-def test_readers_with_known_lengths_read_once():
+def test_readers_are_read_once_and_again_where_rows_were_chosen():
     READS.clear()
     ends = np.cumsum(LENGTHS)
     starts = ends - LENGTHS
@@ -78,8 +80,11 @@ def test_readers_with_known_lengths_read_once():
         for low, high in zip(starts, ends, strict=True)
     ]
     learner = make_learner()
-    np.testing.assert_array_equal(learner.query(parts, n=20), learner.query(X, n=20))
-    assert sorted(READS) == starts.tolist()
+    chosen = learner.query(parts, n=3)
+    np.testing.assert_array_equal(chosen, learner.query(X, n=3))
+    again = np.unique(starts[np.searchsorted(ends, chosen, side="right")])
+    assert 0 < len(again) < len(starts)
+    assert sorted(READS) == sorted([*starts, *again])
     proba = learner.predict_proba(parts)
     assert proba.chunks[0] == LENGTHS
     wrong = [parts[0], (parts[1][0], 100)]
@@ -87,6 +92,59 @@ def test_readers_with_known_lengths_read_once():
     for candidates in (None, [3, 400]):
         with pytest.raises(PoolPassError, match="Part 1 of the pool must have the 100"):
             learner.query(wrong, n=2, candidates=candidates)
+
+
+@pytest.mark.parametrize("lengths", [LENGTHS, (48,) * 25])
+@pytest.mark.usefixtures("client")
+def test_answers_meet_the_rows_they_are_answers_to(lengths):
+    learner = make_learner()
+    chosen = learner.query(in_parts(lengths), n=12)
+    right = X[chosen].astype(np.float64)
+    with pytest.raises(InvalidInputError, match="stand in different orders"):
+        learner.teach(right[::-1], Y[chosen], indices=chosen)
+    with pytest.raises(InvalidInputError, match="sorted anew, or exchanged"):
+        learner.teach(right + 1, Y[chosen], indices=chosen)
+    assert len(learner.y_) == KNOWN
+    # Without indices the rows themselves tell where they stood.
+    learner.teach(right[::-1], Y[chosen[::-1]])
+    assert not learner.open_.size
+
+
+@pytest.mark.usefixtures("client")
+def test_rows_are_taken_from_a_pool_on_a_cluster():
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    frames = dask.dataframe.from_pandas(frame, npartitions=5)
+    delayed = [dask.delayed(X[:500]), dask.delayed(X[500:])]
+    for indices in ([700, 3, 3, -1], slice(2, 9), [], np.arange(len(X))):
+        for pool, rows in ((in_parts(LENGTHS), X), (delayed, X), (frames, frame)):
+            found, expected = take(pool, indices), take(rows, indices)
+            assert type(found) is type(expected)
+            np.testing.assert_array_equal(found, expected)
+    with pytest.raises(InvalidInputError, match=r"positions in \[0, 1200\)"):
+        take(delayed, [1200])
+    with pytest.raises(InvalidInputError, match="at least one row"):
+        take([dask.delayed(X[:0])], [])
+
+
+@pytest.mark.usefixtures("client")
+def test_rows_that_are_read_one_by_one_are_taken_at_their_word():
+    """Of a data set that lies elsewhere nobody here knows the rows again."""
+    parts = [(dask.delayed(AsDataset)(X[i : i + 300]), 300) for i in (0, 300)]
+    learner = make_learner()
+    chosen = learner.query(parts, n=4)
+    learner.teach(X[chosen], Y[chosen], indices=chosen)
+    assert len(learner.y_) == KNOWN + 4
+
+
+class AsDataset(torch.utils.data.Dataset):
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, i):
+        return self.rows[i], 0
 
 
 def piped():
@@ -428,7 +486,8 @@ def test_rows_done_are_shown(monkeypatch, verbose):
     learner = make_learner()
     learner.set_params(verbose=verbose)
     learner.query(in_parts(LENGTHS), n=5)
-    (bar,) = bars
+    bar, *others = bars
+    assert not any(other.is_shown for other in others)
     assert bar.total == 1200 and sorted(bar.steps) == sorted(LENGTHS)
     assert bar.is_shown == bool(verbose)
 

@@ -18,7 +18,7 @@ from torch.utils.data import ConcatDataset, Dataset, Subset, TensorDataset
 
 from skbadge import ALBL, RandomSampling, take
 from skbadge.exceptions import InvalidInputError
-from skbadge.learner._identity import row_marks
+from skbadge.utils._identity import row_marks
 from tests._learning import make_data, make_learner, make_net
 
 X, Y = make_data()
