@@ -254,6 +254,19 @@ class Coverage:
             len(counted), dtype=self._dtype, device=targets.device
         )
         self.n_measured = 0
+        self._rooms: dict[str, torch.Tensor] = {}
+
+    def _room(self, name: str, n_rows: int, n_columns: int) -> torch.Tensor:
+        """Return a block to write in, the same memory each time.
+
+        Freed and asked for anew, blocks of some megabytes leave holes that small
+        results keep from being used again: a process was seen to grow by a gigabyte.
+        """
+        held = self._rooms.get(name)
+        if held is None or held.numel() < n_rows * n_columns:
+            held = self.covered.new_empty(n_rows * n_columns)
+            self._rooms[name] = held
+        return held[: n_rows * n_columns].view(n_rows, n_columns)
 
     def _measure(self, table: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what to multiply each row by, and its squared length then."""
@@ -269,10 +282,13 @@ class Coverage:
         return unit, some.to(self._dtype)
 
     def _similar(self, rows: torch.Tensor, part: slice) -> torch.Tensor:
-        """Return the kernel between rows and a slice of the targets."""
+        """Return the kernel between rows and a slice of the targets, until the next."""
         unit, length_sq = self._measure(rows)
-        found = rows.to(self._dtype) @ self._targets[part].to(self._dtype).T
-        found *= -2.0 * unit[:, None] * self._unit[part]
+        targets = self._targets[part].to(self._dtype)
+        found = self._room("similar", len(rows), len(targets))
+        torch.mm(rows.to(self._dtype), targets.T, out=found)
+        found *= -2.0 * unit[:, None]
+        found *= self._unit[part]
         found += length_sq[:, None]
         found += self._target_sq[part]
         return found.clamp_min_(0.0).mul_(-self._sharpness).exp_()
@@ -295,11 +311,12 @@ class Coverage:
         ndarray of shape (m,), dtype float64
         """
         self.n_measured += len(indices)
-        found = [
-            self.gains_after(self.features[rows], [])[0]
-            for rows in torch.from_numpy(indices).split(_LARGEST_BLOCK)
-        ]
-        return torch.cat(found).cpu().numpy() if found else np.empty(0)
+        found = np.empty(len(indices))
+        for start in range(0, len(indices), _LARGEST_BLOCK):
+            part = slice(start, start + _LARGEST_BLOCK)
+            block = self.features[torch.from_numpy(indices[part])]
+            found[part] = self.gains_after(block, [])[0].cpu().numpy()
+        return found
 
     def gains_after(self, block: torch.Tensor, sequence: Sequence[int]) -> torch.Tensor:
         """Return how much each row of a block would add, now and as others are chosen.
@@ -328,7 +345,9 @@ class Coverage:
             for j, gain in enumerate(gains):
                 if j:
                     covered = torch.maximum(covered, similar[sequence[j - 1]])
-                gain += ((similar - covered).clamp_min_(0.0) @ weight).double()
+                added = self._room("added", *similar.shape)
+                torch.sub(similar, covered, out=added)
+                gain += (added.clamp_min_(0.0) @ weight).double()
         return gains
 
     def cover(self, rows: torch.Tensor) -> None:

@@ -69,6 +69,20 @@ def test_few_gains_are_measured():
     assert coverage.n_measured < 0.1 * 1500 * 100
 
 
+def test_blocks_of_gains_are_written_in_the_same_memory():
+    """Asked for anew they leave holes, and a process grows by all of them."""
+    X = torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
+    coverage = Coverage(X, X, np.ones(400), length_scale=1.0)
+    found = [coverage._similar(X[a:b], slice(None)) for a, b in ((0, 256), (7, 20))]
+    assert len({block.data_ptr() for block in found}) == 1
+    assert torch.equal(found[1], coverage._similar(X[7:20], slice(None)))
+    before = {name: room.data_ptr() for name, room in coverage._rooms.items()}
+    coverage.gains(np.arange(400))
+    coverage.cover(X[:3])
+    after = {name: room.data_ptr() for name, room in coverage._rooms.items()}
+    assert before["similar"] == after["similar"] and set(after) == {"similar", "added"}
+
+
 def test_prefixes_and_ties():
     X = np.repeat(np.eye(3), 4, axis=0)
     everything = facility_location_greedy(X, 12, random_state=3)
