@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
-from sklearn.metrics import get_scorer
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._classes import check_labels, given_classes
@@ -14,9 +13,10 @@ from skbadge.nets._estimators import find_net
 from skbadge.strategies import QueryStrategy
 from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
 from skbadge.utils._rows import n_rows, take
+from skbadge.utils._scoring import make_scorers, score_all
 from skbadge.utils._validation import check_integer
 
-__all__ = ["Simulation", "simulate"]
+__all__ = ["Simulation", "all_classes", "simulate"]
 
 # Rows of the stop set.
 _N_STOP = 2000
@@ -74,7 +74,9 @@ def simulate(
         rows: a cold start, such as ``TypiClust(features="input")``.
     scoring : str, callable, list of these, dict of name to these, or None, default=None
         Further scores on the test rows, as scikit-learn names them or as functions
-        ``(learner, X, y) -> float``; each is a column of the table.
+        ``(learner, X, y) -> float``; each is a column of the table. ``"recall=fraud"``
+        is the score of one class, here of "fraud"; so are ``f1``, ``precision``,
+        ``jaccard``, ``average_precision`` and ``roc_auc``.
     stop : stopping criterion, callable or None, default=None
         Ends the simulation before ``n_rounds``: one of :mod:`skbadge.stopping`, a clone
         of which looks at up to 2,000 rows of the pool drawn by the seed and at the
@@ -90,7 +92,7 @@ def simulate(
     Raises
     ------
     InvalidInputError
-        If the sizes do not fit the pool.
+        If the sizes do not fit the pool, or a score named in ``scoring`` the labels.
     LearnerNotFittedError
         If ``initial`` is a strategy that needs a trained net.
 
@@ -174,32 +176,6 @@ def _ending(stop, run):
     )
 
 
-def _scorers(scoring):
-    """Return {column: scorer}."""
-    if scoring is None:
-        return {}
-    if isinstance(scoring, dict):
-        named = scoring
-    else:
-        several = scoring if isinstance(scoring, (list, tuple)) else [scoring]
-        named = {
-            s if isinstance(s, str) else getattr(s, "__name__", repr(s)): s
-            for s in several
-        }
-    taken = sorted(set(named) & set(COLUMNS))
-    if taken:
-        raise InvalidInputError(
-            f"scoring must not name columns that the table has anyway. Got {taken}."
-        )
-    try:
-        return {name: get_scorer(scorer) for name, scorer in named.items()}
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(
-            "scoring must hold names of scikit-learn's scorers or functions of "
-            f"learner, X and y. {error}"
-        ) from error
-
-
 class Simulation:
     """The same loop, one round a call, with a state that can be written down.
 
@@ -236,7 +212,8 @@ class Simulation:
         # Before the first training is paid for, not after it.
         self.y_test = check_labels(y_test, self.X_test, rows="X_test")
         n_pool = n_rows(self.X)
-        self.scorers = _scorers(scoring)
+        labels = self.y, self.y_test
+        self.scorers = make_scorers(scoring, taken=COLUMNS, labels=labels)
         chosen = initial is None or isinstance(initial, QueryStrategy)
         self.initial = initial if chosen else _first_rows(initial, n_pool)
         if chosen:
@@ -247,7 +224,7 @@ class Simulation:
         self.learner.set_params(random_state=entropy)
         net = find_net(self.learner.estimator)
         if given_classes(self.learner.classes, net) is None:
-            self.learner.set_params(classes=_all_classes(self.y))
+            self.learner.set_params(classes=all_classes(self.y))
         self._generator = spawn_generator(entropy, Purpose.SIMULATION, 0)
         self.rounds = []
 
@@ -309,10 +286,7 @@ class Simulation:
             "round": len(self.rounds) - 1,
             "n_labeled": self.learner.n_labeled_,
             "accuracy": self.learner.score(self.X_test, self.y_test),
-            **{
-                name: float(scorer(self.learner, self.X_test, self.y_test))
-                for name, scorer in self.scorers.items()
-            },
+            **score_all(self.scorers, self.learner, self.X_test, self.y_test),
             "fit_seconds": timings["fit"],
             "embed_seconds": timings.get("embed", np.nan),
             "select_seconds": timings.get("select", np.nan),
@@ -332,7 +306,7 @@ def _first_rows(initial, n_pool):
     return rows.astype(np.intp)
 
 
-def _all_classes(y):
+def all_classes(y):
     """Return all labels, or None where they are 0, 1, ...: numbers of columns."""
     classes = np.unique(y)
     return None if np.array_equal(classes, np.arange(len(classes))) else classes

@@ -9,7 +9,14 @@ from numpy.testing import assert_array_equal
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skbadge import ALBL, BADGE, KMeansSampling, RandomSampling, simulate
+from skbadge import (
+    ALBL,
+    BADGE,
+    ActiveLearner,
+    KMeansSampling,
+    RandomSampling,
+    simulate,
+)
 from skbadge._simulate import Simulation
 from skbadge.exceptions import InvalidInputError, LearnerNotFittedError
 from skbadge.stopping import LabelBudget, StablePredictions
@@ -242,6 +249,12 @@ def test_scores_of_ones_own_are_columns():
     ]:
         with pytest.raises(InvalidInputError, match=message):
             run(make_learner(), scoring=scoring)
+
+
+def test_scores_are_refused_before_the_first_training(monkeypatch):
+    monkeypatch.setattr(ActiveLearner, "fit", lambda *_: pytest.fail("trained"))
+    with pytest.raises(InvalidInputError, match="cannot be had of these labels"):
+        run(make_learner(), n_rounds=0, scoring="recall")
 
 
 def test_it_ends_where_a_criterion_says_so():

@@ -486,6 +486,29 @@ def test_a_table_a_pipeline_a_strategy_and_scores_of_ones_own(run, tmp_path, own
     assert "other code of your own (2 cells)" in err
 
 
+def test_scores_of_one_class_see_the_labels_of_the_file(run, tmp_path, own):
+    own.setattr(sys, "path", list(sys.path))
+    rng = np.random.default_rng(0)
+    # The rare class is the one that sorts first: not the class that would be "1".
+    kind = np.where(rng.random(300) < 0.1, "bad", "good")
+    frame = pd.DataFrame({"a": rng.normal(size=300) + 5 * (kind == "bad")})
+    frame.assign(kind=kind).to_csv(tmp_path / "rare.csv", index=False)
+    (tmp_path / "mine.py").write_text(
+        "from sklearn.metrics import make_scorer, recall_score\n"
+        "bad = make_scorer(recall_score, pos_label='bad')\n"
+    )
+    command = ["benchmark", "--dataset", "rare.csv", "--target", "kind", *SMALL]
+    command += ["--jobs", 1, "--strategies", "marg"]
+    _, _, err = run(*command, "--metric", "recall")
+    assert "it cannot be known of which class" in err
+    assert not (tmp_path / "results").exists()
+    status, _, err = run(*command, "--metric", "recall=bad", "recall=good", "mine:bad")
+    assert (status, errors_only(err)) == (0, [])
+    results = pd.read_csv(tmp_path / "results" / "results.csv")
+    assert results["recall=bad"].equals(results["mine:bad"])
+    assert not results["recall=bad"].equals(results["recall=good"])
+
+
 def test_a_preset_with_a_strategy_of_ones_own(run, tmp_path, own):
     own.setattr(sys, "path", list(sys.path))
     status, out, _ = run(

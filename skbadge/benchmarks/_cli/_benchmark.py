@@ -171,7 +171,8 @@ def _add_experiment(group):
         default=[],
         metavar="NAME",
         help="scores on the test set beside the accuracy: names of scikit-learn's "
-        "scorers, such as balanced_accuracy, or mymodule:scorer",
+        "scorers, such as balanced_accuracy; recall=CLASS, also f1, precision, "
+        "average_precision, for one class; or mymodule:scorer",
         **several,
     )
     group.add_argument(

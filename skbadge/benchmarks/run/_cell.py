@@ -14,11 +14,10 @@ from pathlib import Path
 from time import perf_counter
 
 import torch
-from sklearn.metrics import check_scoring
 from threadpoolctl import threadpool_limits
 
 from skbadge import __version__
-from skbadge._simulate import Simulation
+from skbadge._simulate import Simulation, all_classes
 from skbadge.benchmarks._methods import (
     code_checksum,
     cold_start,
@@ -30,8 +29,10 @@ from skbadge.benchmarks.run._json import write_json
 from skbadge.benchmarks.run._memory import peak_memory_mb, reset_peak_memory
 from skbadge.benchmarks.run._nets import make_cell_net
 from skbadge.benchmarks.run._tasks import load_task
+from skbadge.learner._classes import given_classes
 from skbadge.learner._learner import ActiveLearner
 from skbadge.nets._estimators import find_net
+from skbadge.utils._scoring import make_scorers, score_all
 
 __all__ = [
     "attempt_cell",
@@ -39,6 +40,7 @@ __all__ = [
     "environment",
     "made_of",
     "run_cell",
+    "scorers_of",
 ]
 
 _LIBRARIES = (
@@ -188,6 +190,9 @@ def _prepare(cell):
     if not isinstance(learner, ActiveLearner):
         learner = ActiveLearner(learner)
     learner.set_params(strategy=strategy, random_state=seed)
+    if given_classes(learner.classes, find_net(learner.estimator)) is None:
+        # A rare class may be in none of the rows that are left for the pool.
+        learner.set_params(classes=all_classes(task.classes))
     simulation = Simulation(
         learner,
         task.X,
@@ -225,14 +230,31 @@ def _record(simulation, records, metrics):
     return record
 
 
+def scorers_of(metrics, task=None):
+    """Return {name: scorer} of a cell's metrics.
+
+    Parameters
+    ----------
+    metrics : sequence of str
+        As of `Cell`.
+    task : Task or None, default=None
+        Its labels; named scores that these do not have are refused.
+    """
+    named = [name for name in metrics if not is_reference(name)]
+    labels = None if task is None else (task.y, task.y_test)
+    found = make_scorers(named, labels=labels, what="--metric")
+    own = set(metrics) - set(named)
+    return {
+        name: load_object(name, call=False) if name in own else found[name]
+        for name in metrics
+    }
+
+
 def _scores(simulation, metrics):
     """Return the scores on the test set by name; NaN becomes None."""
-    names = [name for name in metrics if not is_reference(name)]
-    own = {name: load_object(name, call=False) for name in metrics if name not in names}
     learner, X, y = simulation.learner, simulation.X_test, simulation.y_test
-    found = check_scoring(learner, scoring=names)(learner, X, y) if names else {}
-    found |= {name: scorer(learner, X, y) for name, scorer in own.items()}
-    return {name: _or_none(found[name]) for name in metrics}
+    found = score_all(scorers_of(metrics), learner, X, y)
+    return {name: _or_none(score) for name, score in found.items()}
 
 
 def _training(learner):

@@ -114,6 +114,9 @@ def read_file(path, sha256, target=""):
             f"y in {path} must hold classes. Got fractions such as "
             f"{classes[classes != np.round(classes)][0]}: a regression target?"
         )
+    if classes.dtype.kind == "f":
+        # Whole numbers, as a reader of tables makes them of a column with gaps.
+        classes = classes.astype(np.int64)
     codes = codes.astype(np.int64)
     y_test = None if y_test is None else codes[len(y) :]
     return X, codes[: len(y)], X_test, y_test, classes

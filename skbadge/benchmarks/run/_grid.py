@@ -8,14 +8,12 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 
 import pandas as pd
-from sklearn.metrics import get_scorer_names
 
 from skbadge.benchmarks._methods import (
-    is_reference,
     load_object,
     make_strategy,
 )
-from skbadge.benchmarks.run._cell import environment, made_of
+from skbadge.benchmarks.run._cell import environment, made_of, scorers_of
 from skbadge.benchmarks.run._csv import read_csv
 from skbadge.benchmarks.run._json import write_atomically
 from skbadge.benchmarks.run._pool import check_processes, completed
@@ -24,7 +22,6 @@ from skbadge.benchmarks.run._settings import Cell, from_settings
 from skbadge.benchmarks.run._store import KEY, RUN_AGAIN, CellStore
 from skbadge.benchmarks.run._work import load_all, task_of, weigh, without_missing
 from skbadge.exceptions import InvalidInputError
-from skbadge.utils._validation import check_option
 
 __all__ = ["GridResults", "load_grid", "run_grid"]
 
@@ -244,11 +241,8 @@ def _check_own(cells):
         make_strategy(name, n_rounds=1)
     for name in dict.fromkeys(cell.model for cell in cells if cell.has_own_learner):
         load_object(name)
-    for name in dict.fromkeys(metric for cell in cells for metric in cell.metrics):
-        if is_reference(name):
-            load_object(name, call=False)
-        else:
-            check_option(name, "metrics", tuple(get_scorer_names()))
+    for metrics in dict.fromkeys(cell.metrics for cell in cells):
+        scorers_of(metrics)
 
 
 def _read_settings(store):

@@ -106,8 +106,10 @@ class Cell:
     albl_update : str, default="all"
         Which arms of ALBL learn: "chosen" in the public code.
     metrics : tuple of str, default=()
-        Scores on the test set beside the accuracy: names of scikit-learn's scorers, or
-        ``"mymodule:scorer"``, a callable of estimator, X and y.
+        Scores on the test set beside the accuracy: names of scikit-learn's scorers;
+        ``"recall=fraud"`` for the score of one class (also ``f1``, ``precision``,
+        ``jaccard``, ``average_precision``, ``roc_auc``); or ``"mymodule:scorer"``, a
+        callable of estimator, X and y.
     precision : {"float32", "bfloat16"}, default="float32"
         Of the products in training; "bfloat16" is mixed precision.
     device : str, default="cpu"

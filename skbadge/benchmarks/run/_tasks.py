@@ -31,9 +31,9 @@ class Task:
     X, X_test : ndarray of shape (n_rows, ...), float32, or DataFrame
         Pool and test rows; a table stays one where the learner is a user's own.
     y, y_test : ndarray of shape (n_rows,)
-        Classes 0 to K - 1; for a user's own learner the labels of the file.
-    n_classes : int
-        K.
+        Labels: of a registered set numbers from 0, of a file what it has.
+    classes : ndarray of shape (n_classes,)
+        All labels there are, sorted: a rare one may be in neither part.
     kind : {"image", "tabular"}
         Decides the paper's hidden width and learning rate.
     batch_size : int
@@ -46,10 +46,15 @@ class Task:
     y: np.ndarray
     X_test: np.ndarray
     y_test: np.ndarray
-    n_classes: int
+    classes: np.ndarray
     kind: str
     batch_size: int
     sha256: str = ""
+
+    @property
+    def n_classes(self):
+        """Outputs of a net."""
+        return len(self.classes)
 
     @property
     def shape(self):
@@ -92,7 +97,7 @@ def load_task(cell):
             data.y_pool,
             data.X_test,
             data.y_test,
-            data.n_classes,
+            np.arange(data.n_classes),
             data.info.kind,
             data.info.batch_size,
             data.sha256,
@@ -103,9 +108,8 @@ def load_task(cell):
 
 def _load_file(cell, split):
     X, y, X_test, y_test, classes = read_file(cell.path, cell.sha256, cell.target)
-    if cell.has_own_learner:
-        y, y_test = classes[y], None if y_test is None else classes[y_test]
-    elif isinstance(X, pd.DataFrame):
+    y, y_test = classes[y], None if y_test is None else classes[y_test]
+    if not cell.has_own_learner and isinstance(X, pd.DataFrame):
         X = _numbers(X, cell.path)
     if X_test is None:
         pool, test = train_test_split(
@@ -122,7 +126,7 @@ def _load_file(cell, split):
         X, X_test = standardize(X, X_test, by=_UNITS.get(cell.model, "feature"))
     # The mini-batches are those that the paper's code has for most data of the kind.
     kind, batch_size = ("image", 64) if X.ndim > 2 else ("tabular", 128)
-    return Task(X, y, X_test, y_test, len(classes), kind, batch_size, cell.sha256)
+    return Task(X, y, X_test, y_test, classes, kind, batch_size, cell.sha256)
 
 
 def _numbers(frame, path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from skbadge.benchmarks._methods import KDPP
+from skbadge.benchmarks.run._cell import scorers_of
 from skbadge.benchmarks.run._tasks import check_task, load_task
 from skbadge.exceptions import DataUnavailableError
 
@@ -50,9 +51,12 @@ def task_of(cell, data):
 
 def weigh(cells, data):
     """Check all cells against their data; estimate costs, and count their rounds."""
-    work = {}
+    work, scored = {}, set()
     for cell in cells:
         task = task_of(cell, data)
+        if (cell.dataset, cell.metrics) not in scored:
+            scorers_of(cell.metrics, task)
+            scored.add((cell.dataset, cell.metrics))
         check_task(cell, task)
         n_pool = len(task.X)
         work[cell] = _cost(cell, n_pool), cell.count_rounds(n_pool) + 1

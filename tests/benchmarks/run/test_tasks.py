@@ -33,10 +33,10 @@ def test_a_tenth_is_for_testing(path):
         together[np.lexsort(together.T)],
         X.astype("float32")[np.lexsort(X.astype("float32").T)],
     )
-    # "no" is class 0, and rows keep their labels.
-    np.testing.assert_array_equal(task.y, task.X[:, 0] > 5)
-    np.testing.assert_array_equal(task.y_test, task.X_test[:, 0] > 5)
-    assert task.n_classes == 2 and set(y) == {"no", "yes"}
+    # Rows keep their labels, as the file has them.
+    np.testing.assert_array_equal(task.y == "yes", task.X[:, 0] > 5)
+    np.testing.assert_array_equal(task.y_test == "yes", task.X_test[:, 0] > 5)
+    assert task.classes.tolist() == ["no", "yes"] and set(y) == {"no", "yes"}
     other = load_task(file_cell(path, standardize=False, repeat=1))
     assert not np.array_equal(task.X_test, other.X_test)
 
@@ -143,7 +143,7 @@ def test_tables(tmp_path, suffix):
     cell = tiny_cell(**describe_file(path, "kind"), standardize=False)
     task = load_task(cell)
     assert task.X.dtype == np.float32 and task.X.shape == (54, 3)
-    np.testing.assert_array_equal(task.y, task.X[:, 1] < 1)
+    np.testing.assert_array_equal(task.y == "y", task.X[:, 1] < 1)
     # A learner of one's own gets the table as it is, and the labels.
     own = tiny_cell(**describe_file(path, "kind"), model="some:thing")
     task = load_task(own)
