@@ -25,7 +25,7 @@ __all__ = ["facility_location_greedy"]
 # Stale gains measured anew at a time: at first, and at most.
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 4, 256
 # Similarities held at a time.
-_BLOCK_NUMBERS = 1 << 21
+_BLOCK_NUMBERS = 1 << 19
 # Lengths above this overflow when they are squared in float32.
 _LONGEST = 1e15
 # Lengths from this to its reciprocal can be squared in float32.
