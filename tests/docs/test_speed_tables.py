@@ -1,0 +1,214 @@
+"""Tables of times are made from what was measured."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+class TestSpeedTables:
+    """The readers of timing files take what the scripts write, and slight changes."""
+
+    @pytest.fixture
+    def speed(self, monkeypatch):
+        monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+        yield importlib.import_module("speed")
+        sys.modules.pop("speed")
+
+    def test_records_anywhere_in_the_document_become_rows(self, speed, tmp_path):
+        path = tmp_path / "some.json"
+        path.write_text(
+            '{"benchmark": "x", "results": [{"n_pool": 50000, "ratio": 123.456, '
+            '"runs": [1, 2], "lazy": {"peak_mb": 0.01234}}]}',
+            encoding="utf-8",
+        )
+        frame = speed.records(path)
+        assert frame.to_dict("records") == [
+            {"pool": "50,000", "ratio": "123", "lazy peak mb": "0.0123"}
+        ]
+
+    def test_a_mapping_of_cases_becomes_rows(self, speed):
+        document = {"small": {"seconds": 1.5}, "large": {"seconds": 2.5}}
+        assert [row["case"] for row in speed.find_records(document)] == [
+            "small",
+            "large",
+        ]
+
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [(1.0, "1"), (0.098765, "0.0988"), (1234.5, "1,234"), (None, ""), ("a", "a")],
+    )
+    def test_numbers_have_three_digits_that_count(self, speed, value, text):
+        assert speed.written(value) == text
+
+    def test_a_comparison_has_a_row_for_every_other_way(self, speed, tmp_path):
+        path = tmp_path / "selection.json"
+        path.write_text(
+            '{"machine": {"threads": 2}, "records": [{"case": "small", "sizes": '
+            '{"n_pool": 1000, "K": 3, "d": 5, "labelled": 20, "B": 10}, '
+            '"seconds": {"lazy": [2, 2], "sequential": '
+            '[50, 50]}, "median_seconds": {"lazy": 2.0, "sequential": 50.0, '
+            '"other 1.0": 60.0}, "sequential_centers_timed": 4}, '
+            '{"case": "memory", "sizes": {"n_pool": 1000}, "peak_mib": 12.5}]}',
+            encoding="utf-8",
+        )
+        case = {
+            "case": "small",
+            "pool": "1,000 and 20 labelled",
+            "vectors": "3 × 5",
+            "batch": "10",
+            "this library (s)": "2",
+        }
+        assert speed.selection(path).to_dict("records") == [
+            {
+                **case,
+                "compared with": "sequential, timed for 4 centers",
+                "the other (s)": "50",
+                "times as fast": "25",
+            },
+            {
+                **case,
+                "compared with": "other 1.0",
+                "the other (s)": "60",
+                "times as fast": "30",
+            },
+        ]
+        assert speed.memory(path).to_dict("records") == [
+            {
+                "case": "memory",
+                "pool": "1,000",
+                "peak above the factors (MiB)": "12.5",
+            }
+        ]
+
+    def test_a_grid_has_a_row_for_each_number_of_jobs(self, speed, tmp_path):
+        path = tmp_path / "grid.json"
+        path.write_text(
+            '{"cells": 4, "one_job": {"seconds": 10, "inside_cells": 9}, '
+            '"two_jobs": {"seconds": 5, "inside_cells": 9.5}}',
+            encoding="utf-8",
+        )
+        frame = speed.grid(path)
+        assert frame["jobs"].tolist() == [1, 2]
+        assert frame["all else, idle time included"].tolist() == ["10.0%", "5.0%"]
+        assert frame["times as fast as one job"].tolist() == ["1", "2"]
+
+    def test_a_cluster_beside_one_process_and_a_model(self, speed, tmp_path):
+        sent = {"bytes_down": 2**20, "bytes_up": 2**21, "rounds": 14, "messages": 99}
+        held = {"coordinator_bytes": 2**20, "worker_bytes": 3 * 2**20}
+        times = {"embed_seconds": 2.0, "select_seconds": 1.5}
+        law = {
+            "pool": [0.0, 1.0, 3.0],
+            "draws": 200,
+            "total_variation_of_kmeans_plusplus": 0.05,
+            "total_variation_of_nearest_rows": 0.7,
+            "centers_that_are_no_rows": 0.875,
+        }
+        document = {
+            "pool": {"rows": 1000},
+            "workers": 2,
+            "parts": 8,
+            "cluster": sent | held | times,
+            "one_process": {**times, "bytes": 5 * 2**20},
+            "same_picks": 30,
+            "model": {
+                **{"rows": 10**8, "workers": 100, **sent, **held, **times},
+                **{"latency_seconds": 0.004, "bandwidth_bytes_per_second": 2e9},
+            },
+            "k_means_parallel": {
+                "rows": 500,
+                "centers": 30,
+                "seconds": 9.0,
+                "kmeans_plusplus_seconds": 0.1,
+                "law": law,
+            },
+            "machine": {
+                "cpus": 2,
+                "load_before": 0.04,
+                "processor": "x",
+                "torch": "2",
+                "dask": "3",
+            },
+        }
+        path = tmp_path / "cluster.json"
+        path.write_text(json.dumps(document), encoding="utf-8")
+        frame = speed.cluster(path).set_index("")
+        assert frame.columns[-1].endswith("(a model)")
+        assert frame.loc["sent to the coordinator"].tolist() == ["2 MiB", "", "2 MiB"]
+        assert frame.loc["memory of a worker"].tolist() == ["3 MiB", "", "3 MiB"]
+        laws = speed.seeding(path)
+        assert laws["centers that are no rows"].tolist() == [
+            "none: they are rows",
+            "88%",
+        ]
+        by_row = frame.loc["the same, bytes a row"].tolist()
+        assert by_row == [1049, 5243, 0]
+        # Of two rows of three that are drawn 200 times: pairs 01, 02 and 12.
+        exact = speed.distance_by_chance(np.array([0.0, 1.0, 3.0]), 200)
+        law = np.array([1 / 10 + 1 / 5, 9 / 10 + 9 / 13, 4 / 5 + 4 / 13]) / 3
+        draws = np.random.default_rng(1).choice(3, size=(2_000, 200), p=law)
+        counts = np.stack([(draws == pair).sum(axis=1) for pair in range(3)], axis=1)
+        below = np.abs(counts / 200 - law).sum(axis=1) / 2 <= exact
+        assert 0.97 < below.mean() < 1.0
+        assert "4 ms for a round trip of the network and 2 GB/s" in (
+            speed.cluster_machine(path)
+        )
+        assert "0.0 processes of others" in speed.cluster_machine(path)
+        path.write_text('{"k_means_parallel": null}', encoding="utf-8")
+        assert "not installed" in speed.seeding(path)
+
+    def test_strategies_beside_others(self, speed, tmp_path):
+        def record(name, n_pool, ratio, other, peak=3.2, **more):
+            return {
+                "strategy": name,
+                "sizes": {"n_pool": n_pool, "K": 10, "d": 512, "B": 100},
+                "factors_mib": 40.0,
+                "ours": {"seconds": [0.1, 0.3, 0.2], "peak_mib": peak},
+                "ratio": ratio,
+                "ratio_is_bound": "over_s" in other,
+                "other": other,
+                "other_name": "scikit-activeml 1.0.1",
+                **more,
+            }
+
+        stopped = {"stopped": "over 10 s", "over_s": 10, "peak_mib": 9.0}
+        full = {"stopped": "over 6 GiB", "peak_mib": 9.0}
+        document = {
+            "limit_s": 10,
+            "records": [
+                record("BADGE", 20_000, 50.0, stopped),
+                record("BADGE", 50_000, None, full, peak=41.0),
+                record("CLUE", 20_000, 0.5, {"seconds": [0.1]}),
+                record("BAIT", 20_000, 8.0, {}, other_name="plain form"),
+            ],
+        }
+        path = tmp_path / "strategies.json"
+        path.write_text(json.dumps(document), encoding="utf-8")
+        badge, clue, bait = speed.strategies(path).to_dict("records")
+        assert badge["20,000 / 100: times as fast"] == ">50"
+        assert badge["50,000 / 100: times as fast"] == "over 6 GiB"
+        assert badge["largest size"] == "50,000 / 100" and badge["seconds"] == "0.2"
+        assert (
+            clue["50,000 / 100: times as fast"] == "" and bait["beside"] == "plain form"
+        )
+        first, second, third = speed.strategies_summary(path).split("\n\n")
+        assert "in 2 cases: the median of the ratios is 25.2; 1 calls" in first
+        assert first.endswith("Slower than the other: CLUE at 20,000 / 100.")
+        assert "in 1 cases: the median of the ratios is 8;" in second
+        assert third.endswith("in 1 of 4 cases: BADGE at 50,000 / 100.")
+        # A size that was timed without the other.
+        alone = record("BAIT", 50_000, None, {})
+        for name in ("other", "other_name", "ratio", "ratio_is_bound"):
+            del alone[name]
+        document["records"].append(alone)
+        path.write_text(json.dumps(document), encoding="utf-8")
+        assert speed.strategies(path)["beside"].iloc[-1] == "plain form"
+
+    def test_parts_of_a_document_are_records_where_it_has_no_list(self, speed):
+        document = {"threads": 2, "BADGE": {"ratio": 1.1}}
+        assert speed.find_records(document) == [{"case": "BADGE", "ratio": 1.1}]
