@@ -16,9 +16,9 @@ import pandas as pd
 import torch
 from scipy import sparse
 
-from skbadge.utils._kinds import made_by
+from skbadge.utils._kinds import is_table, made_by
 from skbadge.utils._lazy import origins
-from skbadge.utils._rows import is_lazy, n_rows, several_inputs
+from skbadge.utils._rows import in_memory, is_lazy, n_rows, several_inputs, take
 
 __all__ = ["row_marks"]
 
@@ -71,6 +71,8 @@ def _contents(X: Any) -> Iterator[bytes | None]:
         for row in zip(*columns, strict=True):
             yield _joined(map(_written, row))
         return
+    if is_table(X) and not in_memory(X):
+        X = take(X, slice(None))
     for i in range(n_rows(X)):
         yield _written(X.iloc[i] if isinstance(X, pd.Series) else X[i])
 

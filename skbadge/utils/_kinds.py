@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,10 @@ __all__ = [
     "made_by",
     "numbers_of",
 ]
+
+
+# What array-likes raise for a way of indexing that they do not have.
+_NOT_READ_SO = (TypeError, IndexError, KeyError, ValueError, NotImplementedError)
 
 
 class RowList(list):
@@ -142,7 +147,9 @@ def _from_list(X: Any, rows: Any) -> RowList:
 
 
 def _from_sequence(X: Any, rows: Any) -> Any:
-    taken = X[rows] if isinstance(rows, slice) else [X[int(i)] for i in rows]
+    # Not all sequences know slices.
+    rows = range(len(X))[rows] if isinstance(rows, slice) else rows
+    taken = [X[int(i)] for i in rows]
     found = numbers_of(list(taken))
     return RowList(taken) if found is None else found
 
@@ -154,11 +161,43 @@ def _from_tensor(X: Any, rows: Any) -> Any:
 
 
 def _from_array_like(X: Any, rows: Any) -> np.ndarray:
-    """Read rows of a file or of another library; files want ascending positions."""
-    if isinstance(rows, slice):
-        return np.asarray(X[rows])
+    """Read rows of a file or of another library, in whichever way it is indexed.
+
+    Files want ascending positions; some libraries know slices alone, or single rows.
+    """
+    rows = np.arange(X.shape[0])[rows]
+    if not len(rows):
+        return np.empty(
+            (0, *X.shape[1:]),
+            dtype=_by_first(X, [slice(0, 1)], [np.arange(1)], [0]).dtype,
+        )
     ascending, places = np.unique(rows, return_inverse=True)
-    return np.asarray(X[ascending])[places] if len(rows) else np.asarray(X[:0])
+    breaks = np.flatnonzero(np.diff(ascending) > 1) + 1
+    runs = [slice(int(r[0]), int(r[-1]) + 1) for r in np.split(ascending, breaks)]
+    ways = [runs, [ascending]] if len(runs) == 1 else [[ascending], runs]
+    found = _by_first(X, *ways, list(map(int, ascending)))
+    in_order = np.array_equal(places, np.arange(len(found)))
+    return found if in_order else found[places]
+
+
+def _by_first(X: Any, *ways: list[Any]) -> np.ndarray:
+    """Index by the first of several ways that ``X`` knows."""
+    for keys in ways[:-1]:
+        with suppress(*_NOT_READ_SO):
+            return _read_by(X, keys)
+    return _read_by(X, ways[-1])
+
+
+def _read_by(X: Any, keys: list[Any]) -> np.ndarray:
+    parts = [np.asarray(X[key]) for key in keys]
+    if isinstance(keys[0], int):
+        return np.stack(parts)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _join_array_likes(first: Any, second: Any, _: str) -> np.ndarray:
+    parts = [_from_array_like(part, slice(None)) for part in (first, second)]
+    return np.concatenate(parts)
 
 
 def _from_polars(X: Any, rows: Any) -> Any:
@@ -276,7 +315,7 @@ _KINDS = (
         "a NumPy array",
         _is_array_like,
         _from_array_like,
-        lambda a, b, _: np.concatenate([a[:], b[:]]),
+        _join_array_likes,
         in_memory=False,
     ),
     Kind(
@@ -284,6 +323,7 @@ _KINDS = (
         _is_sequence,
         _from_sequence,
         lambda first, second, _: RowList([*first, *second]),
+        in_memory=False,
     ),
     Kind(
         "a map-style data set",

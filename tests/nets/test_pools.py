@@ -1,5 +1,6 @@
 """Pools of other libraries, and nets that read rows in their own way."""
 
+from collections import deque
 from types import SimpleNamespace
 
 import numpy as np
@@ -302,6 +303,43 @@ def test_a_pool_in_a_file(tmp_path):
     )
     assert isinstance(learner.fit(X, Y).X_, np.ndarray)
     assert len(learner.query(X, n=2, candidates=[17, 3, 8])) == 2
+
+
+class Sliced:
+    """Indexed like an array, by slices alone."""
+
+    dtype, shape = TABLE.dtype, TABLE.shape
+
+    def __len__(self):
+        return len(TABLE)
+
+    def __getitem__(self, rows):
+        if not isinstance(rows, slice):
+            raise TypeError("slices alone")
+        return TABLE[rows]
+
+
+def test_a_sequence_without_slices():
+    rows = deque(TABLE.tolist())
+    learner = learner_for().fit(rows, Y).teach(rows, Y)
+    expected = learner_for().fit(TABLE, Y).teach(TABLE, Y)
+    np.testing.assert_array_equal(learner.query(rows, n=2), expected.query(TABLE, n=2))
+    np.testing.assert_allclose(
+        learner.predict_proba(rows), expected.predict_proba(TABLE), atol=1e-6
+    )
+
+
+def test_a_pool_that_is_read_by_slices_alone():
+    learner = learner_for().fit(Sliced(), Y).teach(Sliced(), Y)
+    expected = learner_for().fit(TABLE, Y).teach(TABLE, Y)
+    np.testing.assert_array_equal(learner.X_, expected.X_)
+    for candidates in (None, [17, 3, 8]):
+        found = learner.query(Sliced(), n=2, candidates=candidates)
+        rows = expected.query(TABLE, n=2, candidates=candidates)
+        np.testing.assert_array_equal(found, rows)
+    np.testing.assert_array_equal(
+        learner.predict_proba(Sliced()), expected.predict_proba(TABLE)
+    )
 
 
 class Files(SkorchDataset):

@@ -400,6 +400,41 @@ def test_what_is_indexed_like_an_array(positions, tmp_path):
     assert join(TABLE, X).tolist() == TABLE.tolist() * 2
 
 
+class Only:
+    """Indexed like an array, but in one way alone."""
+
+    dtype, shape, ndim = TABLE.dtype, TABLE.shape, 2
+
+    def __init__(self, *kinds):
+        self.kinds = kinds
+
+    def __len__(self):
+        return len(TABLE)
+
+    def __getitem__(self, rows):
+        if not isinstance(rows, self.kinds):
+            raise TypeError(f"not read by {type(rows).__name__}")
+        return TABLE[rows]
+
+
+@pytest.mark.parametrize(
+    "positions", [[3, 0], [4, 1, 0, 1], [], slice(1, 3), slice(None, None, -2)]
+)
+@pytest.mark.parametrize(
+    "kinds", [(slice,), (int,), (int, slice), (np.ndarray,), (slice, np.ndarray)]
+)
+def test_what_is_indexed_in_one_way_alone(positions, kinds):
+    X = Only(*kinds)
+    found = take(X, positions)
+    assert found.tolist() == TABLE[positions].tolist() and found.dtype == TABLE.dtype
+    assert join(TABLE, X).tolist() == TABLE.tolist() * 2
+
+
+def test_what_cannot_be_indexed_says_so_itself():
+    with pytest.raises(TypeError, match="not read by int"):
+        take(Only(str), [1])
+
+
 LISTS = {
     "texts": ["good", "bad", None, "fine", float("nan")],
     "mixed": [["red", 3], ["blue", 2], ["red", 5], ["red", 1], ["green", 1]],
