@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,6 @@ import torch
 from tqdm.auto import tqdm
 
 from skbadge._contracts import Needs, Outputs
-from skbadge.exceptions import PoolPassError
 from skbadge.extraction._batch import answered
 from skbadge.extraction._collector import Collector
 from skbadge.extraction._columns import flat_inputs
@@ -25,11 +23,16 @@ from skbadge.nets._batches import (
     iterate_parts,
 )
 from skbadge.nets._estimators import is_binary
+from skbadge.nets._explained import explained
+from skbadge.nets._order import may_reorder
 from skbadge.nets._steps import Steps
-from skbadge.utils._memory import ran_out_of_memory
 from skbadge.utils._rows import n_rows, take
 
 __all__ = ["collect_inputs", "collect_outputs", "output_width"]
+
+# Enough to show the order in which a loader gives rows.
+_FEW_ROWS = 64
+_DOING = "the pass over the pool"
 
 
 def collect_outputs(
@@ -145,7 +148,7 @@ def collect_inputs(
         disable=not verbose,
         leave=False,
     )
-    with bar, _memory_errors_explained(net):
+    with bar, explained(net, _DOING):
         for part in iterate_parts(X, positions, batch_size_of(net), transformers):
             for batch in iterate_batches(net, part):
                 found = flat_inputs(batch[0])
@@ -182,7 +185,7 @@ def _run(
         stack.enter_context(checked_inputs(net.module_, collector.check_input))
         stack.enter_context(collector.watching())
         for part in iterate_parts(X, positions, batch_size_of(net), transformers):
-            with _memory_errors_explained(net):
+            with explained(net, _DOING):
                 for batch in iterate_batches(net, part):
                     collector.add(answered(net, batch))
                     bar.update(collector.last_count)
@@ -195,32 +198,13 @@ def output_width(net: Any, X: Any, transformers: Steps | None = None) -> int:
     That of its probabilities: an ordinal net may have one output less. A whole batch is
     run: a module that looks at its batch may refuse less.
     """
-    part = take(X, first_batch(net, n_rows(X)))
+    first = first_batch(net, n_rows(X))
+    if may_reorder(net):
+        # A single batch would not show that a loader gives the last one first.
+        first = slice(0, max(2 * first.stop, _FEW_ROWS))
+    part = take(X, first)
     if transformers is not None:
         part = transformers.transform(part)
-    with kept_state(net):
+    with kept_state(net), explained(net, "a look at the first batch"):
         proba, _ = answered(net, next(iter(iterate_batches(net, part)))).proba
     return 2 if is_binary(net) else int(proba.shape[-1])
-
-
-@contextmanager
-def _memory_errors_explained(net: Any) -> Iterator[None]:
-    try:
-        yield
-    except PoolPassError:
-        # Of the tables, which smaller batches would not make any smaller.
-        raise
-    except (MemoryError, RuntimeError) as error:
-        if not ran_out_of_memory(error):
-            raise
-        size = batch_size_of(net)
-        if size == 1:
-            batches = "single rows. Free some on the net's device, or use another one"
-        else:
-            batches = (
-                f"{'all' if size == -1 else size} rows. Lower "
-                "iterator_valid__batch_size of the net (or its batch_size)"
-            )
-        raise PoolPassError(
-            f"Memory ran out in the pass over the pool with batches of {batches}."
-        ) from error

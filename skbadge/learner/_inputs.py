@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from skbadge.utils._rows import (
     RowList,
     as_rows,
     check_structure,
+    column_names,
     in_memory,
     is_dataset,
     is_lazy,
@@ -35,6 +37,7 @@ from skbadge.utils._rows import (
     take,
 )
 from skbadge.utils._torch import preserved_generators
+from skbadge.utils._tree import leaves
 from skbadge.utils._validation import check_integer, check_real
 
 __all__ = [
@@ -100,6 +103,7 @@ def check_rows(
             vars(learner).pop(name, None)
     steps, net = split_estimator(reader)
     X = rows_for(reader, X)
+    _check_names(X)
     in_lists = isinstance(getattr(learner, "_no_rows", None), RowList)
     if in_lists and isinstance(X, np.ndarray):
         # Of several lengths, as in fit, though these happen to be of one.
@@ -134,6 +138,19 @@ def check_rows(
     return X
 
 
+def _check_names(X: Any) -> None:
+    """Refuse tables with columns of one name, which nothing could tell apart."""
+    for part in leaves(X) if several_inputs(X) else [X]:
+        names = None if isinstance(part, RowList) else column_names(part)
+        twice = [name for name, count in Counter(names or ()).items() if count > 1]
+        if twice:
+            raise InvalidInputError(
+                "The columns of a table must have different names. Got "
+                f"{listed(twice)} more than once: rename them, or give X.to_numpy() "
+                "where their order says enough."
+            )
+
+
 def _checked_array(learner: Any, X: Any, net: Any, *, reset: bool, finite: bool) -> Any:
     how = {
         "allow_nd": True,
@@ -156,7 +173,7 @@ def _is_compared(X: Any, steps: Any, net: Any) -> bool:
         return False
     if hasattr(X, "columns") or hasattr(X, "column_names"):
         return True
-    if len(X.shape) != 2:
+    if len(getattr(X, "shape", ())) != 2:
         return False
     return steps is not None or (converts(net) and not _are_ids(X, net))
 

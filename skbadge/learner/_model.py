@@ -24,11 +24,10 @@ from skbadge.learner._classes import (
     unclear_columns,
 )
 from skbadge.learner._labeled import LabeledSet
+from skbadge.learner._probed import answered_width, probe_net
 from skbadge.learner._training import (
-    answered_width,
     continue_training,
     load_parameters,
-    probe_net,
     train_from_scratch,
     untrained,
 )
@@ -43,7 +42,7 @@ from skbadge.nets._estimators import (
     split_estimator,
 )
 from skbadge.nets._predict import predicted
-from skbadge.nets._probabilities import check_distribution, explained_answers
+from skbadge.nets._probabilities import check_distribution
 from skbadge.utils._params import changed_names, flat_params
 from skbadge.utils._random import Purpose, seed_for, spawn_generator
 from skbadge.utils._torch import seeded_generators
@@ -442,7 +441,7 @@ class Model:
         return scores
 
     def _answer(self, method: str, X: Any) -> np.ndarray:
-        with seeded_generators(self.seed(Purpose.PREDICTION)), explained_answers():
+        with seeded_generators(self.seed(Purpose.PREDICTION)):
             return predicted(self.estimator, method, X)
 
 

@@ -13,9 +13,9 @@ from skbadge.cluster._pass import fetch_rows
 from skbadge.cluster._pool import ClusterPool, count_rows
 from skbadge.exceptions import InvalidInputError, SkbadgeError
 from skbadge.extraction._pass import collect_inputs
-from skbadge.learner._training import cloned
 from skbadge.nets._estimators import (
     adapt_dataset,
+    cloned,
     copy_frozen,
     input_format,
     is_frozen,

@@ -14,14 +14,10 @@ References
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.nets._estimators import modules_of
@@ -32,15 +28,12 @@ __all__ = [
     "SHRINK_PERTURB",
     "check_warm_start",
     "shrink_perturb",
-    "unspent_rate",
 ]
 
 SHRINK_PERTURB = "shrink-perturb"
 SHRINK = 0.6
 # Standard deviation.
 NOISE = 0.01
-# Share of the net's learning rate below which a training changes next to nothing.
-_SPENT = 0.01
 
 
 def check_warm_start(value: Any) -> bool | str:
@@ -90,54 +83,3 @@ def shrink_perturb(net: Any, seed: int) -> None:
         net.initialize_callbacks()
     net.initialize_optimizer()
     net.initialize_history()
-
-
-@contextmanager
-def unspent_rate(net: Any) -> Iterator[None]:
-    """Warn after a training whose learning rate was spent by the one before.
-
-    A schedule among the callbacks lowers the rate of the optimizer, and a training that
-    goes on begins where it ended.
-
-    Parameters
-    ----------
-    net : skorch net
-        About to go on training; it is looked at as it trains.
-    """
-    highest = _HighestRate()
-    net.callbacks_ = [*net.callbacks_, ("highest_rate", highest)]
-    try:
-        yield
-    finally:
-        net.callbacks_ = [pair for pair in net.callbacks_ if pair[1] is not highest]
-    rate = net.get_params(deep=False).get("optimizer__lr", net.lr)
-    known = isinstance(rate, (int, float)) and highest.rate is not None
-    if known and highest.rate < _SPENT * rate:
-        warnings.warn(
-            f"The learning rate of this training was at most {highest.rate:.2g}, where "
-            f"the net's is {rate:g}: with warm_start=True a schedule among its "
-            "callbacks goes on where the last training left it, and new labels change "
-            f'next to nothing. With warm_start="{SHRINK_PERTURB}" or False it begins '
-            "anew; or set the rate, learner.estimator_.set_params(lr=...).",
-            UserWarning,
-            stacklevel=3,
-        )
-
-
-class _HighestRate(Callback):
-    """Note the highest learning rate that an epoch began or ended with."""
-
-    rate: float | None = None
-
-    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
-        self._note(net)
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        self._note(net)
-
-    def _note(self, net: Any) -> None:
-        groups = getattr(getattr(net, "optimizer_", None), "param_groups", [])
-        rates = [float(group["lr"]) for group in groups if "lr" in group]
-        if self.rate is not None:
-            rates.append(self.rate)
-        self.rate = max(rates, default=None)

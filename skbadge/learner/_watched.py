@@ -14,20 +14,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Subset
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._translated import moved_onto, source_of
-from skbadge.nets._dataset import ModuleDataset, RelabeledDataset
+from skbadge.nets._dataset import DatasetAround, ModuleDataset, RelabeledDataset
 from skbadge.nets._estimators import overrides
 from skbadge.utils._rows import is_dataset
 
-__all__ = ["RowsSeen"]
+__all__ = ["LOOPS", "RowsSeen"]
 
 # Below this probability, rows were not left out by chance.
 _CHANCE = 1e-5
-_LOOPS = ("fit", "partial_fit", "fit_loop", "run_single_epoch")
+# Where a net of the user's own may train in a way of its own.
+LOOPS = ("fit", "partial_fit", "fit_loop", "run_single_epoch")
 
 
 class RowsSeen:
@@ -102,7 +102,7 @@ class RowsSeen:
         idle = not any(counts)
         if all(count is None for count in counts):
             # A loop of the user's own need not note its epochs.
-            own = any(overrides(net, name) for name in _LOOPS)
+            own = any(overrides(net, name) for name in LOOPS)
             idle = not own and not rows.any()
         if idle:
             raise InvalidInputError(
@@ -228,31 +228,17 @@ def _watched(
     return _WatchedOwn(dataset, seen.begun(seen.n))
 
 
-class _WatchedOwn(TorchDataset):
+class _WatchedOwn(DatasetAround):
     """A user's data set, all of it, that notes when its items are read."""
 
     def __init__(self, dataset: Any, rows: torch.Tensor | None) -> None:
-        self.dataset = dataset
+        super().__init__(dataset)
         self.rows = rows
 
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: Any) -> Any:
+    def changed(self, index: Any, item: Any) -> Any:
+        """Note, and change nothing."""
         _note(self.rows, index)
-        return self.dataset[index]
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "__getitems__":
-            # By which loaders read a batch at once, where a data set can.
-            return partial(self._read, self.dataset.__getitems__)
-        if name.startswith("__") or name in ("dataset", "rows"):
-            raise AttributeError(name)
-        return getattr(self.dataset, name)
-
-    def _read(self, items: Any, indices: Any) -> Any:
-        _note(self.rows, indices)
-        return items(indices)
+        return item
 
 
 class _WatchedItems(RelabeledDataset):

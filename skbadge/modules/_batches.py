@@ -81,6 +81,9 @@ class InMemoryBatches:
     [[0, 1], [2, 3], [4]]
     """
 
+    # Rows are numbered for loaders that do not say so, to see that they do.
+    keeps_order = True
+
     def __init__(
         self,
         dataset,

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from skbadge.exceptions import InvalidInputError
 from skbadge.nets._dataset import ModuleDataset
 from skbadge.nets._estimators import input_format, overrides
+from skbadge.nets._order import in_order, numbered
 from skbadge.nets._steps import Steps
 from skbadge.utils._rows import is_lazy, n_rows, take
 from skbadge.utils._tree import leaves
@@ -92,7 +93,10 @@ def iterate_parts(
     """
     if steps is None:
         for chunk in iterate_chunks(X, positions, batch_size):
-            yield take(X, chunk)
+            # A loader may look for what a data set has beside its items.
+            is_slice = isinstance(chunk, slice)
+            whole = is_slice and is_lazy(X) and chunk == slice(0, n_rows(X))
+            yield X if whole else take(X, chunk)
         return
     if not len(positions):
         return
@@ -170,7 +174,9 @@ def iterate_batches(net: Any, X: Any) -> Iterator[Any]:
             yield dataset.batch(slice(start, min(start + size, count))), torch.zeros(0)
         return
     check_loader(net)
-    for batch in net.get_iterator(net.get_dataset(X), training=False):
+    dataset = numbered(net, net.get_dataset(X))
+    batches = net.get_iterator(dataset, training=False)
+    for batch in in_order(net, batches, dataset):
         if not isinstance(batch, (tuple, list)) or len(batch) != 2:
             raise InvalidInputError(
                 f"{_PAIRS} Got batches of {_described(batch)} instead."

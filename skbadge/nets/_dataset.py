@@ -17,10 +17,18 @@ from torch.utils.data import default_collate
 from skbadge.exceptions import InvalidInputError, SparseInputError
 from skbadge.nets._labels import without_labels
 from skbadge.utils._kinds import made_by, numbers_of
-from skbadge.utils._rows import RowList, as_rows, is_lazy, several_inputs, take
+from skbadge.utils._rows import (
+    RowList,
+    as_rows,
+    in_memory,
+    is_lazy,
+    several_inputs,
+    take,
+)
 from skbadge.utils._tree import leaves, mapped
 
 __all__ = [
+    "DatasetAround",
     "ModuleDataset",
     "RelabeledDataset",
     "as_numbers",
@@ -65,6 +73,9 @@ class ModuleDataset(Dataset):
     ) -> None:
         X = as_rows(X)
         self._is_lazy = is_lazy(X)
+        if not self._is_lazy and not several_inputs(X) and not in_memory(X):
+            # Labelled rows are few, and not all that has rows has each by itself.
+            X = take(X, slice(None))
         X = without_labels(X) if self._is_lazy else as_numbers(X)
         row = None if y is None or self._is_lazy else nonfinite_row(X)
         if row is not None:
@@ -126,6 +137,43 @@ class ModuleDataset(Dataset):
         if self.takes_integers and not X.is_floating_point() and not picture:
             dtype = torch.bool if X.dtype == torch.bool else torch.int64
         return X.detach().to(dtype, copy=copy)
+
+
+class DatasetAround(TorchDataset):
+    """All of a data set, with something done to its items as they are read.
+
+    Whatever else it has, a loader finds here too.
+
+    Parameters
+    ----------
+    dataset : torch Dataset
+        The user's own, which stays as it is.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.changed(index, self.dataset[index])
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__getitems__":
+            # By which loaders read a batch at once, where a data set can.
+            return partial(self._read, self.dataset.__getitems__)
+        if name.startswith("__") or name == "dataset":
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
+    def _read(self, items: Any, indices: Any) -> Any:
+        found = zip(indices, items(indices), strict=True)
+        return [self.changed(index, item) for index, item in found]
+
+    def changed(self, index: Any, item: Any) -> Any:
+        """Return what is handed on for an item."""
+        return item
 
 
 class RelabeledDataset(TorchDataset):

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
@@ -18,12 +19,14 @@ from torch import nn
 from skbadge.exceptions import InvalidInputError
 from skbadge.nets._dataset import ModuleDataset
 from skbadge.nets._steps import Steps
+from skbadge.utils._params import flat_params
 from skbadge.utils._tree import tensors_of
 
 __all__ = [
     "InputFormat",
     "adapt_dataset",
     "check_estimator_kind",
+    "cloned",
     "converts",
     "copy_frozen",
     "duplicate",
@@ -201,6 +204,37 @@ def adapt_dataset(net: Any, format: InputFormat) -> None:
         net.dataset = partial(
             ModuleDataset, dtype=format.dtype, takes_integers=format.takes_integers
         )
+
+
+def cloned(estimator: Any) -> Any:
+    """Clone an estimator, or name the parameter that cannot be copied.
+
+    Raises
+    ------
+    InvalidInputError
+        From the error of the copy.
+    """
+    try:
+        return clone(estimator)
+    except Exception as error:
+        for name, value in flat_params(estimator, "estimator").items():
+            if not _can_be_copied(value):
+                raise InvalidInputError(
+                    f"The parameter {name} of type {type(value).__name__} cannot be "
+                    "copied, as every training from scratch must. Let the net make it "
+                    "itself (in initialize() or on_train_begin of a callback), or give "
+                    "it a __deepcopy__ that returns itself."
+                ) from error
+        raise
+
+
+def _can_be_copied(value: Any) -> bool:
+    try:
+        copy.deepcopy(value)
+    except Exception:  # noqa: BLE001
+        # Whatever the reason: it is told with the parameter's name.
+        return False
+    return True
 
 
 def copy_frozen(estimator: Any) -> Any:

@@ -9,6 +9,8 @@ import numpy as np
 from skbadge.exceptions import ModuleOutputError
 from skbadge.nets._batches import batch_size_of, iterate_parts
 from skbadge.nets._estimators import split_estimator
+from skbadge.nets._explained import explained
+from skbadge.nets._order import numbered_loaders
 from skbadge.utils._rows import n_rows
 
 __all__ = ["predicted"]
@@ -43,7 +45,8 @@ def predicted(estimator: Any, method: str, X: Any) -> np.ndarray:
     count = n_rows(X)
     positions, answers = np.arange(count), []
     for part in iterate_parts(X, positions, batch_size_of(net), steps):
-        answers.append(np.asarray(getattr(net, method)(part)))
+        with explained(net, "the prediction"), numbered_loaders(net, method) as given:
+            answers.append(np.asarray(getattr(net, method)(given(part))))
     found = sum(map(len, answers))
     if found != count:
         raise ModuleOutputError(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,15 +14,12 @@ from skbadge.nets._estimators import overrides
 __all__ = [
     "check_distribution",
     "check_own_predict_proba",
-    "explained_answers",
     "scores_of",
     "to_probabilities",
     "unwrapped_criterion",
 ]
 
 _TOLERANCE = 1e-3
-# What torch says where a dict is to go through the end that predictions have.
-_NO_TENSOR = re.compile(r"(?:softmax|sigmoid)\(\).* must be Tensor, not (\w+)")
 
 
 def unwrapped_criterion(net: Any) -> Any:
@@ -152,34 +147,3 @@ def check_own_predict_proba(net: Any) -> None:
             "two could differ. Put what it does to the module's outputs into "
             "predict_nonlinearity, which both follow."
         )
-
-
-@contextmanager
-def explained_answers() -> Iterator[None]:
-    """Say what to do where skorch cannot make probabilities of a module's answer.
-
-    Raises
-    ------
-    ModuleOutputError
-        From torch's error: for bfloat16, which NumPy lacks, and for dicts and the like.
-    """
-    try:
-        yield
-    except TypeError as error:
-        text = str(error)
-        if "BFloat16" in text:
-            raise ModuleOutputError(
-                "The net answers bfloat16, which NumPy lacks, so that skorch cannot "
-                "give its probabilities. Let the module's forward return "
-                "scores.float(), or set a predict_nonlinearity that widens, for "
-                "example lambda scores: torch.softmax(scores.float(), dim=-1)."
-            ) from error
-        found = _NO_TENSOR.match(text)
-        if found is None:
-            raise
-        raise ModuleOutputError(
-            f"The module answers a {found[1]}, of which skorch's predict makes no "
-            "probabilities. Let its forward return the scores, alone or first in a "
-            "tuple, or set a predict_nonlinearity that takes them out, for example "
-            'lambda answer: torch.softmax(answer["logits"], dim=-1).'
-        ) from error

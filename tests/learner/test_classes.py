@@ -400,7 +400,7 @@ def test_nets_sized_by_a_callback():
     assert_array_equal(learner.classes_, [0, 2])
     assert learner.predict_proba(POOL).shape == (30, 2)
     assert learner.estimator_.callbacks == [Sizer]
-    assert "columns_check" not in dict(learner.estimator_.callbacks_)
+    assert not {"first_look", "updates"} & {*dict(learner.estimator_.callbacks_)}
     wider = make_learner(net=accurate(callbacks=[Widener]), classes=range(4))
     wider.fit(X[Y != 1], Y[Y != 1])
     assert_array_equal(wider.classes_, [0, 1, 2, 3])

@@ -127,7 +127,7 @@ def test_interrupted_teach_keeps_labels_and_model(where, warm_start, plan):
 def test_an_error_that_follows_does_not_hide_the_interrupt(warm_start, plan):
     """As of a callback that reads the last epoch, which never ended."""
     learner = watched(warm_start).fit(X, Y)
-    plan.where, plan.breaks = "batch", True
+    plan.where, plan.breaks = "criterion", True
     with pytest.raises(KeyboardInterrupt, match="The 4 new labels are kept") as caught:
         learner.teach(POOL[:4], POOL_Y[:4])
     assert isinstance(caught.value.__cause__.__cause__, KeyError)

@@ -197,14 +197,22 @@ class Kept(Dataset):
         return X, torch.tensor(0 if y is None else y)
 
 
+class Lengths(Kept):
+    """Texts by three numbers."""
+
+    def transform(self, X, y):
+        return super().transform(torch.full((3,), float(len(X))), y)
+
+
 def test_rows_of_several_lengths_and_lists_of_records_are_explained():
     rows = np.empty(60, dtype=object)
     rows[:] = [torch.zeros(2 + i % 2) for i in range(60)]
     learner = make_learner(net=make_net(dataset=Kept))
     with pytest.raises(InvalidInputError, match="differ in shape .*collate_fn"):
         learner.fit(rows, Y)
+    learner = make_learner(net=make_net(dataset=Lengths))
     with pytest.raises(InvalidInputError, match="as an array of objects"):
-        learner.fit([{"a": "text"}] * 60, Y)
+        learner.fit(["text"] * 60, Y)
 
 
 def test_several_inputs_of_a_module_that_takes_one_are_explained():

@@ -11,7 +11,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch import NeuralNetClassifier, NeuralNetRegressor
 from skorch.helper import SliceDataset
 from torch import nn
@@ -280,6 +280,27 @@ def test_frames_of_text_need_a_pipeline():
     learner = make_learner(net=make_net(module__n_features=4))
     with pytest.raises(InvalidInputError, match=r"non-numeric columns \['kind'\]"):
         learner.fit(frame, Y)
+
+
+FRAME = pd.DataFrame(X, columns=list("aba"))
+
+
+@pytest.mark.parametrize("piped", [False, True], ids=["bare", "piped"])
+@pytest.mark.parametrize(
+    "rows",
+    [FRAME, {"table": FRAME}, FRAME.rename(columns={"a": ("a", 1)})],
+    ids=["frame", "dict", "levels"],
+)
+def test_columns_of_one_name(rows, piped):
+    net = make_pipeline(FunctionTransformer(), make_net()) if piped else make_net()
+    learner = make_learner(net=net)
+    text = "columns of a table must have different names. Got .* more than once: rename"
+    with pytest.raises(InvalidInputError, match=text):
+        learner.fit(rows, Y)
+    learner.fit(X, Y)
+    for call in (learner.predict, learner.query, lambda rows: learner.teach(rows, Y)):
+        with pytest.raises(InvalidInputError, match=text):
+            call(rows)
 
 
 def test_nan_in_the_pool_is_named_where_it_reaches_the_net():

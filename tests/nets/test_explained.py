@@ -1,0 +1,210 @@
+"""Errors of torch, skorch and NumPy, said in the words of the library."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Checkpoint, EarlyStopping, EpochScoring, LRScheduler
+from skorch.dataset import ValidSplit
+from torch import nn
+from torch.utils.data import Dataset
+
+from skbadge.exceptions import InvalidInputError, RefitError
+from skbadge.nets._explained import explained
+from tests._learning import Normed, Tiny, make_data, make_learner, make_net
+
+X, Y = make_data()
+Image = pytest.importorskip("PIL.Image")
+
+
+class Counted(Tiny):
+    """Counts the batches that it was trained on."""
+
+    trained = 0
+
+    def forward(self, X):
+        Counted.trained += self.training
+        return super().forward(X)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_trained():
+    Counted.trained = 0
+
+
+class Items(Dataset):
+    def __init__(self, item):
+        self.item = item
+
+    def __len__(self):
+        return 60
+
+    def __getitem__(self, i):
+        return self.item(i), 0
+
+
+WIDE = np.zeros((60, 5), dtype="f4")
+NO_NUMBERS = "The items of a data set must hold numbers, arrays or tensors. Got "
+
+
+@pytest.mark.parametrize("rows", [WIDE, Items(WIDE.__getitem__)], ids=["array", "item"])
+def test_the_width_is_seen_before_any_training(rows):
+    with pytest.raises(InvalidInputError) as caught:
+        make_learner(net=make_net(Counted)).fit(rows, Y)
+    assert str(caught.value) == (
+        "The module cannot take a batch of shape (16, 5) and type float32 (mat1 and "
+        "mat2 shapes cannot be multiplied (16x5 and 3x6)), in its layer body.0, "
+        "Linear(in_features=3, out_features=6, bias=True). Rows must be of the size "
+        "and the order of dimensions that the module was made for: look at its "
+        "parameters (module__...), at the steps before the net, and at what a data set "
+        "of your own yields."
+    )
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert not Counted.trained
+
+
+def test_the_width_behind_steps_is_seen_before_any_training():
+    learner = make_learner(net=make_pipeline(PCA(2), make_net(Counted)))
+    with pytest.raises(InvalidInputError, match=r"a batch of shape \(16, 2\) and type"):
+        learner.fit(X, Y)
+    assert not Counted.trained
+
+
+class OnlyTrains(Counted):
+    """Cannot answer, which a training alone would not show."""
+
+    def forward(self, X):
+        if not self.training:
+            X = X[:, :2]
+        return super().forward(X)
+
+
+@pytest.mark.parametrize("steps", [[], [PCA(3)]], ids=["bare", "piped"])
+def test_what_cannot_answer_is_seen_before_any_training(steps):
+    learner = make_learner(net=make_pipeline(*steps, make_net(OnlyTrains)))
+    with pytest.raises(InvalidInputError, match="mat1 and mat2 shapes cannot be mult"):
+        learner.fit(X, Y)
+    assert not Counted.trained
+
+
+@pytest.mark.parametrize("dtype", ["f8", "i8", "u1", "f2"])
+def test_the_type_of_items(dtype):
+    rows = Items(X.astype(dtype).__getitem__)
+    learner = make_learner().fit(X, Y)
+    text = r'Its weights are float32, and rows .* let that return row.astype\("float32"'
+    for call in (learner.predict, learner.query, lambda rows: learner.fit(rows, Y)):
+        with pytest.raises(InvalidInputError, match=text):
+            call(rows)
+
+
+@pytest.mark.parametrize(
+    ("item", "got"),
+    [
+        (lambda i: "a text", "text instead. Encode texts in the data set"),
+        (lambda i: None, "None instead. Leave rows without a value out"),
+        (lambda i: Image.new("RGB", (3, 1)), r"pictures \(Image\) instead. Let the da"),
+        (lambda i: {"a": "text"}, "text instead"),
+        (lambda i: "text" if i == 50 else X[i].astype("f4"), "text instead"),
+        (
+            lambda i: None if i == 50 else X[i].astype("f4"),
+            "some that do not fit toget",
+        ),
+        (lambda i: [1] if i % 2 else {"a": 1}, "some that do not fit together"),
+        (lambda i: object(), "object instead. Let the data set make arrays or tensors"),
+    ],
+    ids=["text", "none", "image", "texts", "late-text", "late-none", "mixed", "object"],
+)
+@pytest.mark.parametrize("workers", [0, 1])
+def test_items_of_which_there_is_no_batch(item, got, workers):
+    net = make_net(iterator_valid__num_workers=workers)
+    learner = make_learner(net=net).fit(X, Y)
+    for call in (learner.predict, learner.query, lambda rows: learner.fit(rows, Y)):
+        with pytest.raises(InvalidInputError, match=NO_NUMBERS + got):
+            call(Items(item))
+
+
+def test_a_batch_of_one_row_for_a_batch_norm():
+    learner = make_learner(net=make_net(Normed)).fit(X, Y)
+    with pytest.raises(
+        RefitError, match="Of the 65 labelled rows, in batches of 16, o"
+    ):
+        learner.teach(X[:5] + 1, Y[:5])
+    learner.set_params(estimator__iterator_train__drop_last=True).refit()
+    assert learner.n_labeled_ == 65
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        EarlyStopping(monitor="typo"),
+        Checkpoint(monitor="typo", f_params=None, f_optimizer=None, f_history=None),
+        LRScheduler("ReduceLROnPlateau", monitor="typo"),
+    ],
+    ids=lambda callback: type(callback).__name__,
+)
+def test_monitors_that_nothing_measures(callback):
+    net = make_net(callbacks=[callback])
+    with pytest.raises(InvalidInputError) as caught:
+        make_learner(net=net).fit(X, Y)
+    assert "monitors 'typo', which no epoch has noted" in str(caught.value)
+    assert "There are train_loss" in str(caught.value)
+    assert "EpochScoring(..., name='typo')" in str(caught.value)
+
+
+def test_a_scoring_that_there_is_not():
+    net = make_net(callbacks=[EpochScoring("typo")], train_split=ValidSplit(3))
+    with pytest.raises(InvalidInputError, match="has the scoring 'typo', which scikit"):
+        make_learner(net=net).fit(X, Y)
+
+
+def test_inputs_that_forward_does_not_name():
+    with pytest.raises(InvalidInputError, match="keys of a dict must be the names of"):
+        make_learner().fit({"a": X[:, :2], "b": X[:, 2:]}, Y)
+
+
+@pytest.mark.parametrize(
+    "criterion", [nn.HingeEmbeddingLoss, nn.MultiLabelMarginLoss, nn.GaussianNLLLoss]
+)
+def test_a_criterion_of_other_labels(criterion):
+    with pytest.raises(InvalidInputError) as caught:
+        make_learner(net=make_net(criterion=criterion)).fit(X, Y)
+    assert f"The criterion {criterion.__name__} cannot hold answers" in str(
+        caught.value
+    )
+    assert "shape (16, 3) and type float32 against labels of shape (16,) and" in str(
+        caught.value
+    )
+
+
+def test_what_is_not_known_goes_on_as_it_is():
+    error = ValueError("shapes of the user's own")
+    raised = pytest.raises(ValueError, match="^shapes of the user's own$")
+    with raised as caught, explained(make_net(), "the training", 60):
+        raise error
+    assert caught.value is error
+
+
+class Own(Tiny):
+    def forward(self, X):
+        raise RuntimeError("a fault of the module's own")
+
+
+def test_a_fault_of_the_module_keeps_its_own_words():
+    with pytest.raises(RuntimeError, match="^a fault of the module's own$"):
+        make_learner(net=make_net(Own)).fit(X, Y)
+
+
+def test_memory_in_a_prediction_and_in_a_training():
+    class Greedy(Tiny):
+        def forward(self, X):
+            raise MemoryError
+
+    with pytest.raises(RuntimeError, match="Memory ran out in a look at the first bat"):
+        make_learner(net=make_net(Greedy)).fit(X, Y)
+    learner = make_learner().fit(X, Y)
+    learner.estimator_.module_ = Greedy()
+    with pytest.raises(RuntimeError, match="Memory ran out in the prediction with bat"):
+        learner.predict(X)
+    raised = pytest.raises(RuntimeError, match="in the training with batches of 16 r")
+    with raised, explained(make_net(), "the training", 60):
+        raise MemoryError
