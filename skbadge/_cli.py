@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -62,8 +63,9 @@ def main(argv=None):
 
 
 def _parser():
+    typed = Path(sys.argv[0]).stem
     parser = argparse.ArgumentParser(
-        prog="python -m skbadge",
+        prog=typed if typed == "skbadge" else "python -m skbadge",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
+import importlib.util
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ from skbadge import (
     MarginSampling,
     RandomSampling,
 )
-from skbadge.exceptions import InvalidInputError
+from skbadge.exceptions import InvalidInputError, SkbadgeError
 from skbadge.plotting import StrategyStyle, strategy_styles
 from skbadge.strategies import (
     BAIT,
@@ -289,7 +291,7 @@ def load_object(reference, *, call=True):
     Raises
     ------
     InvalidInputError
-        If it cannot be imported, or its arguments are not literals.
+        If it cannot be imported or called, or its arguments are not literals.
     """
     path, _, arguments = reference.partition("(")
     module, _, name = path.partition(":")
@@ -303,7 +305,34 @@ def load_object(reference, *, call=True):
             f"A reference must name an object that can be imported, as {_FORM}, with "
             f"literal arguments. Got {reference!r} instead: {error}"
         ) from error
-    return found(**options) if call or arguments else found
+    except Exception as error:
+        # Whatever a module of a user's own raises while it is read.
+        raise _in_own_code(f"Importing {module}", module, error) from error
+    if not (call or arguments):
+        return found
+    if not callable(found):
+        raise InvalidInputError(
+            f"{reference!r} must be a class or a function without arguments that "
+            f"returns the object. Got an object of type {type(found).__name__}: put it "
+            "into a function, def make_it(): return ..."
+        )
+    try:
+        return found(**options)
+    except SkbadgeError:
+        raise
+    except Exception as error:
+        raise _in_own_code(f"Calling {reference}", module, error) from error
+
+
+def _in_own_code(what, module, error):
+    """Return an error that says where a user's own code has failed."""
+    frames = traceback.extract_tb(error.__traceback__)
+    path = getattr(importlib.util.find_spec(module), "origin", None)
+    inside = [frame for frame in frames if frame.filename == path] or frames[-1:]
+    return InvalidInputError(
+        f"{what} must not fail. Got {type(error).__name__}: {error} "
+        f"({inside[-1].filename}, line {inside[-1].lineno})."
+    )
 
 
 def _literals(text):

@@ -139,7 +139,9 @@ class LearningCurveDisplay:
             ax, self.strategies, self.n_labeled, self.mean, error, **options
         )
         label_axis(ax, scale)
-        ax.set(ylabel=score[:1].upper() + score[1:].replace("_", " "))
+        # The score of a class has the class in its name, whatever that is.
+        name = score[:1].upper() + score[1:].replace("_", " ")
+        ax.set_ylabel(name, parse_math=False)
         tidy_axes(ax, legend=legend, location="lower right")
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -13,32 +13,13 @@ from skbadge import __version__
 from skbadge._cli import _parser, main
 from skbadge.benchmarks import preset_cells
 from skbadge.strategies import MarginSampling
-
-SMALL = ["--rounds", "1", "--n-initial", "10", "--batch-size", "5", "--repeats", "2"]
+from tests.benchmarks._commands import SMALL, errors_only
 
 
 @pytest.fixture
 def arrays():
     X, y = make_blobs(120, centers=3, random_state=0)
     return {"X": X, "y": np.array(["ash", "oak", "yew"])[y]}
-
-
-@pytest.fixture
-def run(tmp_path, capsys, monkeypatch):
-    """Run the command line in a folder of its own; return status, output, errors."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        status = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run
-
-
-def errors_only(text):
-    """Return the lines that are not the progress bar."""
-    return [line for line in text.splitlines() if line.startswith("skbadge: ")]
 
 
 def test_benchmark_on_a_file(run, tmp_path, arrays):
@@ -296,6 +277,8 @@ def test_bad_files(run, tmp_path, arrays, message):
             ["benchmark", "--jobs", "1", "--out", "one.npy"],
             "The output folder must be one that can be",
         ),
+        (["benchmark", "--target", "kind"], "Got 'kind' without one."),
+        (["benchmark", "--dataset", "s.tsv"], "must end in .npz, .csv, .parquet"),
         (
             ["benchmark", "--preset", "quick", "--dataset", "letter"],
             "With --preset quick, dataset must be among digits, kropt, random_rbf. Got "
@@ -308,6 +291,7 @@ def test_wrong_arguments(run, tmp_path, arguments, message):
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 not an archive")
     np.save(tmp_path / "one.npy", np.zeros(3))
     os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "s.tsv").write_text("a\tkind\n")
     (tmp_path / "t.csv").write_text(
         "color,kind,half\n" + "red,a,1\nblue,b,\n" * 1 + "red,b,2\n"
     )
@@ -396,127 +380,6 @@ def test_as_a_module(monkeypatch, capsys):
         runpy.run_module("skbadge", run_name="__main__")
     assert caught.value.code == 0
     assert capsys.readouterr().out == f"{__version__}\n"
-
-
-OWN = """
-import torch
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.compose import make_column_transformer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
-from skorch import NeuralNetClassifier
-from skbadge.modules import MLP, lean_settings
-from skbadge.strategies import Needs, QueryStrategy, Selection
-
-class First(QueryStrategy):
-    needs = Needs()
-
-    def __init__(self, *, skip=0):
-        self.skip = skip
-
-    def _select(self, outputs, n, generator):
-        return Selection(range(self.skip, self.skip + n))
-
-def make_learner():
-    encode = make_column_transformer(
-        (OneHotEncoder(sparse_output=False, dtype="float32"), ["color"]),
-        remainder="passthrough", verbose_feature_names_out=False)
-    net = NeuralNetClassifier(
-        MLP, module__n_features=3, module__n_classes=2, module__n_hidden=8,
-        criterion=torch.nn.CrossEntropyLoss, max_epochs=3, **lean_settings())
-    return make_pipeline(encode, Floats(), net)
-
-class Floats(TransformerMixin, BaseEstimator):
-    def fit(self, X, y=None):
-        self.fitted_ = True
-        return self
-    def transform(self, X):
-        return X.astype("float32")
-
-def half(estimator, X, y):
-    return 0.5
-"""
-
-
-@pytest.fixture
-def own(tmp_path, monkeypatch):
-    """A table with a column of words, and a module of one's own beside it."""
-    (tmp_path / "mine.py").write_text(OWN)
-    rng = np.random.default_rng(0)
-    table = pd.DataFrame({"color": ["red", "blue"] * 60, "size": rng.normal(size=120)})
-    table["kind"] = np.where(table["color"] == "red", "rose", "iris")
-    table.to_csv(tmp_path / "t.csv", index=False)
-    yield monkeypatch
-    sys.modules.pop("mine", None)
-
-
-def test_a_table_a_pipeline_a_strategy_and_scores_of_ones_own(run, tmp_path, own):
-    own.setattr(sys, "path", list(sys.path))
-    status, out, err = run(
-        "benchmark", "--dataset", "t.csv", "--target", "kind", *SMALL, "--jobs", 1,
-        "--learner", "mine:make_learner", "--metric", "balanced_accuracy", "mine:half",
-        "--strategies", "badge", "rand", "mine:First", "mine:First(skip=1)",
-    )  # fmt: skip
-    assert (status, errors_only(err)) == (0, [])
-    assert out.startswith("t.csv, mine:make_learner, B = 5: test accuracy in percent")
-    results = pd.read_csv(tmp_path / "results" / "results.csv")
-    names = ["badge", "mine:First", "mine:First(skip=1)", "rand"]
-    assert sorted(results["strategy"].unique()) == names
-    assert set(results["mine:half"]) == {0.5}
-    assert results["balanced_accuracy"].between(0, 1).all()
-    # The rows come in the order of the pool: those with the lowest numbers first.
-    table = results[(results["strategy"] == "mine:First") & (results["round"] == 1)]
-    picked = table["positions"].str.split().map(lambda x: [int(i) for i in x])
-    assert all(rows == sorted(rows) and rows[-1] < 16 for rows in picked)
-    for metric in ("balanced_accuracy", "mine:half"):
-        status, _, err = run("report", "results", "--metric", metric)
-        assert (status, err) == (0, "")
-        page = (tmp_path / "results" / "report.html").read_text()
-        assert f"area under the curve of {metric}" in page
-    # Changed code is other code.
-    own.setattr("warnings.filters", [("default", None, Warning, None, 0)])
-    changed = OWN.replace("range(self.skip", "range(1 + self.skip")
-    (tmp_path / "mine.py").write_text(changed)
-    sys.modules.pop("mine")
-    _, _, err = run(
-        "benchmark", "--dataset", "t.csv", "--target", "kind", *SMALL, "--jobs", 1,
-        "--learner", "mine:make_learner", "--metric", "balanced_accuracy", "mine:half",
-        "--strategies", "mine:First",
-    )  # fmt: skip
-    assert "other code of your own (2 cells)" in err
-
-
-def test_scores_of_one_class_see_the_labels_of_the_file(run, tmp_path, own):
-    own.setattr(sys, "path", list(sys.path))
-    rng = np.random.default_rng(0)
-    # The rare class is the one that sorts first: not the class that would be "1".
-    kind = np.where(rng.random(300) < 0.1, "bad", "good")
-    frame = pd.DataFrame({"a": rng.normal(size=300) + 5 * (kind == "bad")})
-    frame.assign(kind=kind).to_csv(tmp_path / "rare.csv", index=False)
-    (tmp_path / "mine.py").write_text(
-        "from sklearn.metrics import make_scorer, recall_score\n"
-        "bad = make_scorer(recall_score, pos_label='bad')\n"
-    )
-    command = ["benchmark", "--dataset", "rare.csv", "--target", "kind", *SMALL]
-    command += ["--jobs", 1, "--strategies", "marg"]
-    _, _, err = run(*command, "--metric", "recall")
-    assert "it cannot be known of which class" in err
-    assert not (tmp_path / "results").exists()
-    status, _, err = run(*command, "--metric", "recall=bad", "recall=good", "mine:bad")
-    assert (status, errors_only(err)) == (0, [])
-    results = pd.read_csv(tmp_path / "results" / "results.csv")
-    assert results["recall=bad"].equals(results["mine:bad"])
-    assert not results["recall=bad"].equals(results["recall=good"])
-
-
-def test_a_preset_with_a_strategy_of_ones_own(run, tmp_path, own):
-    own.setattr(sys, "path", list(sys.path))
-    status, out, _ = run(
-        "benchmark", "--preset", "smoke", "--repeats", 1, "--jobs", 1,
-        "--strategies", "rand", "mine:First",
-    )  # fmt: skip
-    assert status == 0
-    assert out.splitlines()[1].split() == ["labels", "rand", "mine:First"]
 
 
 def test_a_dry_run_runs_nothing(run, tmp_path):

@@ -356,6 +356,11 @@ def _of_options(options, settings):
         **{name: values[name] for name in ("n_rounds", "n_initial")},
         **settings,
     }
+    if options.target and all(name in DATASETS for name in values["dataset"]):
+        raise InvalidInputError(
+            "--target names the column of labels in a table, --dataset FILE.csv or "
+            f"FILE.parquet. Got {options.target!r} without one."
+        )
     cells = []
     for source in [_source(name, options.target) for name in values["dataset"]]:
         cells += make_cells(

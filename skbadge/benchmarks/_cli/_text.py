@@ -6,7 +6,7 @@ import sys
 import textwrap
 
 from skbadge.benchmarks._methods import strategy_order
-from skbadge.benchmarks.analysis._curves import SETTING, learning_curves
+from skbadge.benchmarks.analysis._curves import SETTING, learning_curves, metrics_of
 from skbadge.plotting import LearningCurveDisplay
 
 __all__ = ["curves_picture", "datasets_text", "plan_text", "results_text", "say"]
@@ -36,12 +36,6 @@ def results_text(results):
     return "\n\n".join(parts) + "\n"
 
 
-def metrics_of(results):
-    """Return the names of the columns that hold scores beside the accuracy."""
-    columns = list(results.columns)
-    return columns[columns.index("accuracy") + 1 : columns.index("train_accuracy")]
-
-
 def _scores(table, scale):
     counts = sorted(table["n_labeled"].unique())
     # A dozen of them, the first and the last included.
@@ -62,7 +56,7 @@ def _scores(table, scale):
 
 
 def curves_picture(results, path):
-    """Draw the learning curves of all settings into one picture.
+    """Draw the learning curves of all settings, and of all scores, into one picture.
 
     Parameters
     ----------
@@ -73,20 +67,23 @@ def curves_picture(results, path):
     """
     from matplotlib.figure import Figure
 
+    metrics = ["accuracy", *metrics_of(results)]
     settings = list(results.groupby(SETTING))
-    n_columns = min(3, len(settings))
-    n_rows = -(-len(settings) // n_columns)
+    panels = [(*each, metric) for each in settings for metric in metrics]
+    # The scores of a setting side by side, where there is room.
+    n_columns = len(metrics) if 1 < len(metrics) <= 4 else min(3, len(panels))
+    n_rows = -(-len(panels) // n_columns)
     figure = Figure(figsize=(6.4 * n_columns, 4.8 * n_rows), layout="constrained")
     axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for ax, (setting, table) in zip(axes, settings, strict=False):
+    for ax, (setting, table, metric) in zip(axes, panels, strict=False):
         order = strategy_order(table["strategy"])
         table = table.iloc[table["strategy"].map(order.index).argsort(kind="stable")]
         LearningCurveDisplay.from_accuracies(
-            table["strategy"], table["n_labeled"], table["accuracy"]
-        ).plot(ax, legend="below")
+            table["strategy"], table["n_labeled"], table[metric]
+        ).plot(ax, legend="below", score=metric)
         # Names of files may hold what matplotlib would take for mathematics.
         ax.set_title("{}, {}, B = {}".format(*setting), parse_math=False)
-    for ax in axes[len(settings) :]:
+    for ax in axes[len(panels) :]:
         ax.set_axis_off()
     figure.savefig(path, dpi=120)
 

@@ -68,6 +68,14 @@ def check_costs(costs):
     return _check_table(costs, "costs", [*CELL, "round"], [*_SECONDS, "peak_memory_mb"])
 
 
+def metrics_of(results):
+    """Return the names of the columns that hold scores beside the accuracy."""
+    columns = list(results.columns)
+    if METRIC not in columns or "train_accuracy" not in columns:
+        return []
+    return columns[columns.index(METRIC) + 1 : columns.index("train_accuracy")]
+
+
 def error_of(scores, metric=METRIC):
     """Return errors of scores: 1 - score, or the loss of which a score is the negative.
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from skbadge.benchmarks._methods import KDPP, REFERENCE, labels_of, strategy_order
-from skbadge.benchmarks.analysis._curves import SETTING
+from skbadge.benchmarks.analysis._curves import METRIC, SETTING, metrics_of
 from skbadge.benchmarks.report._page import (
     details,
     heading,
@@ -36,6 +36,14 @@ def summary(tables, missing, failures):
             f"{count(results['repeat'].nunique(), 'repeat')}.",
         )
     ]
+    others = [m for m in [METRIC, *metrics_of(results)] if m != tables.metric]
+    if others:
+        parts.append(
+            paragraph(
+                f"Judged here by {tables.metric}. Measured, too: {', '.join(others)}; "
+                "the report's --metric NAME judges by them."
+            )
+        )
     test = tables.tests[0]
     means = tables.penalties[test, None].column_mean.dropna().sort_values()
     if len(means) > 1:

@@ -38,7 +38,7 @@ def verdict(tables):
     below = [name for name, found in against.items() if found["below"]]
     alike = [name for name in against if name not in told and name not in below]
     n_settings = max(found["settings"] for found in against.values())
-    lead = f"Here, take {label}."
+    lead = f"Here, take {label}{_as_good(alike)}."
     if not told and below:
         lead = f"{label} is best in the mean by chance at most: see below."
     elif not told:
@@ -120,6 +120,17 @@ def _repeats_needed(gap):
         return math.inf
     quantiles = stats.norm.ppf(1 - _LEVEL / 2) + stats.norm.ppf(_POWER)
     return math.ceil((quantiles * gap.std(ddof=1) / gap.mean()) ** 2) + 2
+
+
+def _as_good(alike):
+    """Say that others may be as good, by name where they are few."""
+    if not alike:
+        return ""
+    if len(alike) > 3:
+        return f"; {len(alike)} others cannot be told from it, see below"
+    *first, last = labels_of(alike)
+    names = f"{', '.join(first)} and {last}" if first else last
+    return f"; {names} cannot be told from it"
 
 
 def _listed(names, against, side, n_settings):

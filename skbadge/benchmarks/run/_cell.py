@@ -209,7 +209,10 @@ def _prepare(cell):
 def _make_net(cell, task):
     net = make_cell_net(cell, task)
     # Rows of the pool and of the test set are only run forward, many at once.
-    return net.set_params(iterator_valid__batch_size=_FORWARD_ROWS[cell.model])
+    return net.set_params(
+        iterator_valid__batch_size=_FORWARD_ROWS[cell.model],
+        classes=task.classes.tolist(),
+    )
 
 
 def _record(simulation, records, metrics):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+import warnings
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +20,8 @@ __all__ = ["describe_file", "plain_name", "read_file"]
 
 _LONGEST_NAME = 80
 _KINDS = (".npz", ".csv", ".parquet")
+# What pandas calls a first column without a name.
+_NAMELESS = "Unnamed: 0"
 
 
 def describe_file(path, target=""):
@@ -44,11 +47,26 @@ def describe_file(path, target=""):
         If the file cannot be used.
     """
     path = str(path)
-    checksum = hashlib.sha256(_bytes_of(path)).hexdigest()
-    read_file(path, checksum, target)
+    content = _bytes_of(path)
+    checksum = hashlib.sha256(content).hexdigest()
+    X = read_file(path, checksum, target)[0]
+    if isinstance(X, pd.DataFrame) and path.lower().endswith(".csv"):
+        _tell_of_numbers(path, content, X)
     name = plain_name(Path(path).name)
     described = {"dataset": name, "path": path, "sha256": checksum}
     return described | ({"target": target} if target else {})
+
+
+def _tell_of_numbers(path, content, X):
+    """Warn of a column of row numbers, which a worker leaves out without a word."""
+    header = pd.read_csv(BytesIO(content), nrows=0).columns
+    if header[0] == _NAMELESS and _NAMELESS not in X:
+        warnings.warn(
+            f"{path} has a column without a name that numbers the rows. It is left "
+            "out; DataFrame.to_csv(..., index=False) writes none.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def plain_name(name):
@@ -98,6 +116,11 @@ def read_file(path, sha256, target=""):
             "content: leave it alone until the benchmark has ended."
         )
     suffix = Path(path).suffix.lower()
+    if suffix not in (*_KINDS, ".npy"):
+        raise InvalidInputError(
+            f"A file of data must end in {', '.join(_KINDS)}. Got {path!r} instead: "
+            "write the table as CSV, separated by commas, or as parquet."
+        )
     if suffix in (".csv", ".parquet"):
         X, y = _read_table(path, content, suffix, target)
         X_test = y_test = None
@@ -264,6 +287,8 @@ def _read_table(path, content, suffix, target):
         ) from error
     if target not in frame.columns:
         listed = ", ".join(map(str, frame.columns[:20]))
+        if len(frame.columns) == 1 and (";" in listed or "\t" in listed):
+            listed += " in one column: separate the columns by commas"
         raise InvalidInputError(
             f"--target must name the column of labels in {path}. Got "
             f"{target or 'none'!r}; there are {listed}."
@@ -278,4 +303,13 @@ def _read_table(path, content, suffix, target):
     y = frame[target].to_numpy()
     if y.dtype == object:
         y = y.astype(str)
-    return frame.drop(columns=target), y
+    return _without_numbers(frame.drop(columns=target)), y
+
+
+def _without_numbers(frame):
+    """Leave out the row numbers that pandas writes to CSV: they would be learned."""
+    if len(frame.columns) and frame.columns[0] == _NAMELESS:
+        numbers = frame[_NAMELESS]
+        if pd.api.types.is_integer_dtype(numbers) and numbers.is_unique:
+            return frame.drop(columns=_NAMELESS)
+    return frame

@@ -22,6 +22,8 @@ from skbadge.benchmarks.run._settings import Cell, from_settings
 from skbadge.benchmarks.run._store import KEY, RUN_AGAIN, CellStore
 from skbadge.benchmarks.run._work import load_all, task_of, weigh, without_missing
 from skbadge.exceptions import InvalidInputError
+from skbadge.learner._learner import ActiveLearner
+from skbadge.nets._estimators import check_estimator_kind
 
 __all__ = ["GridResults", "load_grid", "run_grid"]
 
@@ -120,7 +122,7 @@ def run_grid(
         For a damaged file, which is not used; for finished cells of other versions of
         the libraries; and for finished cells that have other settings, or were made of
         other data or by other code: these are run anew, and leave the tables, and their
-        files stay in the folder.
+        files stay in the folder, as do the tables and pages that were made of them.
 
     Notes
     -----
@@ -156,13 +158,14 @@ def run_grid(
     if skip_missing:
         cells, skipped = without_missing(cells, data)
         about = (about or {}) | {"data_that_could_not_be_had": skipped}
-    earlier = _earlier(store, cells) if resume else []
-    todo = _unfinished(store, cells, data) if resume else cells
+    earlier, leaving = _earlier(store, cells) if resume else ([], True)
+    todo, changed = _unfinished(store, cells, data) if resume else (cells, True)
     work = weigh(todo, data)
     if todo:
         check_processes(n_jobs)
-    if not resume:
-        _tell_aside(store.set_aside())
+    cells_aside = None if resume else store.set_aside()
+    tables_aside = store.set_tables_aside() if leaving or changed else None
+    _tell_aside(cells_aside, tables_aside)
     store.make()
     everything = [*earlier, *cells]
     _write_settings(store, everything, about)
@@ -240,7 +243,10 @@ def _check_own(cells):
     for name in dict.fromkeys(cell.strategy for cell in cells):
         make_strategy(name, n_rounds=1)
     for name in dict.fromkeys(cell.model for cell in cells if cell.has_own_learner):
-        load_object(name)
+        made = load_object(name)
+        check_estimator_kind(
+            made.estimator if isinstance(made, ActiveLearner) else made
+        )
     for metrics in dict.fromkeys(cell.metrics for cell in cells):
         scorers_of(metrics)
 
@@ -259,7 +265,7 @@ def _read_settings(store):
 
 
 def _earlier(store, cells):
-    """Return the cells of the folder that are not asked for now.
+    """Return the cells of the folder that are not asked for now, and if any leave.
 
     Those of the same name and with other settings leave the tables, with a warning.
     """
@@ -267,7 +273,7 @@ def _earlier(store, cells):
         _, there = _read_settings(store)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         # A new folder, or one whose list is damaged: it is written anew.
-        return []
+        return [], False
     asked = {tuple(cell.key.values()): cell for cell in cells}
     differing = {}
     for old in there:
@@ -289,21 +295,29 @@ def _earlier(store, cells):
             UserWarning,
             stacklevel=4,
         )
-    return [cell for cell in there if tuple(cell.key.values()) not in asked]
+    kept = [cell for cell in there if tuple(cell.key.values()) not in asked]
+    return kept, bool(differing)
 
 
-def _tell_aside(aside):
-    if aside is not None:
+def _tell_aside(cells, tables):
+    told = []
+    if cells is not None:
+        told.append(f"The cells that were there are now in {cells}, out of the tables.")
+    if tables is not None:
+        told.append(
+            f"Tables, pictures and pages of the cells that left are now in {tables}."
+        )
+    if told:
         warnings.warn(
-            f"The cells that were there are now in {aside}, out of the tables. Delete "
-            "that folder if nobody needs it.",
-            UserWarning,
-            stacklevel=3,
+            f"{' '.join(told)} Delete what nobody needs.", UserWarning, stacklevel=3
         )
 
 
 def _unfinished(store, cells, data):
-    """Return the cells without a usable file; warn of those made of something else."""
+    """Return the cells without a usable file, and if some were made of other things.
+
+    Of those, and of other versions of libraries, warnings tell.
+    """
     now, others, changed, todo = environment(), set(), Counter(), []
     for cell in cells:
         content = store.read(cell)
@@ -340,7 +354,7 @@ def _unfinished(store, cells, data):
             UserWarning,
             stacklevel=3,
         )
-    return todo
+    return todo, bool(changed)
 
 
 def _collect(store, cells, about, *, damaged=RUN_AGAIN):

@@ -164,7 +164,7 @@ def make_paper_net(
 
 def make_cell_net(cell, data):
     """Make the net of a cell for its data; arguments as for `make_paper_net`."""
-    net = make_paper_net(
+    return make_paper_net(
         data,
         cell.model,
         device=cell.device,
@@ -177,7 +177,6 @@ def make_cell_net(cell, data):
         clamp_gradients=cell.clamp_gradients,
         precision=cell.precision,
     )
-    return net.set_params(classes=data.classes.tolist())
 
 
 def _module_settings(info, model, n_hidden, width):

@@ -29,9 +29,30 @@ from skbadge.benchmarks.run._json import (
 )
 from skbadge.exceptions import InvalidInputError
 
-__all__ = ["KEY", "CellStore"]
+__all__ = ["KEY", "MADE_OF_CELLS", "CellStore"]
 
 CELLS = "cells"
+#: What is made of the cells: tables, pictures, pages.
+MADE_OF_CELLS = (
+    "area_under_budget_curve.csv",
+    "chance_matrix.csv",
+    "costs.csv",
+    "failures.csv",
+    "label_budgets.csv",
+    "learning_curves.csv",
+    "learning_curves.png",
+    "normalized_error_cdf.csv",
+    "normalized_errors.csv",
+    "penalty_comparisons.csv",
+    "penalty_matrix.csv",
+    "ranks_by_part.csv",
+    "report.html",
+    "results.csv",
+    "running_times.csv",
+    "running_times_total.csv",
+    "settings.json",
+    "win_shares.csv",
+)
 RUN_AGAIN = "The cell is run again."
 # Seconds after which a half-written file has no process any more. Asking whether its
 # process lives would be wrong for one on another machine.
@@ -134,10 +155,31 @@ class CellStore:
         """
         if not self.cells.is_dir() or not any(self.cells.iterdir()):
             return None
+        return self.cells.rename(self._free(CELLS))
+
+    def set_tables_aside(self):
+        """Move what was made of cells that leave, so that it stands beside no others.
+
+        Returns
+        -------
+        Path or None
+            The folder that holds it; None if there was nothing.
+        """
+        there = [self.directory / name for name in MADE_OF_CELLS]
+        there = [path for path in there if path.is_file()]
+        if not there:
+            return None
+        aside = self._free("tables")
+        aside.mkdir()
+        for path in there:
+            path.rename(aside / path.name)
+        return aside
+
+    def _free(self, name):
         number = 1
-        while (aside := self.directory / f"{CELLS}.old-{number}").exists():
+        while (aside := self.directory / f"{name}.old-{number}").exists():
             number += 1
-        return self.cells.rename(aside)
+        return aside
 
     def set_cell_aside(self, cell):
         """Keep the finished file of a cell under another name."""

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from skbadge.benchmarks.report._report import ReportTables
-from skbadge.benchmarks.report._verdict import _repeats_needed, verdict
+from skbadge.benchmarks.report._verdict import _as_good, _repeats_needed, verdict
 from skbadge.benchmarks.report._words import in_words
 from tests.benchmarks._tables import curves
 
@@ -34,12 +34,21 @@ def noisy(levels, *, n_repeats=5, spread=0.01, seed=0, **options):
 
 def test_one_that_is_better_beyond_chance():
     found = texts(noisy({"rand": 0.4, "badge": 0.6, "marg": 0.6}, seed=1))
-    assert found[0] in ("Here, take BADGE.", "Here, take MARG.")
+    best, other = ("BADGE", "MARG") if "take BADGE" in found[0] else ("MARG", "BADGE")
+    assert found[0] == f"Here, take {best}; {other} cannot be told from it."
     assert "RAND (in 1 of 1 setting)" in found[1]
-    other = "MARG" if "BADGE" in found[0] else "BADGE"
     assert f"It cannot be told from {other} in any setting." in found
     assert any(text.startswith("Repeats that would tell") for text in found)
     assert any(text.startswith("One setting says what holds in it") for text in found)
+
+
+def test_many_that_may_be_as_good_are_counted():
+    assert _as_good([]) == ""
+    assert _as_good(["badge", "conf", "marg"]) == (
+        "; BADGE, CONF and MARG cannot be told from it"
+    )
+    many = ["badge", "conf", "marg", "albl"]
+    assert _as_good(many) == "; 4 others cannot be told from it, see below"
 
 
 def test_nothing_to_tell():

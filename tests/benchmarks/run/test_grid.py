@@ -17,12 +17,13 @@ from skbadge.benchmarks import (
     load_task,
     make_cells,
     run_grid,
+    write_report,
 )
 from skbadge.benchmarks.run import _grid as grid_module
 from skbadge.benchmarks.run import _pool as pool_module
 from skbadge.benchmarks.run import _work as work_module
 from skbadge.benchmarks.run._backends import parallel_backend
-from skbadge.benchmarks.run._store import CellStore
+from skbadge.benchmarks.run._store import MADE_OF_CELLS, CellStore
 from skbadge.exceptions import DataUnavailableError, InvalidInputError, SkbadgeError
 from skbadge.strategies import RandomSampling
 from tests.benchmarks._cells import tiny_cell, tiny_cells
@@ -259,12 +260,22 @@ def test_changed_settings_are_not_mixed_with_old_cells(tmp_path, monkeypatch):
     run_grid(tiny_cells(repeats=1), tmp_path)
     called = count_cells(monkeypatch)
     changed = tiny_cells(repeats=1, max_epochs=4)
-    with pytest.warns(UserWarning, match=r"other settings \(max_epochs 3, now 4\)"):
+    grid = load_grid(tmp_path)
+    write_report(grid.results, grid.costs, tmp_path)
+    (tmp_path / "mine.csv").write_text("not ours")
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.*")}
+    with (
+        pytest.warns(UserWarning, match=r"other settings \(max_epochs 3, now 4\)"),
+        pytest.warns(UserWarning, match="pages of the cells that left are now"),
+    ):
         grid = run_grid(changed, tmp_path)
     assert set(called) == set(changed)
     assert set(grid.results["epochs"]) == {4}
-    # What was there is still there.
+    # What was there is still there, and no page of other cells beside the new tables.
     assert len(list(tmp_path.glob("cells/*.json"))) == 4
+    aside = {path.name: path.read_bytes() for path in tmp_path.glob("tables.old-1/*")}
+    assert aside == {k: v for k, v in before.items() if k != "mine.csv"}
+    assert set(aside) == set(MADE_OF_CELLS) - {"failures.csv", "learning_curves.png"}
 
 
 def test_a_grid_can_grow(tmp_path, monkeypatch, expected):
