@@ -448,3 +448,32 @@ def test_names_that_matplotlib_and_terminals_would_obey(run, tmp_path, arrays):
     assert status == 0
     text = (tmp_path / "results" / "results.csv").read_text()
     assert "\n'=$x^{$\\u202elong" in text
+
+
+def test_a_dry_run_of_published_code_and_of_nets_of_ones_own(run, tmp_path, arrays):
+    status, out, _ = run(
+        "benchmark", "--preset", "smoke", "--as-published-code", "--dry-run"
+    )
+    assert status == 0
+    assert "16 cells, 48 trainings; " in out
+    np.savez(tmp_path / "trees.npz", **arrays)
+    status, out, _ = run(
+        "benchmark", "--dataset", "trees.npz", *SMALL, "--dry-run", "--strategies",
+        "rand", "--learner", "mine:make_learner",
+    )  # fmt: skip
+    assert status == 0
+    text = " ".join(out.split())
+    assert "2 cells, 4 trainings; ? hours on one core" in text
+    assert "Nets of your own were not timed" in text
+
+
+def test_the_papers_preset_says_to_read_the_dry_run_first(run):
+    _, _, err = run(
+        "benchmark", "--preset", "paper", "--dataset", "kropt", "--batch-size", 100,
+        "--strategies", "rand", "--repeats", 1, "--rounds", 1, "--max-epochs", 1,
+        "--jobs", 1,
+    )  # fmt: skip
+    assert errors_only(err)[0] == (
+        "skbadge: note: --preset paper can take very long: read first what the same "
+        "command says with --dry-run."
+    )

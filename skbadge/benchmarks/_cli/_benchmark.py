@@ -99,6 +99,8 @@ _DEVIATIONS = [
     "A training ends after 300 epochs at the latest.",
     "Fewer labels and repeats than the paper has.",
 ]
+# Presets that nobody starts without knowing how long they take.
+_LONG = ("paper", "paper-small")
 # Options that replace a setting of every cell, where they are given.
 _REPLACING = ("n_rounds", "n_initial", "max_epochs", "max_updates", "data_dir")
 
@@ -271,6 +273,11 @@ def _run(options):
     if options.dry_run:
         print(plan_text(estimate(cells, data_dir=options.data_dir)))  # noqa: T201
         return 0
+    if options.preset in _LONG:
+        say(
+            f"note: --preset {options.preset} can take very long: read first what "
+            "the same command says with --dry-run."
+        )
     n_jobs = options.jobs
     if n_jobs is None:
         n_jobs = max(1, count_gpus()) if options.device == "cuda" else -1

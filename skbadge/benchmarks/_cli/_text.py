@@ -110,13 +110,18 @@ def plan_text(plan):
         shown[name] = [_hours(value) for value in shown[name]]
     shown = shown.set_index("dataset").rename_axis(None)
     table = shown.rename_axis("dataset", axis=1).to_string()
+    # Of settings that were timed; not known where none was.
+    hours, most = (
+        _hours(plan.table[name].sum(min_count=1))
+        for name in ("hours", "hours at the cap")
+    )
     lines = [
         table,
         "",
         f"{plan.table['cells'].sum():,} cells, {plan.table['trainings'].sum():,} "
-        f"trainings; {_hours(plan.table['hours'].sum())} hours on one {plan.device} "
-        f"at the epochs assumed, {_hours(plan.table['hours at the cap'].sum())} if "
-        f"every training went to its cap; about {plan.disk_mb:,.0f} MB on disk.",
+        f"trainings; {hours} hours on one {plan.device} "
+        f"at the epochs assumed, {most} if every "
+        f"training went to its cap; about {plan.disk_mb:,.0f} MB on disk.",
         *plan.notes,
     ]
     return "\n".join([lines[0], "", *(textwrap.fill(x, 80) for x in lines[2:])])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ import torch
 
 from skbadge.benchmarks._methods import KDPP, SEVEN, is_reference
 from skbadge.benchmarks.run._nets import make_cell_net
+from skbadge.benchmarks.run._tasks import load_task
 from skbadge.datasets import DATASETS, datasets_table
 from skbadge.datasets._load import pool_size
 
@@ -24,6 +25,18 @@ _SECONDS_TO_CALIBRATE = 0.3
 _BYTES_A_LABEL, _BYTES_A_ROUND = 14, 600
 
 
+@dataclass(frozen=True)
+class _Data:
+    """What is known of data before they are used; see `make_paper_net`."""
+
+    kind: str
+    shape: tuple
+    n_classes: int
+    batch_size: int
+    n_pool: int
+    n_test: int
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """What a dry run finds.
@@ -33,7 +46,7 @@ class Plan:
     table : DataFrame
         One row a setting: dataset, model, B, cells, trainings, ``data`` (at hand or
         not), and the estimated ``hours`` and ``hours at the cap`` of one device (NaN
-        for nets of one's own).
+        for nets of one's own, which are not timed).
     device : str
         What was calibrated.
     disk_mb : float
@@ -49,7 +62,7 @@ class Plan:
 
 
 def estimate(cells, *, data_dir=None):
-    """Estimate what cells take, without loading their data.
+    """Estimate what cells take, without loading registered data.
 
     Parameters
     ----------
@@ -65,10 +78,11 @@ def estimate(cells, *, data_dir=None):
     Notes
     -----
     Two numbers are measured for each net and shape of input, on random data and on one
-    thread: the seconds of an update and those of a row in the pass over the pool. How
-    many epochs a training takes is assumed, and stated. The choosing itself is not
-    counted; that of the paper's strategies is small beside the training but for very
-    large batches.
+    thread: the seconds of an update and those of a row in the pass over the pool. On
+    the CPU they are seconds of this process, so that what else runs there is not
+    counted; on other devices, seconds of the clock. How many epochs a training takes is
+    assumed, and stated. The choosing itself is not counted; that of the paper's
+    strategies is small beside the training but for very large batches.
     """
     at_hand = datasets_table(data_dir=data_dir)["availability"]
     groups, disk = {}, 0
@@ -78,33 +92,39 @@ def estimate(cells, *, data_dir=None):
     rows, speeds, assumed = [], {}, set()
     for setting, group in groups.items():
         first = group[0]
-        info = DATASETS.get(first.dataset)
+        data = _describe(first)
+        labels = first.n_initial + first.batch_size * np.arange(
+            first.count_rounds(data.n_pool) + 1
+        )
         row = dict(zip(("dataset", "model", "B"), setting, strict=True))
-        row |= {"cells": len(group), "trainings": "?", "data": "file"}
+        row |= {"cells": len(group), "trainings": len(group) * len(labels)}
+        row["data"] = "file" if first.path else at_hand[first.dataset]
+        disk += len(group) * _BYTES_A_LABEL * labels[-1]
+        disk += len(group) * _BYTES_A_ROUND * len(labels)
         hours = {"hours": np.nan, "hours at the cap": np.nan}
-        if info is not None:
-            row["data"] = at_hand[first.dataset]
-            n_pool = pool_size(info, first.max_pool)
-            labels = first.n_initial + first.batch_size * np.arange(
-                first.count_rounds(n_pool) + 1
-            )
-            row["trainings"] = len(group) * len(labels)
-            disk += len(group) * (_BYTES_A_LABEL * labels[-1])
-            disk += len(group) * _BYTES_A_ROUND * len(labels)
-            if not is_reference(first.model):
-                hours, epochs = _hours(first, info, labels, n_pool, speeds)
-                hours = {name: len(group) * value for name, value in hours.items()}
-                assumed.add((info.kind, epochs))
+        if not is_reference(first.model):
+            hours, epochs = _hours(first, data, labels, speeds)
+            hours = {name: len(group) * value for name, value in hours.items()}
+            assumed.add((data.kind, epochs))
         rows.append(row | hours)
     table = pd.DataFrame(rows)
-    table["trainings"] = pd.to_numeric(table["trainings"], errors="coerce").astype(
-        "Int64"
-    )
-    notes = _notes(assumed, rows, {cell.strategy for cell in cells})
-    return Plan(table, _device_name(cells[0].device), disk / 1e6, notes)
+    device = cells[0].device
+    notes = _notes(assumed, rows, {cell.strategy for cell in cells}, device)
+    return Plan(table, _device_name(device), disk / 1e6, notes)
 
 
-def _hours(cell, info, labels, n_pool, speeds):
+def _describe(cell):
+    """Return what is known of a cell's data; a file is small enough to be read."""
+    if cell.path:
+        task = load_task(cell)
+        sizes = len(task.X), len(task.X_test)
+        return _Data(task.kind, task.shape, task.n_classes, task.batch_size, *sizes)
+    info = DATASETS[cell.dataset]
+    sizes = pool_size(info, cell.max_pool), info.n_test
+    return _Data(info.kind, info.shape, info.n_classes, info.batch_size, *sizes)
+
+
+def _hours(cell, info, labels, speeds):
     """Return the hours of one cell, and the epochs assumed."""
     key = (cell.model, info.shape, info.n_classes, cell.n_hidden, cell.width)
     key += (cell.precision,)
@@ -119,7 +139,7 @@ def _hours(cell, info, labels, n_pool, speeds):
     most = cell.max_epochs * steps
     if cell.max_updates is not None:
         most = np.minimum(most, np.ceil(cell.max_updates / steps) * steps)
-    passes = forward * (n_pool + info.n_test) * len(labels)
+    passes = forward * (info.n_pool + info.n_test) * len(labels)
     seconds = {
         "hours": update * np.minimum(usual * steps, most).sum() + passes,
         "hours at the cap": update * most.sum() + passes,
@@ -134,6 +154,8 @@ def _calibrate(cell, info):
     y = torch.randint(info.n_classes, (info.batch_size,))
     before = torch.get_num_threads()
     torch.set_num_threads(1)
+    # What callbacks prepare for a training, such as the parameters to clamp.
+    net.notify("on_train_begin", X=X, y=y)
     try:
         update = _seconds(lambda: net.train_step((X, y)), cell.device)
         forward = _seconds(lambda: net.evaluation_step((X, y)), cell.device)
@@ -144,18 +166,20 @@ def _calibrate(cell, info):
 
 def _seconds(step, device):
     """Return the seconds of one call, after the first ones that set things up."""
+    kind = torch.device(device).type
+    clock = process_time if kind == "cpu" else perf_counter
 
     def wait():
-        if torch.device(device).type == "cuda":
+        if kind == "cuda":
             torch.cuda.synchronize()
 
     step(), step(), wait()
-    started, calls = perf_counter(), 0
-    while perf_counter() - started < _SECONDS_TO_CALIBRATE:
+    started, calls = clock(), 0
+    while clock() - started < _SECONDS_TO_CALIBRATE:
         step()
         calls += 1
     wait()
-    return (perf_counter() - started) / calls
+    return (clock() - started) / calls
 
 
 def _device_name(device):
@@ -164,7 +188,7 @@ def _device_name(device):
     return "core" if device == "cpu" else device
 
 
-def _notes(assumed, rows, strategies):
+def _notes(assumed, rows, strategies, device):
     kinds = {"image": "images", "tabular": "tables"}
     listed = ", ".join(
         f"{epochs:,} on {kinds[kind]}" for kind, epochs in sorted(assumed)
@@ -176,6 +200,11 @@ def _notes(assumed, rows, strategies):
             "above 99% shows only when it is run."
         )
         notes.append("Measured here: an update and a forward pass of each net.")
+        if torch.device(device).type == "cpu":
+            notes.append(
+                "Hours on a GPU are not known: --device cuda measures them, where "
+                "there is one."
+            )
     if not strategies <= {*SEVEN, KDPP}:
         notes.append(
             "The choosing is not counted: with strategies beyond the paper's it can "
@@ -193,6 +222,6 @@ def _notes(assumed, rows, strategies):
             f"Not at hand, to be downloaded from OpenML: {', '.join(gone)}. --data-dir "
             "names a folder that has them, --skip-missing leaves them out."
         )
-    if any(row["data"] == "file" or is_reference(row["model"]) for row in rows):
-        notes.append("Files and nets of your own were not timed.")
+    if any(is_reference(row["model"]) for row in rows):
+        notes.append("Nets of your own were not timed: their hours are not counted.")
     return notes
