@@ -5,21 +5,60 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._classes import check_labels, encode, may_be_columns
 from skbadge.learner._inputs import check_rows
 from skbadge.learner._model import Model
+from skbadge.utils._scoring import Scorer, make_scorers, score_all
 
-__all__ = ["check_test_set", "history_row", "read_history", "written_history"]
+__all__ = [
+    "ScoredRows",
+    "check_test_set",
+    "history_row",
+    "read_history",
+    "written_history",
+]
 
 _SECONDS = ("embed", "select")
 
 
-def check_test_set(learner: Any, model: Model | None) -> tuple[Any, np.ndarray] | None:
+class ScoredRows(NamedTuple):
+    """Rows and labels on which trainings are scored, and further scores."""
+
+    X: Any
+    y: np.ndarray
+    scorers: dict[str, Scorer]
+
+
+class _Scored(ClassifierMixin, BaseEstimator):
+    """A trained model as scorers see it: a fitted classifier of checked rows.
+
+    scikit-learn refuses to score what has no ``fit``; here it has nothing to do.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    @property
+    def classes_(self) -> np.ndarray:
+        return self.model.classes
+
+    def fit(self, X: Any, y: Any) -> _Scored:
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        return self.model.predict(X)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        return self.model.proba(X)
+
+
+def check_test_set(learner: Any, model: Model | None) -> ScoredRows | None:
     """Return the rows and labels on which trainings are scored, checked; or None.
 
     Parameters
@@ -32,8 +71,14 @@ def check_test_set(learner: Any, model: Model | None) -> tuple[Any, np.ndarray] 
     Raises
     ------
     InvalidInputError
-        If it is no pair, the rows are of another kind, or a label is unknown.
+        If it is no pair, the rows are of another kind, a label is unknown, or there is
+        a score that these labels have not.
     """
+    if learner.scoring is not None and learner.test_set is None:
+        raise InvalidInputError(
+            "scoring must come with a test_set, on which it is measured. Got "
+            f"{learner.scoring!r} alone; for known labels see skbadge.simulate."
+        )
     if learner.test_set is None or model is None:
         return None
     if not isinstance(learner.test_set, (tuple, list)) or len(learner.test_set) != 2:
@@ -53,11 +98,13 @@ def check_test_set(learner: Any, model: Model | None) -> tuple[Any, np.ndarray] 
         raise InvalidInputError(
             f"test_set must hold rows and labels as fit gets them. {error}"
         ) from error
-    return X, y
+    known = y if columns is None else columns
+    scorers = make_scorers(learner.scoring, taken=("accuracy",), labels=(known, y))
+    return ScoredRows(X, y, scorers)
 
 
 def history_row(
-    state: Any, model: Model, tested: tuple[Any, np.ndarray] | None, seconds: float
+    state: Any, model: Model, tested: ScoredRows | None, seconds: float
 ) -> dict[str, Any]:
     """Return the row of a training that has just ended.
 
@@ -67,7 +114,7 @@ def history_row(
         Before the training.
     model : Model
         Its result.
-    tested : pair or None
+    tested : ScoredRows or None
         Answer of `check_test_set`.
     seconds : float
         What it took.
@@ -91,7 +138,8 @@ def history_row(
             for k in _SECONDS
         },
         **_spread(asked.selection.scores if new else None),
-        "test_accuracy": math.nan if tested is None else _accuracy(model, *tested),
+        "test_accuracy": math.nan if tested is None else _accuracy(model, tested),
+        **({} if tested is None else _further(model, tested)),
     }
 
 
@@ -105,8 +153,13 @@ def _spread(scores: np.ndarray | None) -> dict[str, float]:
     return dict(zip(("score_min", "score_mean", "score_max"), found, strict=True))
 
 
-def _accuracy(model: Model, X: Any, y: np.ndarray) -> float:
-    return float(np.mean(model.predict(X) == y))
+def _accuracy(model: Model, tested: ScoredRows) -> float:
+    return float(np.mean(model.predict(tested.X) == tested.y))
+
+
+def _further(model: Model, tested: ScoredRows) -> dict[str, float]:
+    found = score_all(tested.scorers, _Scored(model), tested.X, tested.y)
+    return {f"test_{name}": score for name, score in found.items()}
 
 
 def written_history(history: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:

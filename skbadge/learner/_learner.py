@@ -55,6 +55,9 @@ class ActiveLearner(Learned):
     test_set : pair (X_test, y_test) or None, default=None
         Rows and labels, never trained on, that give each training its
         ``test_accuracy`` in ``history_``.
+    scoring : str, callable, list of these, dict of name to these, or None, default=None
+        Further scores on ``test_set``, as of `simulate`: ``"balanced_accuracy"`` is
+        ``test_balanced_accuracy`` in ``history_``, and ``"recall=fraud"`` of one class.
     random_state : int, RandomState, Generator or None, default=None
         Fixes initialization, shuffling, dropout and selection. None draws once, in
         `fit`.
@@ -86,8 +89,8 @@ class ActiveLearner(Learned):
         One row a training, for ``pandas.DataFrame(learner.history_)``: ``round`` (from
         1), ``n_labeled``, ``n_new`` (labels no training had before), ``time`` (UTC, ISO
         8601), ``fit_seconds``; ``embed_seconds``, ``select_seconds`` and ``score_min``,
-        ``score_mean``, ``score_max`` of the query before it; ``test_accuracy``. NaN for
-        what there is not.
+        ``score_mean``, ``score_max`` of the query before it; ``test_accuracy`` and
+        ``test_...`` for each of ``scoring``. NaN for what there is not.
     traffic_ : Traffic
         Round trips and bytes of the last query of a pool on a cluster.
     timings_ : dict of str to float
@@ -147,6 +150,7 @@ class ActiveLearner(Learned):
         classes: ArrayLike | None = None,
         warm_start: bool | str = False,
         test_set: tuple[Any, Any] | None = None,
+        scoring: Any = None,
         random_state: Seed | None = None,
         verbose: int = 0,
     ) -> None:
@@ -156,6 +160,7 @@ class ActiveLearner(Learned):
         self.classes = classes
         self.warm_start = warm_start
         self.test_set = test_set
+        self.scoring = scoring
         self.random_state = random_state
         self.verbose = verbose
 

@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from skbadge import MarginSampling, RandomSampling
 from skbadge.exceptions import InvalidInputError, RefitError
+from skbadge.utils._scoring import make_scorers, score_all
 from tests._learning import make_data, make_learner, make_net
 
 X, Y = make_data()
@@ -108,6 +109,48 @@ def test_wrong_test_sets_are_refused_before_a_training(test_set, message):
     with pytest.raises(InvalidInputError, match=message):
         make_learner(test_set=test_set).fit(X, Y)
     learner = make_learner().fit(X, Y).set_params(test_set=test_set)
+    with pytest.raises(InvalidInputError, match=message):
+        learner.teach(POOL[:4], POOL_Y[:4])
+    assert learner.n_labeled_ == 60
+
+
+def above_half(classifier, X, y):
+    return np.mean(classifier.predict_proba(X).max(axis=1) > 0.5)
+
+
+def test_further_scores_are_those_of_the_learner():
+    names = np.array(["b", "a", "c"])
+    scoring = ["balanced_accuracy", "recall=c", "neg_log_loss", above_half]
+    tested = TEST[0], names[TEST[1]]
+    learner = make_learner(test_set=tested, scoring=scoring).fit(X, names[Y])
+    (row,) = learner.history_
+    scorers = make_scorers(scoring)
+    expected = score_all(scorers, learner, *tested)
+    assert list(row)[-4:] == [f"test_{name}" for name in scorers]
+    for name, score in expected.items():
+        assert row[f"test_{name}"] == pytest.approx(score, abs=1e-12)
+    answers = learner.predict(tested[0])[tested[1] == "c"]
+    assert row["test_recall=c"] == np.mean(answers == "c")
+    # JSON and back, and in a clone that never trained there are none.
+    state = json.loads(json.dumps(learner.state()))
+    twin = clone(learner).restore(X, names[Y], state)
+    assert twin.history_[0] == row
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"scoring": "accuracy", "test_set": None}, "must come with a test_set"),
+        ({"scoring": "recal"}, r"scoring must hold names .* Got 'recal'"),
+        ({"scoring": "recall"}, "cannot be had of these labels"),
+        ({"scoring": "accuracy"}, "must not name columns that the table has"),
+    ],
+)
+def test_wrong_scores_are_refused_before_a_training(settings, message):
+    settings = {"test_set": TEST} | settings
+    with pytest.raises(InvalidInputError, match=message):
+        make_learner(**settings).fit(X, Y)
+    learner = make_learner().fit(X, Y).set_params(**settings)
     with pytest.raises(InvalidInputError, match=message):
         learner.teach(POOL[:4], POOL_Y[:4])
     assert learner.n_labeled_ == 60
