@@ -189,17 +189,17 @@ def rejection_loop(X, norm, n, generator, *, first, block_size, flush, costs):
         start = generator.integers(len(X))
     chosen, scores = [int(start)], [norm[start] ** 2]
     bound, seen = np.full(len(X), np.inf), np.zeros(len(X), dtype=int)
-    wasted, refreshed, size = 0, 0, 16
+    wasted, refreshed, size, barren = 0, 0, 16, False
     while True:
         bound = np.minimum(bound, (norm + norm[chosen].min()) ** 2)
         bound[chosen] = 0.0
         if len(chosen) >= n or not bound.any():
             break
         new = len(chosen) - refreshed
-        due = new and wasted >= len(X) * (new + costs[1])
+        due = new and (barren or wasted >= len(X) * (new + costs[1]))
         if new and (flush == "always" or (flush == "auto" and due)):
             bound = np.minimum(bound, distance_sq[:, chosen].min(axis=1))
-            seen[:], refreshed, wasted = len(chosen), len(chosen), 0
+            seen[:], refreshed, wasted, barren = len(chosen), len(chosen), 0, False
         drawn_by, before, judged = bound.copy(), len(chosen), []
         count = block_size or size
         uniforms, levels = generator.random(count), generator.random(count)
@@ -215,6 +215,10 @@ def rejection_loop(X, norm, n, generator, *, first, block_size, flush, costs):
         nearest = distance_sq[judged][:, chosen[:before]].min(axis=1)
         bound[judged] = np.minimum(drawn_by[judged], nearest)
         seen[judged] = before
+        # Each block reads all bounds, in vain for what it rejects.
+        rejected = before + count - len(chosen)
+        wasted += len(X) * rejected // count
+        barren = rejected == count
         few = len(chosen) - before < count // 8
         size = int(np.clip(2 * count if few else len(chosen), 16, 1024))
     rest = np.setdiff1d(np.arange(len(X)), chosen)

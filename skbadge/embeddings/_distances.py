@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 
 from skbadge.embeddings._offsets import CLOSE, VANISHING, Offsets, too_small
-from skbadge.embeddings._rows import Rows
+from skbadge.embeddings._rows import Rows, take
 from skbadge.embeddings._tensors import directions
 
 __all__ = [
@@ -38,8 +38,13 @@ _SECOND_ROWS, _SECOND_COLUMNS = 1024, 128
 # A pair written out costs as much as this many pairs of a product; a product of its own
 # is not worth its calls below so many pairs.
 _PAIRS_PER_DIFFERENCE, _FEW_PAIRS = 256, 256
-# So many rows are compared with one in float64.
-_FEW_ROWS = 32
+# Rows of so many numbers are compared with one in float64, and rows with so many one
+# after another; from this share of near rows on, all are measured by differences.
+_FEW_NUMBERS, _FEW_COLUMNS, _MANY = 1 << 14, 4, 0.25
+
+
+# Times this, the square of the smallest difference is above 0.
+_LARGE = 2.0**100
 
 
 def inner(x: Rows, y: Rows) -> torch.Tensor:
@@ -102,11 +107,27 @@ def nearest_sq(x: Rows, y: Rows) -> torch.Tensor:
     Infinity where ``y`` is empty.
     """
     nearest = torch.full_like(x.left_sq, torch.inf)
+    if len(y) <= _FEW_COLUMNS:
+        for i in range(len(y)):
+            torch.minimum(nearest, _row_nearest_sq(x, y[i : i + 1]), out=nearest)
+        return nearest
     step = _columns(x)
     for start in range(0, len(y), step):
         part = y[start : start + step]
         torch.minimum(nearest, _nearest_in_block(x, part), out=nearest)
     return nearest
+
+
+def _row_nearest_sq(x: Rows, center: Rows) -> torch.Tensor:
+    """Return what `distances_sq` does for one column, in fewer and cheaper calls."""
+    distance_sq = _gram_form(x, center)
+    near = torch.nonzero(too_small(distance_sq, x.norm_sq, center.norm_sq))[:, 0]
+    if len(near) > _MANY * len(x):
+        return row_distances_sq(x, center)
+    found = distance_sq[:, 0].double()
+    if len(near):
+        found[near] = row_distances_sq(x, center, near)
+    return found
 
 
 def _columns(x: Rows) -> int:
@@ -223,44 +244,76 @@ def _measure_from_references(
     _write_out(x, y, distance_sq, close | left_over)
 
 
-def row_distances_sq(x: Rows, center: Rows) -> torch.Tensor:
-    """Return squared distances to one row from differences, float64 (len(x),).
+def row_distances_sq(
+    x: Rows, center: Rows, among: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return squared distances to one row from differences, float64.
 
     In the arithmetic of the rows, where the difference of two numbers near each other
     is exact; what vanishes in it, or cancels in the formula of `_pair_distances_sq`, is
     computed again in float64.
+
+    Parameters
+    ----------
+    x : Rows
+        The rows.
+    center : Rows
+        One row.
+    among : torch.Tensor of positions or None, default=None
+        Which of the rows to measure; None for all.
+
+    Returns
+    -------
+    torch.Tensor of shape (len(among),) or (len(x),)
     """
-    h, dtype = center.right[0], x.right.dtype
-    if len(x) <= _FEW_ROWS:
+    count = len(x) if among is None else len(among)
+    width = x.right.shape[1] + (0 if x.left is None else x.left.shape[1])
+    few = count * width <= _FEW_NUMBERS
+    if few and x.left is not None:
         # Exact at once, and no more calls than a look at what is doubtful.
-        every = torch.arange(len(x))
-        return _pair_distances_sq(x, every, center, torch.zeros_like(every))
-    distance_sq, along_h = torch.empty((2, len(x)), dtype=torch.float64).unbind()
-    step = max(1, 8 * _PAIR_NUMBERS // x.right.shape[1])
-    for start in range(0, len(x), step):
-        dh = x.right[start : start + step] - h
-        distance_sq[start : start + step] = torch.linalg.vector_norm(dh, dim=1)
+        return _pair_chunk(x if among is None else x[among], center)
+    if few:
+        right = x.right if among is None else take(x.right, among)
+        dh = right.double() - center.right[0].double()
+        return torch.linalg.vecdot(dh, dh)
+    h, dtype = center.right[0], x.right.dtype
+    distance_sq, along_h = torch.empty((2, count), dtype=torch.float64).unbind()
+    again = torch.zeros(count, dtype=torch.bool)
+    vanishing = VANISHING[dtype]
+    step = max(1, 4 * _PAIR_NUMBERS // x.right.shape[1])
+    for start in range(0, count, step):
+        part = slice(start, min(start + step, count))
+        dh = take(x.right, part if among is None else among[part]) - h
+        found = torch.linalg.vecdot(dh, dh)
+        distance_sq[part] = found
+        if found.min() <= vanishing:
+            # Vanished, if not 0 as of identical rows.
+            again[part] = (found <= vanishing) & _differ(dh)
         if x.left is not None:
-            along_h[start : start + step] = dh @ h
-    distance_sq.square_()
-    size = distance_sq
+            along_h[part] = torch.mv(dh, h)
     if x.left is not None and center.left is not None:
-        a = x.left.double()
-        da = a - center.left[0].double()
-        along_h *= (a * da).sum(dim=1)
-        size = torch.add(
-            x.left_sq * distance_sq,
-            da.square().sum(dim=1),
-            alpha=float(center.right_sq),
-        )
+        left = x.left if among is None else take(x.left, among)
+        left_sq = x.left_sq if among is None else take(x.left_sq, among)
+        da = left - center.left[0]
+        along_h *= torch.linalg.vecdot(left, da)
+        size = torch.linalg.vecdot(da, da).double() * center.right_sq
+        again |= (size <= vanishing) & _differ(da)
+        size += left_sq * distance_sq
         distance_sq = torch.add(size, along_h, alpha=2.0).clamp_min_(0.0)
-    if dtype != torch.float64:
-        limit = (CLOSE[dtype] * size).clamp_min_(VANISHING[dtype])
-        doubtful = torch.nonzero(distance_sq <= limit)[:, 0]
-        if len(doubtful):
-            same = torch.zeros_like(doubtful)
-            distance_sq[doubtful] = _pair_distances_sq(x, doubtful, center, same)
+        # Terms that cancel.
+        again |= (distance_sq <= CLOSE[dtype] * size) & (size > 0.0)
+    again = torch.nonzero(again)[:, 0]
+    if dtype != torch.float64 and len(again):
+        which = again if among is None else among[again]
+        same = torch.zeros_like(which)
+        distance_sq[again] = _pair_distances_sq(x, which, center, same)
     return distance_sq
+
+
+def _differ(differences: torch.Tensor) -> torch.Tensor:
+    """Say of which rows any number is not 0, where all squares are tiny or 0."""
+    scaled = differences * _LARGE
+    return torch.linalg.vecdot(scaled, scaled) > 0.0
 
 
 def _pair_distances_sq(

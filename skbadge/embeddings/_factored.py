@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from skbadge.embeddings import _distances
-from skbadge.embeddings._rows import Rows
+from skbadge.embeddings._rows import Rows, take
 from skbadge.embeddings._tensors import (
     LARGEST_UNIT,
     arithmetic_dtype,
@@ -144,13 +144,13 @@ class FactoredEmbedding:
         (left_unit, right_unit), (left_sq, right_sq) = self.measured
         left = None
         if self._left is not None:
-            left = in_unit(self._left[indices], left_unit, self.dtype)
+            left = in_unit(take(self._left, indices), left_unit, self.dtype)
         return Rows(
             left,
-            in_unit(self._right[indices], right_unit, self.dtype),
+            in_unit(take(self._right, indices), right_unit, self.dtype),
             self._constant / right_unit,
-            left_sq[indices],
-            right_sq[indices],
+            take(left_sq, indices),
+            take(right_sq, indices),
         )
 
     def nearest_sq(self, part: slice, centers: Rows) -> torch.Tensor:

@@ -49,29 +49,35 @@ class Offsets:
         The rows.
     reference : Rows
         One row.
+    dtype : torch.dtype, default=torch.float64
+        Arithmetic. In float64 a difference of rows that are near each other has all its
+        digits; in float32 it is as good as one of float32 can be.
 
     Attributes
     ----------
-    norm_sq : torch.Tensor of shape (len(rows),), dtype float64
+    norm_sq : torch.Tensor of shape (len(rows),)
         Squared distance of each row to the reference; 0 for a row identical to it.
+    size : torch.Tensor of shape (len(rows),)
+        How large the terms are that it is made of.
     """
 
-    def __init__(self, rows: Rows, reference: Rows) -> None:
-        # Of rows that are near each other a difference in float64 has all its digits.
-        h_0 = reference.right[0].double()
-        self._eta = rows.right.double() - h_0
+    def __init__(
+        self, rows: Rows, reference: Rows, dtype: torch.dtype = torch.float64
+    ) -> None:
+        h_0 = reference.right[0].to(dtype)
+        self._eta = rows.right.to(dtype) - h_0
         eta_sq = _squares(self._eta)
         self._alpha = None
         if rows.left is None or reference.left is None:
-            self.norm_sq = self._size = eta_sq
+            self.norm_sq = self.size = eta_sq
             return
-        a_0 = reference.left[0].double()
-        self._alpha = rows.left.double() - a_0
+        a_0 = reference.left[0].to(dtype)
+        self._alpha = rows.left.to(dtype) - a_0
         alpha_sq = _squares(self._alpha)
         self._along_left, self._along_right = self._alpha @ a_0, self._eta @ h_0
         self._left_sq = float(reference.left_sq[0])
         self._right_sq = float(reference.right_sq[0])
-        self._size = self._left_sq * eta_sq + alpha_sq * rows.right_sq
+        self.size = self._left_sq * eta_sq + alpha_sq * rows.right_sq.to(dtype)
         self.norm_sq = self._combined(
             eta_sq,
             alpha_sq,
@@ -97,13 +103,27 @@ class Offsets:
 
     def is_doubtful(self) -> torch.Tensor:
         """Say which ``norm_sq`` are sums of terms that cancel, or underflow."""
-        doubtful = self._size > 0.0
+        doubtful = self.size > 0.0
         limit = VANISHING[torch.float64]
         if self._alpha is None:
             # One square for each number: nothing cancels.
-            return doubtful & (self._size <= limit)
-        close = CLOSE[torch.float64] * self._size
+            return doubtful & (self.size <= limit)
+        close = CLOSE[torch.float64] * self.size
         return doubtful & (self.norm_sq <= close.clamp_min(limit))
+
+    def to_member(self, i: int) -> torch.Tensor:
+        """Return squared distances of all rows to one of them, by products with it."""
+        products = torch.mv(self._eta, self._eta[i])
+        if self._alpha is not None:
+            left, right = self._along_left, self._along_right
+            products = self._combined(
+                products,
+                torch.mv(self._alpha, self._alpha[i]),
+                left + left[i],
+                right + right[i],
+                left * right[i] + right * left[i],
+            )
+        return torch.add(self.norm_sq, products, alpha=-2.0).add_(self.norm_sq[i])
 
     def distances_sq(self, other: Offsets) -> tuple[torch.Tensor, torch.Tensor]:
         """Return squared distances to others of the same reference.
@@ -126,9 +146,9 @@ class Offsets:
             )
         sums = self.norm_sq[:, None] + other.norm_sq
         distance_sq = torch.add(sums, products, alpha=-2.0)
-        doubtful = too_small(distance_sq, self._size, other._size)
+        doubtful = too_small(distance_sq, self.size, other.size)
         # Both identical to the reference: 0 is exact.
-        same = self._size == 0.0, other._size == 0.0
+        same = self.size == 0.0, other.size == 0.0
         if same[0].any() and same[1].any():
             doubtful &= ~(same[0][:, None] & same[1])
         return distance_sq, doubtful
@@ -136,7 +156,7 @@ class Offsets:
 
 def _squares(rows: torch.Tensor) -> torch.Tensor:
     """Return the sum of squares of each row; 0 for rows of zeros only."""
-    squares = rows.square().sum(dim=1)
+    squares = torch.linalg.vecdot(rows, rows)
     vanished = torch.nonzero(squares == 0.0)[:, 0]
     if len(vanished):
         tiny = torch.finfo(rows.dtype).tiny

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 import torch
 
-__all__ = ["Rows"]
+__all__ = ["Rows", "take"]
+
+
+def take(tensor: torch.Tensor, key: slice | torch.Tensor) -> torch.Tensor:
+    """Return some rows of a tensor: a view for a slice, a copy for positions."""
+    if isinstance(key, slice) or key.device != tensor.device:
+        return tensor[key]
+    # Several times as fast as indexing with the positions.
+    return tensor.index_select(0, key)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +44,7 @@ class Rows:
         return len(self.right)
 
     def __getitem__(self, key: slice | torch.Tensor) -> Rows:
-        return self.each(lambda tensor: tensor[key])
+        return self.each(lambda tensor: take(tensor, key))
 
     def each(self, function: Callable[[torch.Tensor], torch.Tensor]) -> Rows:
         """Return rows made of what a function makes of each tensor."""
@@ -73,6 +81,6 @@ class Rows:
             left,
             right,
             self.constant,
-            self.left_sq if left is None else left.square().sum(dim=1),
-            right.square().sum(dim=1) + self.constant**2,
+            self.left_sq if left is None else torch.linalg.vecdot(left, left),
+            torch.linalg.vecdot(right, right) + self.constant**2,
         )

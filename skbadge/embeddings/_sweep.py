@@ -1,7 +1,7 @@
 """All rows of an embedding against one center after another, as the plain loop does it.
 
 Where bounds save nothing, samplers fall back on this: one matrix-vector product a
-center, and differences only for the rows that are near it.
+center, and a second look at the rows that are near it.
 """
 
 from __future__ import annotations
@@ -14,17 +14,25 @@ import torch
 from skbadge.embeddings._base import Embedding
 from skbadge.embeddings._distances import row_distances_sq
 from skbadge.embeddings._factored import FactoredEmbedding
-from skbadge.embeddings._offsets import CLOSE, VANISHING
+from skbadge.embeddings._offsets import CLOSE, VANISHING, Offsets
 from skbadge.embeddings._rows import Rows
 from skbadge.embeddings._tensors import chunk_length
 
 __all__ = ["Sweep", "can_sweep"]
 
+# Rows of up to so many numbers are measured by differences, all of them.
+_NARROW = 4
 # Tables of up to so many numbers are copied in float64: a product of them costs no
-# more than the calls around it. Up to the second number they are brought into their
-# unit once for all, and in float64 near the origin where they are far from it; larger
-# ones are read chunk by chunk.
-_COPIED, _KEPT = 1 << 18, 1 << 20
+# more than the calls around it. Up to the second number they are once measuring near
+# rows by differences has become dearer than that.
+_COPIED, _WIDENED = 1 << 16, 1 << 20
+# Tables of up to so many numbers stay in the processor's cache, where differences cost
+# several times as much as products: those that are needed again and again are kept.
+# Larger ones are read chunk by chunk, from memory that is as slow as either.
+_KEPT = 1 << 22
+# What measuring near rows costs in numbers read, the calls and how often each is; and
+# how often each number is until another form of the table is ready.
+_PER_LOOK, _READINGS, _PRICE = 200_000, 4, 6
 # Below this part of the terms' sizes a difference of float32 rows has lost, in float64,
 # as many digits as below `CLOSE` in float32.
 _CLOSE_OF_COPIES = 5e-13
@@ -32,8 +40,11 @@ _CLOSE_OF_COPIES = 5e-13
 _AS_LONG = 1.1
 # From this share of near rows on, the rows of a chunk are not gathered first.
 _MANY = 0.25
-# A pool is far from the origin if its mean is so much longer than its spread, squared.
-_FAR = 1e3
+# Near rows of a kept table are a group if they are such a share of it, and so many
+# numbers.
+_SOME, _GROUPED = 1 / 32, 1 << 16
+# Units in which rows are read as they are: no product of their numbers overflows.
+_MODEST = 2.0**30
 
 
 def can_sweep(embedding: Embedding) -> bool:
@@ -53,26 +64,13 @@ class Sweep:
     """
 
     def __init__(self, embedding: Embedding, dtype: torch.dtype) -> None:
-        self.embedding = cast(FactoredEmbedding, embedding)
-        self.dtype = dtype
-        width = self.embedding.width
+        self._embedding, self._unit_sq = _as_it_is(cast(FactoredEmbedding, embedding))
+        self._dtype = dtype
+        width = self._embedding.width
         numbers = len(embedding) * width
-        self.is_copied = numbers <= _COPIED
-        self._table: Rows | None = None
+        self._kept: _Frame | _Narrow | None = None
         if numbers <= _KEPT:
-            rows = self._in_dtype(embedding.rows(slice(None)))
-            wide = rows.double()
-            self._table = _near_origin(wide)
-            # What is far from the origin has no digits to spare for float32.
-            self.is_copied = self.is_copied or self._table is not wide
-            if not self.is_copied:
-                self._table = rows
-        if self._table is not None and self.is_copied:
-            self._lengths_sq = self._table.norm_sq.tolist()
-            self._norm_sq = [self._table.norm_sq]
-            self._close = CLOSE[torch.float64]
-            if dtype != torch.float64:
-                self._close = _CLOSE_OF_COPIES
+            self._kept = _keep(self._read(slice(None)))
             return
         step = chunk_length(width)
         self._chunks = [
@@ -92,84 +90,227 @@ class Sweep:
         center : int
             Position of the center.
         """
-        if self._table is not None and self.is_copied:
-            self._lower_copied(self._table, bound, center)
+        if self._kept is not None:
+            self._kept = self._kept.best_form()
+            found = self._kept.measure(center, bound)
+            np.minimum(bound, self._in_unit(found), out=bound)
             return
         row = self._read(slice(center, center + 1))
         for i, chunk in enumerate(self._chunks):
             rows, open_ = self._read(chunk), bound[chunk]
-            if self._all_near[i]:
-                found = row_distances_sq(rows, row).numpy()
-                near = np.count_nonzero(found <= self._limit(row))
-                self._all_near[i] = bool(near > _MANY * len(rows))
-            else:
-                found = self._measure(rows, row, open_, i)
-            np.minimum(open_, found, out=open_)
+            found = self._measure(rows, row, open_, i)
+            np.minimum(open_, self._in_unit(found), out=open_)
+
+    def _in_unit(self, found: np.ndarray) -> np.ndarray:
+        return found if self._unit_sq == 1.0 else found * self._unit_sq
 
     def _read(self, part: slice) -> Rows:
-        if self._table is not None:
-            return self._table[part]
-        return self._in_dtype(self.embedding.rows(part))
-
-    def _lower_copied(self, rows: Rows, bound: np.ndarray, center: int) -> None:
-        length_sq = self._lengths_sq[center]
-        products = torch.mv(rows.right, rows.right[center])
-        if rows.constant:
-            products += rows.constant**2
-        if rows.left is not None:
-            products *= torch.mv(rows.left, rows.left[center])
-        products = torch.add(self._norm_sq[0], products, alpha=-2.0).add_(length_sq)
-        found = products.numpy()
-        limit = max(2 * _AS_LONG * self._close * length_sq, VANISHING[torch.float64])
-        near = np.flatnonzero(found <= limit)
-        found[near] = np.inf
-        near = near[bound[near] > 0.0]
-        if len(near):
-            which = torch.from_numpy(near)
-            measured = row_distances_sq(rows[which], rows[center : center + 1])
-            found[near] = measured.numpy()
-        np.minimum(bound, found, out=bound)
+        rows = self._embedding.rows(part)
+        return rows if rows.right.dtype == self._dtype else rows.double()
 
     def _measure(
         self, rows: Rows, center: Rows, open_: np.ndarray, i: int
     ) -> np.ndarray:
         """Return squared distances of a chunk; infinity for near rows at or below 0."""
-        products = rows.right @ center.right[0]
-        if rows.constant:
-            products += rows.constant**2
-        if rows.left is not None and center.left is not None:
-            products *= rows.left @ center.left[0]
+        size = (1.0 + _AS_LONG) * float(center.norm_sq)
+        limit = max(CLOSE[self._dtype] * size, VANISHING[self._dtype])
+        if self._all_near[i]:
+            found = row_distances_sq(rows, center).numpy()
+            n_near = np.count_nonzero(found <= limit)
+            self._all_near[i] = bool(n_near > _MANY * len(rows))
+            return found
+        products = _products(rows, center)
         products = torch.add(self._norm_sq[i], products, alpha=-2.0)
         found = products.add_(float(center.norm_sq)).double().numpy()
-        near = np.flatnonzero(found <= self._limit(center))
+        near = np.flatnonzero(found <= limit)
         found[near] = np.inf
         near = near[open_[near] > 0.0]
         if len(near) > _MANY * len(rows):
             self._all_near[i] = True
-            found = row_distances_sq(rows, center).numpy()
-        elif len(near):
-            which = torch.from_numpy(near)
-            found[near] = row_distances_sq(rows[which], center).numpy()
+            return row_distances_sq(rows, center).numpy()
+        if len(near):
+            found[near] = row_distances_sq(rows, center, torch.from_numpy(near))
         return found
 
-    def _limit(self, center: Rows) -> float:
-        """Return the distance below which digits were lost to cancellation."""
-        size = (1.0 + _AS_LONG) * float(center.norm_sq)
-        return max(CLOSE[self.dtype] * size, VANISHING[self.dtype])
 
-    def _in_dtype(self, rows: Rows) -> Rows:
-        return rows if rows.right.dtype == self.dtype else rows.double()
+def _as_it_is(embedding: FactoredEmbedding) -> tuple[FactoredEmbedding, float]:
+    """Return an embedding read without a change of units, and what its squares are."""
+    left_unit, right_unit = embedding.units
+    if max(left_unit, right_unit, 1 / left_unit, 1 / right_unit) > _MODEST:
+        return embedding, 1.0
+    return embedding.in_units((1.0, 1.0)), (left_unit * right_unit) ** -2
 
 
-def _near_origin(rows: Rows) -> Rows:
-    """Return vectors from near their mean, where all are far from the origin."""
-    if rows.left is not None:
-        return rows
-    # In few digits, so that differences of whole numbers stay whole, and those of
-    # others that are much alike exact.
-    origin = rows.right.mean(dim=0).bfloat16().to(rows.right.dtype)
-    moved = rows.right - origin
-    moved_sq = moved.double().square().sum(dim=1)
-    if not _FAR * moved_sq.mean() < rows.right_sq.mean():
-        return rows
-    return Rows(None, moved, 0.0, rows.left_sq, moved_sq)
+def _products(rows: Rows, center: Rows) -> torch.Tensor:
+    products = torch.mv(rows.right, center.right[0])
+    if rows.constant:
+        products += rows.constant**2
+    if rows.left is not None and center.left is not None:
+        products *= torch.mv(rows.left, center.left[0])
+    return products
+
+
+def _keep(rows: Rows) -> _Frame | _Narrow:
+    """Return a table in the form in which it is measured fastest."""
+    dtype, width = rows.right.dtype, rows.right.shape[1]
+    if rows.left is None and width <= _NARROW:
+        return _Narrow(rows.right.double().numpy())
+    frame = _Frame(rows, CLOSE[dtype])
+    return frame.widened() if len(rows) * width <= _COPIED else frame
+
+
+class _Narrow:
+    """Vectors of few numbers: their differences cost no more than products.
+
+    Parameters
+    ----------
+    table : ndarray of shape (n, width), dtype float64
+        The vectors.
+    """
+
+    def __init__(self, table: np.ndarray) -> None:
+        self._columns = np.ascontiguousarray(table.T)
+
+    def best_form(self) -> _Narrow:
+        """Return itself: nothing is faster."""
+        return self
+
+    def measure(self, center: int, _: np.ndarray) -> np.ndarray:
+        """Return squared distances of all rows to one of them."""
+        found = np.square(self._columns[0] - self._columns[0, center])
+        for column in self._columns[1:]:
+            difference = column - column[center]
+            difference *= difference
+            found += difference
+        return found
+
+
+class _Frame:
+    """Rows that are kept, and measured by products as they are seen from one place.
+
+    That is the origin, or for members of a group a row near all of them. Rows near a
+    center on that scale have lost their digits and are measured by differences. Where
+    that is frequent they get a frame of their own, seen from that center: of rows far
+    from the origin, or in tight groups, differences are taken once for all.
+
+    Parameters
+    ----------
+    rows : Rows
+        The whole table.
+    close : float
+        Share of the terms' sizes up to which a distance has lost its digits.
+    members : ndarray of int or None, default=None
+        Which of the rows, ascending; None for all, seen from the origin.
+    center : int, default=0
+        From which the members are seen.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        close: float,
+        members: np.ndarray | None = None,
+        center: int = 0,
+    ) -> None:
+        self._rows, self._close, self._members = rows, close, members
+        self._offsets: Offsets | None = None
+        dtype = rows.right.dtype
+        if members is None:
+            self._norm_sq = size = rows.norm_sq.to(dtype)
+        else:
+            is_whole = len(members) == len(rows)
+            mine = rows if is_whole else rows[torch.from_numpy(members)]
+            self._offsets = Offsets(mine, rows[center : center + 1], dtype)
+            size = self._offsets.size
+        self._limit = (close * size).clamp_min_(VANISHING[dtype] / 2).numpy()
+        self._groups: list[tuple[np.ndarray, _Frame]] = []
+        self._group_of = np.full(len(size), -1, dtype=np.int16)
+        self._numbers = len(size) * rows.right.shape[1]
+        self._may_widen = dtype != torch.float64 and self._numbers <= _WIDENED
+        self._spent = 0  # for measuring near rows
+
+    def best_form(self) -> _Frame:
+        """Return the form of a whole table by which steps go on."""
+        is_dear = self._is_dear() and not self._groups
+        return self.widened() if self._may_widen and is_dear else self
+
+    def widened(self) -> _Frame:
+        """Return the table in float64, where far fewer rows are near."""
+        if self._rows.right.dtype == torch.float64:
+            return self
+        return _Frame(self._rows.double(), _CLOSE_OF_COPIES)
+
+    def _is_dear(self) -> bool:
+        return self._spent >= _PER_LOOK + _PRICE * self._numbers
+
+    def measure(self, center: int, bound: np.ndarray) -> np.ndarray:
+        """Return squared distances of the members to one of them.
+
+        Parameters
+        ----------
+        center : int
+            Position in the table.
+        bound : ndarray of shape (len(table),)
+            Near rows where it is at or below 0 are not measured, but infinitely far.
+
+        Returns
+        -------
+        ndarray of shape (len(members),)
+        """
+        members = self._members
+        place = center if members is None else int(np.searchsorted(members, center))
+        group = int(self._group_of[place])
+        if group >= 0:
+            places, frame = self._groups[group]
+            in_group = frame.measure(center, bound)
+            if len(places) == len(self._limit):
+                return in_group
+        found = self._by_products(place)
+        near = np.flatnonzero(found <= self._limit + self._limit[place])
+        # Differences may be below what a float32 can be.
+        found = found.astype(np.float64, copy=False)
+        found[near] = np.inf
+        if group >= 0:
+            found[places] = in_group
+            near = near[self._group_of[near] != group]
+        which = near if members is None else members[near]
+        is_open = bound[which] > 0.0
+        if not is_open.any():
+            return found
+        row, among = self._rows[center : center + 1], torch.from_numpy(which[is_open])
+        measured = row_distances_sq(self._rows, row, among).numpy()
+        found[near[is_open]] = measured
+        self._spent += _PER_LOOK
+        self._spent += _READINGS * len(measured) * self._rows.right.shape[1]
+        if self._is_dear() and (len(near) == len(found) or not self._may_widen):
+            self._form_group(near, which, center, measured)
+        return found
+
+    def _form_group(
+        self, near: np.ndarray, which: np.ndarray, center: int, measured: np.ndarray
+    ) -> None:
+        """See near rows from a center from now on, if they are many.
+
+        Those that are identical to it will not be measured again. A row is in one group
+        at most: no more is kept than the table once again, beside groups in groups.
+        """
+        new = self._group_of[near] < 0
+        near, which = near[new], which[new]
+        count = min(len(near), np.count_nonzero(measured))
+        width = self._rows.right.shape[1]
+        if count >= _SOME * len(self._limit) and count * width >= _GROUPED:
+            frame = _Frame(self._rows, self._close, which, center)
+            self._group_of[near] = len(self._groups)
+            self._groups.append((near, frame))
+
+    def _by_products(self, place: int) -> np.ndarray:
+        if self._offsets is not None:
+            return self._offsets.to_member(place).numpy()
+        left, right = self._rows.left, self._rows.right
+        products = torch.mv(right, right[place])
+        if self._rows.constant:
+            products += self._rows.constant**2
+        if left is not None:
+            products *= torch.mv(left, left[place])
+        products = torch.add(self._norm_sq, products, alpha=-2.0)
+        return products.add_(self._norm_sq[place]).numpy()

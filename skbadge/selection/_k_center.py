@@ -9,26 +9,21 @@ import torch
 
 from skbadge.embeddings import DenseEmbedding, Embedding, as_embedding
 from skbadge.embeddings._distances import pairwise_sq
+from skbadge.embeddings._offsets import CLOSE
 from skbadge.embeddings._rows import Rows
-from skbadge.embeddings._sweep import Sweep, can_sweep
 from skbadge.embeddings._tensors import chunk_length, times_unit
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection._centers import Centers
+from skbadge.selection._nearest import PlainLoop, lower_all
 from skbadge.utils._validation import check_n
 
 __all__ = ["k_center_greedy"]
 
 _BLOCK, _LARGEST_BLOCK = 128, 4096
+# A block of more rows for each that is chosen from it is followed by a larger one.
+_ROWS_PER_PICK = 32
 # Rows of a block that are compared with each other.
 _RIVALS = 256
-# What a step of the plain loop and a block cost beside what they read, how dear a bound
-# is, and how dear a row of a block, in numbers and rows that the plain loop reads.
-_NUMBERS_PER_STEP, _NUMBERS_PER_BLOCK, _NUMBERS_PER_BOUND = 200_000, 4_000_000, 16
-_ROWS_PER_ROW = 8
-# Of tables of up to so many numbers no block is worth its calls.
-_SMALL = 1 << 20
-# Blocks may cost this part of what the plain loop would have cost so far.
-_SHARE = 1 / 3
 
 
 def k_center_greedy(features: Any, n: int, *, labeled_features: Any = None) -> Any:
@@ -158,9 +153,7 @@ class LazyGreedy:
     rows have the bound -inf.
 
     Where many rows compete for each choice, blocks of them save nothing over the plain
-    loop. What blocks have cost is therefore held against what the loop would have cost
-    to get as far; where it is too much, steps of the loop itself follow until it is
-    not.
+    loop; steps of the loop itself follow then, until a block can be afforded again.
 
     Parameters
     ----------
@@ -187,29 +180,26 @@ class LazyGreedy:
         self.unit = max(pool.scale, other.scale)
         self.pool = pool.in_units((1.0, self.unit))
         self.dtype = torch.promote_types(pool.dtype, other.dtype)
+        self.norm = self.pool.norms().cpu().numpy()
         self.bound = np.full(len(pool), np.inf)
         self.seen = np.zeros(len(pool), dtype=np.int32)
         self.chosen: list[int] = []
         self.scores: list[float] = []
-        self.spent = 0.0  # for blocks, in numbers of the pool
+        self.accepted = 1  # from the last block; of a first one, expected
         none = self.rows(np.array([], dtype=np.intp))
-        self.width = none.right.shape[1]
-        self.step_cost = len(pool) * (self.width + _NUMBERS_PER_BOUND)
-        self.step_cost += _NUMBERS_PER_STEP
-        self.is_small = len(pool) * self.width <= _SMALL
-        self.sweep: Sweep | None = None
         self.centers = Centers(n, none)
+        self.plain = PlainLoop(self.pool, self.dtype, self.centers, none.right.shape[1])
         if labeled is None:
             first = int(np.argmin(self.priority))
             self._choose(np.array([first]), [np.inf])
-            self._lower_all(self.centers[:])
+            lower_all(self.pool, self.bound, self.centers[:])
             self.seen[:] = 1
         else:
             known = labeled.in_units((1.0, self.unit))
             step = chunk_length(labeled.n_features)
             for start in range(0, len(labeled), step):
                 part = slice(start, min(start + step, len(labeled)))
-                self._lower_all(self._in_common(known, part))
+                lower_all(self.pool, self.bound, self._in_common(known, part))
 
     def rows(self, indices: np.ndarray) -> Rows:
         """Return some rows of the pool, in the common unit and arithmetic."""
@@ -223,37 +213,28 @@ class LazyGreedy:
         """Choose until ``n`` rows are chosen."""
         first = block_size or _BLOCK
         size = first
-        can_choose = block_size is None and can_sweep(self.pool)
         while len(self.chosen) < n:
             if not self.bound.max() > 0.0:
                 self._choose_copies(n)
                 return
-            if can_choose and (self.is_small or self.is_too_dear(size)):
+            if block_size is None and not self.affords(size):
                 self.walk_plainly(n, size)
                 continue
-            accepted = self.walk_block(size, n)
-            # Nothing accepted: many rows compete with stale distances.
-            size = first if accepted else min(2 * size, _LARGEST_BLOCK)
+            self.accepted = self.walk_block(size, n)
+            # Little accepted: many rows compete with stale distances.
+            is_enough = self.accepted > size // _ROWS_PER_PICK
+            size = first if is_enough else min(2 * size, _LARGEST_BLOCK)
 
-    def is_too_dear(self, size: int) -> bool:
-        """Say whether a further block exceeds its share of the plain loop's cost."""
-        plain = self.step_cost * len(self.chosen)
-        return self.spent + self._cost(size) > _SHARE * plain
-
-    def _cost(self, size: int) -> float:
-        """Return what a block costs where its rows are new to the last centers."""
-        numbers = _ROWS_PER_ROW * size * self.width
-        return numbers + len(self.bound) * _NUMBERS_PER_BOUND + _NUMBERS_PER_BLOCK
+    def affords(self, size: int) -> bool:
+        """Say whether a block may be walked, if its rows are new to few centers."""
+        cost = self.plain.block_cost(size, 0.0)
+        return self.plain.affords(cost, len(self.chosen) + self.accepted)
 
     def walk_plainly(self, n: int, size: int) -> None:
         """Choose as the plain loop does, until blocks of ``size`` can be afforded."""
-        first = int(self.seen[self.bound > 0.0].min())
-        if first < len(self.centers):
-            self._lower_all(self.centers[first:])
-        if self.sweep is None:
-            self.sweep = Sweep(self.pool, self.dtype)
         before, bound = len(self.chosen), self.bound
-        while len(self.chosen) < n and (self.is_small or self.is_too_dear(size)):
+        self.plain.catch_up(bound, self.chosen, int(self.seen[bound > 0.0].min()))
+        while len(self.chosen) < n and not self.affords(size):
             best = int(bound.argmax())
             largest = bound[best]
             if not largest > 0.0:
@@ -264,10 +245,11 @@ class LazyGreedy:
             self.chosen.append(best)
             self.scores.append(float(largest))
             bound[best] = -np.inf
-            self.sweep.lower(bound, best)
+            self.plain.lower(bound, best)
         picked = np.array(self.chosen[before:], dtype=np.intp)
         self.centers.append(self.rows(picked))
         self.seen[:] = len(self.chosen)
+        self._note_near(self.bound, np.square(self.norm))
 
     def walk_block(self, size: int, n: int) -> int:
         """Refresh the farthest rows and choose from them while none outside competes.
@@ -280,7 +262,9 @@ class LazyGreedy:
         block, rival = self._farthest(size)
         rows, seen = self.rows(block), self.seen[block]
         distance_sq = self.centers.nearest_sq(rows, self.bound[block], seen)
-        self.spent += self._cost(size)
+        self._note_near(distance_sq, rows.norm_sq.cpu().numpy())
+        pairs = float((len(self.chosen) - seen).sum())
+        self.plain.spend(self.plain.block_cost(len(block), pairs))
         self.bound[block] = distance_sq
         self.seen[block] = len(self.chosen)
 
@@ -314,6 +298,10 @@ class LazyGreedy:
         self._choose(block[picked], scores, rows[torch.from_numpy(picked)])
         return len(accepted)
 
+    def _note_near(self, distance_sq: np.ndarray, norm_sq: np.ndarray) -> None:
+        small = 2 * CLOSE[self.dtype] * norm_sq
+        self.plain.near = float(np.mean(distance_sq <= small))
+
     def _farthest(self, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the first rows by (bound, priority), and the next one if any."""
         place = max(len(self.bound) - size - 1, 0)
@@ -329,10 +317,6 @@ class LazyGreedy:
         self.chosen.extend(rest.tolist())
         self.scores.extend([0.0] * len(rest))
         self.bound[rest] = -np.inf
-
-    def _lower_all(self, centers: Rows) -> None:
-        found = self.pool.nearest_sq(slice(None), centers).cpu().numpy()
-        np.minimum(self.bound, found, out=self.bound)
 
     def _choose(
         self, indices: np.ndarray, scores: list[float], rows: Rows | None = None

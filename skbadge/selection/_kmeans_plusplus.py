@@ -13,7 +13,7 @@ from skbadge.embeddings._offsets import CLOSE
 from skbadge.embeddings._rows import Rows
 from skbadge.embeddings._tensors import times_unit
 from skbadge.selection._centers import Centers
-from skbadge.selection._nearest import Nearest
+from skbadge.selection._nearest import PlainLoop, lower_all
 from skbadge.utils._random import as_generator
 from skbadge.utils._validation import check_n, check_option
 
@@ -28,10 +28,6 @@ _FIRST_PART = 128
 # What fetching a proposal, and reading a row in a refresh, cost beside their products:
 # as much as this many pairs of a row and a center.
 _PAIRS_PER_PROPOSAL, _PAIRS_PER_ROW = 32, 8
-# What a block costs beside its products, in numbers read, and a pair beside its own;
-# how often it reads a row; how many products cost as much as a number read; how many
-# times more all costs where differences are taken with care. Only time depends on it.
-_PER_BLOCK, _PER_PAIR, _READINGS, _PRODUCTS, _PER_NEAR = 4_000_000, 24, 8, 8, 8
 
 
 def kmeans_plusplus(
@@ -199,15 +195,16 @@ class LazySampler:
         self.chosen: list[int] = []
         self.scores: list[float] = []
         none = self.rows(np.array([], dtype=np.intp))
-        self.width = none.right.shape[1]
-        self.width += 0 if none.left is None else none.left.shape[1]
+        width = none.right.shape[1]
+        width += 0 if none.left is None else none.left.shape[1]
         self.centers = Centers(n, none)
         self.block_size = block_size
         self.flush = flush
         self.sweep = sweep
-        self.nearest = Nearest(embedding, self.centers)
+        self.plain = PlainLoop(embedding, embedding.dtype, self.centers, width)
+        # D^2 of all rows to the first so many centers, once anything asked for it.
+        self.exact, self.n_exact = np.empty(0), 0
         self.rate = 0.5  # share of the last proposals that was accepted
-        self.near = 0.0  # share of them whose distance had lost its digits
         self.next_size = _SMALLEST_BLOCK
         self.flushed = 0  # centers at the last refresh of all rows
         self.wasted = 0  # work for rejected proposals since then, in pairs
@@ -248,39 +245,51 @@ class LazySampler:
         uniform = generator.random(size)
         distinct = np.unique(proposals)
         before = len(self.chosen)
-        if self._sweeps(size, distinct):
+        if self._takes_steps(size, distinct):
             accepted, accepted_sq, distance_sq = self._walk_plainly(
                 proposals, distinct, uniform
             )
             self.centers.append(self.rows(proposals[accepted]))
         else:
+            pairs = float((before - self.seen[distinct]).sum())
             accepted, accepted_sq, distance_sq = self._walk_in_parts(
                 proposals, distinct, uniform
             )
+            pairs += len(distinct) * len(accepted)
+            self.plain.spend(self.plain.block_cost(len(distinct), pairs))
 
         # The block is walked: bounds may fall now, its outcome may steer what comes.
-        self._count_waste(np.delete(proposals, accepted))
+        self._count_waste(np.delete(proposals, accepted), size)
         self.rate = len(accepted) / size
         small = 2 * CLOSE[self.embedding.dtype] * np.square(self.norm[distinct])
-        self.near = float(np.mean(distance_sq <= small))
+        self.plain.near = float(np.mean(distance_sq <= small))
         self.bound[distinct] = distance_sq
         self.seen[distinct] = before
         self._choose(proposals[accepted], accepted_sq)
         grown = 2 * size if len(accepted) < size // 8 else len(self.chosen)
         self.next_size = min(max(grown, _SMALLEST_BLOCK), _LARGEST_BLOCK)
 
-    def _sweeps(self, size: int, distinct: np.ndarray) -> bool:
-        """Say whether sweeping from what a block accepts costs less than products."""
-        if self.sweep is not None or not self.nearest.is_possible:
-            return bool(self.sweep)
-        # Whatever number is wanted: the first m are those of m to the last bit.
-        accepted = self.rate * size + 1
+    def _takes_steps(self, size: int, distinct: np.ndarray) -> bool:
+        """Say whether steps of the plain loop are to take the place of products."""
+        if self.sweep is not None:
+            return self.sweep
         contenders = min(2 * self.rate, 1) * len(distinct)
         pairs = float((len(self.chosen) - self.seen[distinct]).sum()) + contenders**2
-        block = pairs * (_PER_PAIR + self.width / _PRODUCTS) + _PER_BLOCK
-        block += _READINGS * len(distinct) * self.width
-        block *= 1 + _PER_NEAR * self.near
-        return self.nearest.cost(accepted, self.width) < block
+        cost = self.plain.block_cost(len(distinct), pairs)
+        # Whatever number is wanted: the first m are those of m to the last bit.
+        return not self.plain.affords(cost, len(self.chosen) + self.rate * size)
+
+    def _catch_up(self) -> None:
+        """Take all centers into the exact distances of all rows."""
+        if not self.n_exact:
+            self.exact = np.full(len(self.bound), np.inf)
+        self.exact[self.chosen] = 0.0
+        if self.sweep is False:
+            lower_all(self.embedding, self.exact, self.centers[self.n_exact :])
+        else:
+            self.plain.catch_up(self.exact, self.chosen, self.n_exact)
+        self.exact[self.chosen] = 0.0
+        self.n_exact = len(self.chosen)
 
     def _walk_plainly(
         self, proposals: np.ndarray, distinct: np.ndarray, uniform: np.ndarray
@@ -294,8 +303,8 @@ class LazySampler:
         distance_sq : ndarray of shape (len(distinct),)
             D^2 of the distinct rows to the centers of earlier blocks.
         """
-        self.nearest.catch_up(self.chosen)
-        nearest_sq = self.nearest.sq
+        self._catch_up()
+        nearest_sq = self.exact
         distance_sq = np.minimum(self.bound[distinct], nearest_sq[distinct])
         level = uniform * self.bound[proposals]
         accepted: list[int] = []
@@ -309,8 +318,10 @@ class LazySampler:
             chosen = int(proposals[position])
             accepted.append(position)
             accepted_sq.append(float(nearest_sq[chosen]))
-            self.nearest.add(chosen)
+            nearest_sq[chosen] = 0.0
+            self.plain.lower(nearest_sq, chosen)
             position += 1
+        self.n_exact += len(accepted)
         return np.array(accepted, dtype=np.intp), accepted_sq, distance_sq
 
     def _walk_in_parts(
@@ -327,7 +338,7 @@ class LazySampler:
         accepted: list[np.ndarray] = [np.empty(0, dtype=np.intp)]
         accepted_sq: list[float] = []
         start, stop = 0, max(_FIRST_PART, before)
-        if not self.nearest.is_possible:
+        if not self.plain.is_possible:
             # A call costs more there than what it answers: all at once.
             stop = len(proposals)
         while start < len(proposals) and self.centers.room:
@@ -398,32 +409,33 @@ class LazySampler:
             np.minimum(current, between[which[position]], out=current)
             position += 1
 
-    def _count_waste(self, rejected: np.ndarray) -> None:
+    def _count_waste(self, rejected: np.ndarray, size: int) -> None:
         pairs = int((len(self.chosen) - self.seen[rejected]).sum())
+        # To draw a block, the bounds of all rows are read.
+        pairs += len(self.bound) * len(rejected) // size
         self.wasted += pairs + _PAIRS_PER_PROPOSAL * len(rejected)
 
     def refresh_if_due(self) -> None:
-        """Refresh all bounds where rejected proposals have cost as much as that."""
+        """Refresh all bounds where rejected proposals have cost as much as that.
+
+        Or where a block had no other: each center is in one refresh, so that all of
+        them form no more products than the plain loop.
+        """
         new = len(self.chosen) - self.flushed
         if not new:
             return
         due = self.wasted >= len(self.bound) * (new + _PAIRS_PER_ROW)
+        due = due or not self.rate
         if self.flush == "always" or (self.flush == "auto" and due):
             self.refresh()
 
     def refresh(self) -> None:
         """Make every bound exact."""
-        stop = len(self.centers)
-        if self.nearest.is_exact:
-            found = self.nearest.sq
-        else:
-            new = self.centers[self.flushed :]
-            found = self.embedding.nearest_sq(slice(None), new).cpu().numpy()
-        np.minimum(self.bound, found, out=self.bound)
+        self._catch_up()
+        np.minimum(self.bound, self.exact, out=self.bound)
         self.rate = 0.5
-        self.bound[self.taken] = 0.0
-        self.seen[:] = stop
-        self.flushed, self.wasted = stop, 0
+        self.seen[:] = self.flushed = len(self.chosen)
+        self.wasted = 0
 
     def _bound_by_norms(self) -> None:
         """Lower every bound to (|g_i| + shortest center)^2, which no D_i^2 exceeds."""

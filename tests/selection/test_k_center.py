@@ -9,13 +9,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skbadge.embeddings import DenseEmbedding, _distances, _factored, _sweep
+from skbadge.embeddings import DenseEmbedding, _distances, _factored
 from skbadge.embeddings._distances import pairwise_sq
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection import _k_center as module
-from skbadge.selection import k_center_greedy
+from skbadge.selection import _nearest, k_center_greedy
 from skbadge.selection._k_center import LazyGreedy, _k_center_greedy
 from tests._oracles import k_center_loop, squared_distances
+from tests.embeddings._courses import force_course
 from tests.selection._pools import hostile_tables
 
 
@@ -25,7 +26,7 @@ from tests.selection._pools import hostile_tables
     st.integers(1, 3),
     st.integers(0, 3),
     st.sampled_from([None, 1, 2, 7, 128]),
-    st.sampled_from(["plain", "plain on copies", "in turn"]),
+    st.sampled_from(["plain", "kept", "in groups", "in chunks", "in turn"]),
     st.booleans(),
     st.integers(0, 999),
 )
@@ -38,11 +39,9 @@ def test_whole_numbers_give_the_loops_picks(
     priority = rng.permutation(n_pool) if shuffled else None
     n = int(rng.integers(1, n_pool + 1))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_sweep, "_COPIED", 1 << 20 if course == "plain on copies" else 0)
-        patch.setattr(_sweep, "chunk_length", lambda width: 16)
+        force_course(patch, course)
         if course == "in turn":
-            patch.setattr(module, "_SMALL", 0)
-            patch.setattr(module, "_NUMBERS_PER_BLOCK", 400_000)
+            patch.setattr(_nearest, "_PER_BLOCK", 50_000)
         indices, scores = _k_center_greedy(
             torch.from_numpy(X),
             n,
@@ -168,10 +167,14 @@ def test_copies_and_near_rows_cost_no_more_than_others(spread, monkeypatch):
 
 
 def test_blocks_and_steps_of_the_plain_loop_follow_each_other(monkeypatch):
-    """Blocks may cost a part of what the plain loop would have cost so far."""
+    """In turn, by tens of rows chosen: each goes on from what the other has left."""
     rng = np.random.default_rng(0)
     X = rng.integers(-99, 100, size=(500, 3)).astype(np.float64)
-    monkeypatch.setattr(module, "_SMALL", 0)
+
+    def affords(self, cost, n_chosen):
+        return n_chosen // 10 % 2 == 1
+
+    monkeypatch.setattr(_nearest.PlainLoop, "affords", affords)
     blocks, steps = [], []
     walk_block, walk_plainly = LazyGreedy.walk_block, LazyGreedy.walk_plainly
 
@@ -191,7 +194,7 @@ def test_blocks_and_steps_of_the_plain_loop_follow_each_other(monkeypatch):
     expected, loop_radii = k_center_loop(X, 300, np.zeros((1, 3)))
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_allclose(radii, loop_radii, rtol=1e-12)
-    assert len(blocks) > 2 and len(steps) > 1
+    assert len(blocks) > 2 and len(steps) > 2
     assert set(steps[:-1]) <= set(blocks)
 
 

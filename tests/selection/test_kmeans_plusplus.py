@@ -10,7 +10,6 @@ from skbadge.embeddings import (
     DenseEmbedding,
     GradientEmbedding,
     _factored,
-    _sweep,
 )
 from skbadge.embeddings._distances import distances_sq, pairwise_sq
 from skbadge.exceptions import InvalidInputError
@@ -25,6 +24,7 @@ from tests._oracles import (
     rejection_loop,
     squared_distances,
 )
+from tests.embeddings._courses import force_course
 from tests.selection._pools import hostile_embeddings
 
 N_DRAWS = 1200
@@ -172,11 +172,16 @@ def check_against_the_loop(embedding, n, seed, chunk=1 << 16, **knobs):
         X, embedding.norms().numpy(), n, CoarseGenerator(seed), costs=costs, **oracle
     )
     # How distances are found is no part of the law: each way gives the same picks.
-    for sweep, copied in [(False, 0), (True, 0), (True, 1 << 20), (None, 0)]:
+    for sweep, course in [
+        (False, "plain"),
+        (True, "kept"),
+        (True, "in groups"),
+        (True, "in chunks"),
+        (None, "plain"),
+    ]:
         with pytest.MonkeyPatch.context() as patch:
-            for place in (_factored, _sweep):
-                patch.setattr(place, "chunk_length", lambda width: chunk)
-            patch.setattr(_sweep, "_COPIED", copied)
+            patch.setattr(_factored, "chunk_length", lambda width: chunk)
+            force_course(patch, course)
             found = _kmeans_plusplus(
                 embedding, n, generator=CoarseGenerator(seed), sweep=sweep, **knobs
             )
@@ -234,7 +239,7 @@ def test_rows_without_weight_are_never_drawn():
 def test_a_refresh_reads_each_row_once_in_pieces(monkeypatch):
     monkeypatch.setattr(_factored, "chunk_length", lambda width: 3)
     embedding = DenseEmbedding(np.random.default_rng(0).normal(size=(8, 2)))
-    sampler = LazySampler(embedding, 5, block_size=None, flush="auto")
+    sampler = LazySampler(embedding, 5, block_size=None, flush="auto", sweep=False)
     sampler.choose_first("uniform", np.random.default_rng(0))
     read, rows = [], embedding.rows
     monkeypatch.setattr(embedding, "rows", lambda key: read.append(key) or rows(key))
