@@ -136,7 +136,7 @@ class Sweep:
 def _as_it_is(embedding: FactoredEmbedding) -> tuple[FactoredEmbedding, float]:
     """Return an embedding read without a change of units, and what its squares are."""
     left_unit, right_unit = embedding.units
-    if max(left_unit, right_unit, 1 / left_unit, 1 / right_unit) > _MODEST:
+    if min(left_unit, right_unit) < 1.0 or max(left_unit, right_unit) > _MODEST:
         return embedding, 1.0
     return embedding.in_units((1.0, 1.0)), (left_unit * right_unit) ** -2
 

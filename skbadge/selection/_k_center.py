@@ -59,7 +59,8 @@ def k_center_greedy(features: Any, n: int, *, labeled_features: Any = None) -> A
     only fall as rows are chosen, so a stale one is an upper bound: only a block of the
     farthest is brought up to date, and picks are made from it while none outside can
     be farther. O(n_pool n_labeled d) for the labelled rows, then far less than the
-    loop's O(n_pool n d).
+    loop's O(n_pool n d); where bounds save nothing (few rows, or rows alike), the
+    loop's own steps.
 
     References
     ----------

@@ -77,7 +77,8 @@ def kmeans_plusplus(
     The distances are not kept up to date. A row is proposed by an upper bound of its
     :math:`D_i^2` and accepted with the ratio of the two, which gives the same law and
     touches few pairs of rows and centers. Typical time: O(n_pool (K + d)) once, then
-    O(n^2 (K + d)).
+    O(n^2 (K + d)). Where bounds save nothing (few rows, or rows alike), distances are
+    found by steps of the plain loop, O(n_pool n (K + d)).
 
     References
     ----------
@@ -163,9 +164,8 @@ class LazySampler:
     depends on walked proposals alone.
 
     How the ``D_i^2`` of proposals are found is another matter, on which no pick
-    depends: by products of the proposals with the centers they have not seen, or by a
-    `Sweep` of all rows from each center. Where bounds are bad or the pool is small,
-    that is no more than the plain loop does, and less than the products.
+    depends: by products of the proposals with the centers they have not seen, or by
+    steps of the `PlainLoop`, where bounds are bad or the pool is small.
 
     Parameters
     ----------
