@@ -296,7 +296,7 @@ class _Frame:
         """
         new = self._group_of[near] < 0
         near, which = near[new], which[new]
-        count = min(len(near), np.count_nonzero(measured))
+        count = min(len(near), int(np.count_nonzero(measured)))
         width = self._rows.right.shape[1]
         if count >= _SOME * len(self._limit) and count * width >= _GROUPED:
             frame = _Frame(self._rows, self._close, which, center)

@@ -71,7 +71,7 @@ class PlainLoop:
 
     def block_cost(self, n_rows: int, n_pairs: float) -> float:
         """Return what a block costs of so many rows, and pairs with others."""
-        numbers = n_rows * (_PER_BLOCK_ROW + _READINGS * self._width)
+        numbers: float = n_rows * (_PER_BLOCK_ROW + _READINGS * self._width)
         numbers += n_pairs * (_PER_PAIR + self._width / _PRODUCTS)
         numbers *= 1 + _PER_NEAR * self.near
         return _PER_BLOCK + _PER_ROW * len(self._pool) + numbers
@@ -100,7 +100,7 @@ class PlainLoop:
     def catch_up(self, bound: np.ndarray, chosen: Sequence[int], since: int) -> None:
         """Lower squared distances of all rows by all centers from ``since`` on."""
         new = len(chosen) - since
-        product = self._width + new * (_PER_PAIR + self._width / _PRODUCTS)
+        product: float = self._width + new * (_PER_PAIR + self._width / _PRODUCTS)
         product *= len(self._pool) * (1 + _PER_NEAR * self.near)
         steps = new <= _FEW or new * self._step <= product
         if self.is_possible and steps:
