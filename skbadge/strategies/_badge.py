@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,10 @@ _ALL_ZERO = (
 _NO_RANK = (
     "The {embedding} have rank {rank}: no more rows than that point in different ways, "
     "and {n} were asked for. After {rank} rows BADGE has started over among the others."
+)
+_ALIKE = (
+    "{rest} of the {n} rows were drawn uniformly: no row was left whose {embedding} "
+    "are neither 0 nor those of a row chosen before."
 )
 _NAMES = {"gradient": "gradients", "uncertainty": "weighted features"}
 
@@ -88,10 +93,11 @@ class BADGE(QueryStrategy):
     choice, for the first center its squared norm; with "log-det", that to the span of
     the rows chosen before; None for "k-dpp". For one seed, the first rows of a larger
     batch are the smaller batch, except with "k-dpp", which draws a set for its size,
-    and with quotas. Of "log-det" the seed decides only ties. ``Selection.notes`` says
-    where the gradients of all rows are 0, too small for a float, and rows are drawn
-    uniformly; and where "log-det" is asked for more rows than there are dimensions and
-    has started over (:func:`~skbadge.selection.log_det_greedy`).
+    and with quotas. Of "log-det" the seed decides only ties. A warning says where rows
+    are drawn uniformly: the gradients of all rows are 0, too small for a float, or no
+    row is left that differs from those chosen. It stands in ``Selection.notes`` too,
+    and there is also said where "log-det" is asked for more rows than there are
+    dimensions and has started over (:func:`~skbadge.selection.log_det_greedy`).
 
     Cost: O(n_pool (K + d)) memory for K outputs and d features; time far below the
     O(n_pool n (K + d)) of the plain loop. "log-det": the same memory and n^2 numbers,
@@ -168,9 +174,10 @@ class BADGE(QueryStrategy):
         embedding, name = self._embedding(outputs), _NAMES[self.embedding]
         if self.sampler == "k-dpp":
             return Selection(_k_dpp(embedding, n, n_steps=None, generator=generator))
-        notes = []
+        uniform = ""
         if not bool(embedding.norms().any()):
-            notes.append(_ALL_ZERO.format(embedding=name))
+            uniform = _ALL_ZERO.format(embedding=name)
+        notes = []
         if self.sampler == "log-det":
             priority = generator.permutation(len(embedding))
             indices, scores, rank = _log_det_greedy(embedding, n, priority=priority)
@@ -180,6 +187,12 @@ class BADGE(QueryStrategy):
             indices, scores = _kmeans_plusplus(
                 embedding, n, first=self.first, generator=generator
             )
+            rest = int((scores[1:] == 0).sum())
+            if rest and not uniform:
+                uniform = _ALIKE.format(embedding=name, rest=rest, n=n)
+        if uniform:
+            warnings.warn(uniform, UserWarning, stacklevel=3)
+            notes.append(uniform)
         return Selection(indices, scores=scores, notes=tuple(notes))
 
     def _embedding(self, outputs: Outputs) -> Embedding:

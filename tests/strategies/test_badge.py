@@ -96,12 +96,28 @@ def _part(pool, rows):
 
 def test_gradients_that_all_vanish_are_told():
     none = outputs([[0.0, 0.0]] * 30, [[1.0, 2.0]] * 30)
-    selection = BADGE().select(none, 3, random_state=0)
-    assert len(selection.notes) == 1
-    assert "BADGE has drawn uniformly" in selection.notes[0]
-    firsts = {BADGE(first="norm").select(none, 1, s).indices[0] for s in range(60)}
+    for first in ("uniform", "norm", "max-norm"):
+        for n in (1, 3):
+            with pytest.warns(UserWarning) as caught:
+                selection = BADGE(first=first).select(none, n, random_state=0)
+            assert "BADGE has drawn uniformly" in selection.notes[0]
+            assert [str(w.message) for w in caught] == list(selection.notes)
+            assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="drawn uniformly"):
+        firsts = {BADGE(first="norm").select(none, 1, s).indices[0] for s in range(60)}
     assert len(firsts) > 15
     assert BADGE().select(HAND, 2, random_state=0).notes == ()
+
+
+def test_rows_that_do_not_differ_any_more_are_told():
+    """Rows 1 and 2 of the pool are the same, and row 3 is zero."""
+    assert BADGE(first="max-norm").select(HAND, 3, random_state=0).notes == ()
+    with pytest.warns(UserWarning, match="1 of the 4 rows were drawn uniformly: no"):
+        selection = BADGE(first="max-norm").select(HAND, 4, random_state=0)
+    assert len(selection.notes) == 1
+    # However small they are, as long as a float holds them.
+    tiny = outputs((HAND.residual * 1e-30).tolist(), HAND.features.tolist())
+    assert BADGE(first="max-norm").select(tiny, 3, random_state=0).notes == ()
 
 
 def test_kdpp_prefers_rows_that_differ():
@@ -152,7 +168,8 @@ def test_log_det_says_where_it_has_started_over():
     assert note.startswith("The gradients have rank 2: no more rows than that point")
     assert "4 were asked for. After 2 rows BADGE has started over" in note
     none = outputs([[0.0, 0.0]] * 5, [[1.0, 2.0]] * 5)
-    (note,) = BADGE(sampler="log-det").select(none, 3, random_state=0).notes
+    with pytest.warns(UserWarning, match="BADGE has drawn uniformly"):
+        (note,) = BADGE(sampler="log-det").select(none, 3, random_state=0).notes
     assert "BADGE has drawn uniformly" in note
 
 
