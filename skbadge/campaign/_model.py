@@ -9,6 +9,7 @@ import re
 import numpy as np
 from sklearn.base import clone
 
+from skbadge.campaign._answers import check_text
 from skbadge.campaign._pool import written_ids
 from skbadge.exceptions import (
     CampaignError,
@@ -52,6 +53,9 @@ def resolved_classes(learner, given):
             "of them with classes=[...] of the campaign, the ActiveLearner or the net."
         )
     classes = [v.item() if isinstance(v, np.generic) else v for v in list(found)]
+    for name in classes:
+        if isinstance(name, str):
+            check_text(name, "A class")
     kinds = {type(value) for value in classes}
     distinct = len(set(map(str, classes))) == len(classes)
     if kinds not in ({str}, {int}) or not distinct or "" in classes:

@@ -10,6 +10,7 @@ from datetime import datetime
 from skbadge.campaign._charts import Chart
 from skbadge.campaign._page import TEMPLATE
 from skbadge.campaign._status import accuracy_text, sign_text
+from skbadge.utils._marks import shown
 
 __all__ = ["report_page"]
 
@@ -36,7 +37,11 @@ def report_page(ledger, state, pool):
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        finalize=shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["cut"] = _cut
     status, answers = ledger.status(), ledger.answers()

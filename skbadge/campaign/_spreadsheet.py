@@ -9,6 +9,7 @@ import re
 from skbadge.campaign._answers import Given
 from skbadge.campaign._texts import read_text, write_text
 from skbadge.exceptions import InvalidInputError
+from skbadge.utils._marks import MARKS, visible
 
 __all__ = ["READ", "parsed", "read_labels", "too_wide", "write_csv"]
 
@@ -17,11 +18,17 @@ READ = ("label", "annotator", "seconds")
 # What a spreadsheet puts between columns, by its language.
 _SEPARATORS = (",", ";", "\t")
 # What a spreadsheet would take for a formula, or our own mark.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# As characters that are obeyed and not seen are written.
+_ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
 
 
 def write_csv(path, frame):
-    """Write a table; text that a spreadsheet would compute gets a ' before it."""
+    """Write a table, every cell of which `read_labels` gives back as it was.
+
+    Text that a spreadsheet would compute gets a ' before it; control characters, and
+    those that turn text around, are written as escapes.
+    """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
     writer.writerow([_guarded(str(name)) for name in frame.columns])
@@ -33,13 +40,26 @@ def write_csv(path, frame):
 def _guarded(cell):
     if cell is None or cell != cell or type(cell).__name__ == "NAType":
         return ""
-    if isinstance(cell, str) and cell.startswith(_FORMULA):
-        return f"'{cell}"
-    return cell
+    if not isinstance(cell, str):
+        return cell
+    # What looks like an escape already must not become a character when read.
+    cell = visible(_ESCAPE.sub(_kept, cell))
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
 def _unguarded(cell):
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+    if cell.startswith("'") and cell[1:].startswith(_FORMULA):
+        cell = cell[1:]
+    return _ESCAPE.sub(_meant, cell)
+
+
+def _meant(escape):
+    char = chr(int(escape[1], 16))
+    return char if char == "\\" or MARKS.match(char) else escape[0]
+
+
+def _kept(escape):
+    return escape[0] if _meant(escape) == escape[0] else f"\\u005c{escape[0][1:]}"
 
 
 def parsed(text, wanted):

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from skbadge.utils._marks import visible
+
 __all__ = ["StrategyStyle", "strategy_styles"]
 
 
@@ -149,6 +151,7 @@ def strategy_styles(names):
             linestyle = _LINES[n_others // len(_OTHERS) % len(_LINES)]
             # Of a reference such as mymodule:MyStrategy the module says little.
             label = name.rpartition(":")[2] if name.count(":") == 1 else name
-            styles[name] = StrategyStyle(label or name, color, marker, linestyle)
+            label = visible(label or name)
+            styles[name] = StrategyStyle(label, color, marker, linestyle)
             n_others += 1
     return styles

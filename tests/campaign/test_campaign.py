@@ -389,6 +389,11 @@ class TestOpenedAnew:
             open_campaign(tmp_path / "new", classes=["a", "b"])
         assert not (tmp_path / "new").exists()
 
+    def test_a_class_that_no_file_holds_is_refused_at_once(self, tmp_path):
+        with pytest.raises(InvalidInputError, match="A class must be text that UTF-8"):
+            Campaign(tmp_path, make_learner(classes=["a", "\udc80"]), X, ids=IDS)
+        assert not list(tmp_path.iterdir())
+
     def test_classes_must_be_known(self, tmp_path):
         with pytest.raises(InvalidInputError, match="known before the first label"):
             open_campaign(tmp_path, learner=make_learner())

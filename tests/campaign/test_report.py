@@ -2,18 +2,26 @@
 
 import csv
 import json
+import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from skbadge import Campaign, MarginSampling, RandomSampling, StochasticTopK
 from skbadge.campaign._charts import Chart, ticks
 from skbadge.campaign._journal import Journal
-from skbadge.campaign._spreadsheet import read_labels, write_csv
+from skbadge.campaign._spreadsheet import (
+    _guarded,
+    _unguarded,
+    read_labels,
+    write_csv,
+)
 from skbadge.exceptions import InvalidInputError
 from skbadge.stopping import LabelBudget, StablePredictions
 from tests._learning import make_learner
@@ -34,7 +42,13 @@ HOSTILE = [
     "'); DROP TABLE events; --",
     "äöü \u202e \U0001f600 ]]> <!-- &amp;",
     "../../etc/passwd",
+    "\x1b]0;title\x07\x9b31m",
+    "\u2066gnp.\u2069exe\x00",
+    "\uff1d1+1",
+    "C:\\u202e \\u005cu202e \\u00e9",
 ]
+# Obeyed by a terminal, or turning around what follows.
+OBEYED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class Page(HTMLParser):
@@ -95,6 +109,7 @@ def hostile(tmp_path):
     campaign.ask(len(ids))
     campaign.tell({id: classes[i % 3] for i, id in enumerate(HOSTILE)}, annotator="<u>")
     campaign.tell({HOSTILE[0]: classes[2]}, annotator=HOSTILE[10])
+    campaign.tell({HOSTILE[1]: classes[2]}, annotator="a\u202eb\x1b[2J")
     campaign.skip("row 3", reason="<x>", annotator=HOSTILE[11])
     campaign.close()
     campaign.ask(12)
@@ -107,6 +122,7 @@ class TestHostileNames:
         assert "<script>alert(1)</script>" in page.text and "53580247" not in page.text
         assert "x" * 200 not in page.text and "x" * 50 in page.text
         assert "{{ 7654321*7 }}" in page.text
+        assert not OBEYED.search(page.text) and "a\\u202eb\\u001b[2J" in page.text
 
     def test_status_has_one_line_for_each_thing(self, hostile):
         text = str(hostile.status())
@@ -125,7 +141,10 @@ class TestHostileNames:
             rows = list(csv.DictReader(file))
         assert len(rows) == n == 12
         cells = [cell for row in rows for cell in row.values()]
-        assert not any(cell.startswith(("=", "@", "\t", "\r")) for cell in cells)
+        assert not any(
+            cell.startswith(("=", "@", "\t", "\r", "\uff1d")) for cell in cells
+        )
+        assert not any(OBEYED.search(cell) for cell in cells)
         open_ids = hostile.ask()["id"].tolist()
         filled = pd.DataFrame(
             {"id": open_ids, "label": HOSTILE[2], "annotator": "=a", "seconds": 1.5}
@@ -139,6 +158,12 @@ class TestHostileNames:
         write_csv(tmp_path / "x.csv", pd.DataFrame({"id": [text], "label": [text]}))
         (given,) = read_labels(tmp_path / "x.csv")
         assert (given.id, given.label) == (text, text)
+
+    @given(st.text("\\u0259cde\x1b\u202e'=\uff1d\u200f,\n\"") | st.text())
+    @settings(deadline=None)
+    def test_cells_of_any_text_come_back(self, text):
+        cell = _guarded(text)
+        assert _unguarded(cell) == text and not OBEYED.search(cell)
 
     def test_label_studio_gets_and_gives_them(self, hostile, tmp_path):
         ids = hostile.ask()["id"].tolist()

@@ -10,6 +10,8 @@ import base64
 import re
 from io import StringIO
 
+from skbadge.utils._marks import shown
+
 __all__ = [
     "details",
     "grid",
@@ -61,6 +63,7 @@ def page(title, lead, sections):
     environment = Environment(
         loader=PackageLoader("skbadge.benchmarks.report", "."),
         autoescape=True,
+        finalize=shown,
         undefined=StrictUndefined,
     )
     parts = [

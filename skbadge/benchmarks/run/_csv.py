@@ -11,10 +11,10 @@ from skbadge.exceptions import InvalidInputError
 __all__ = ["as_csv", "read_csv"]
 
 # What a spreadsheet takes for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@")
+_FORMULA = ("=", "+", "-", "@", "\t", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # Control characters but for line ends and tabulators, and marks of direction.
 _MARKS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
 
 
@@ -29,7 +29,8 @@ def as_csv(frame):
         for name in frame
         if not pd.api.types.is_numeric_dtype(frame[name])
     }
-    return frame.assign(**texts).to_csv(index=False, lineterminator="\n")
+    frame = frame.assign(**texts).rename(columns=_harmless)
+    return frame.to_csv(index=False, lineterminator="\n")
 
 
 def _harmless(value):
