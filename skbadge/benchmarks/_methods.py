@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import importlib
 import importlib.util
 import re
-import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from skbadge import (
     ALBL,
@@ -45,6 +42,7 @@ from skbadge.strategies import (
     TypiClust,
     UHerding,
 )
+from skbadge.utils._sources import sources_checksum
 
 __all__ = [
     "COLD_STARTS",
@@ -343,15 +341,10 @@ def _literals(text):
 
 
 def code_checksum(references):
-    """Return a checksum of the source files that hold the objects named, or "".
+    """Return a checksum of the code of one's own that objects named stand in, or "".
 
     Code that changed gives other results, so it belongs to what a cell was made of.
     """
-    digest = hashlib.sha256()
     plain = [_parts(name)[1] for name in references]
     modules = sorted({name.partition(":")[0] for name in plain if ":" in name})
-    for name in modules:
-        importlib.import_module(name)
-        source = getattr(sys.modules[name], "__file__", None)
-        digest.update(Path(source).read_bytes() if source else b"")
-    return digest.hexdigest() if modules else ""
+    return sources_checksum(modules) if modules else ""

@@ -12,6 +12,7 @@ from sklearn.datasets import make_blobs
 from skbadge import __version__
 from skbadge._cli import _parser, main
 from skbadge.benchmarks import preset_cells
+from skbadge.benchmarks._cli._text import curves_picture
 from skbadge.strategies import MarginSampling
 from tests.benchmarks._commands import SMALL, errors_only
 
@@ -166,6 +167,62 @@ def test_an_interrupt_is_told_of(run, arrays, tmp_path, monkeypatch):
     assert errors_only(err) == [
         "skbadge: interrupted. Finished cells are kept: the same command goes on."
     ]
+
+
+@pytest.mark.filterwarnings("default")
+def test_an_interrupt_of_a_fresh_run_says_how_to_go_on(
+    run, arrays, tmp_path, monkeypatch
+):
+    def interrupt(self, outputs, n, generator):
+        raise KeyboardInterrupt
+
+    np.savez(tmp_path / "trees.npz", **arrays)
+    command = ["benchmark", "--dataset", "trees.npz", *SMALL, "--jobs", 1]
+    command += ["--strategies", "marg"]
+    run(*command)
+    monkeypatch.setattr(MarginSampling, "_select", interrupt)
+    status, _, err = run(*command, "--fresh")
+    assert status == 130
+    assert errors_only(err)[1:] == [
+        "skbadge: interrupted. Finished cells are kept: the same command without "
+        "--fresh goes on."
+    ]
+    # Report and picture of before are with the cells they show.
+    assert (tmp_path / "results" / "old-1" / "learning_curves.png").exists()
+    assert not (tmp_path / "results" / "learning_curves.png").exists()
+
+
+def test_failures_are_counted_among_all_cells_of_the_folder(
+    run, tmp_path, arrays, monkeypatch
+):
+    def fail(self, outputs, n, generator):
+        raise RuntimeError("no luck")
+
+    monkeypatch.setattr(MarginSampling, "_select", fail)
+    np.savez(tmp_path / "trees.npz", **arrays)
+    command = ["benchmark", "--dataset", "trees.npz", *SMALL, "--jobs", 1]
+    run(*command, "--strategies", "marg")
+    _, _, err = run(*command, "--strategies", "rand", "--repeats", 1)
+    assert "error: 2 of 3 cells failed" in errors_only(err)[-1]
+
+
+def test_a_picture_is_whole_or_not_there(tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    def half(figure, file, **options):
+        file.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", half)
+    table = pd.DataFrame(
+        {
+            "dataset": "d", "model": "mlp", "batch_size": 5, "strategy": "rand",
+            "repeat": [0, 0], "n_labeled": [5, 10], "accuracy": [0.5, 0.6],
+        }
+    )  # fmt: skip
+    with pytest.raises(OSError, match=r"No space left on device: '.*x\.png'"):
+        curves_picture(table, tmp_path / "x.png")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.filterwarnings("default")

@@ -19,6 +19,7 @@ from skbadge.benchmarks.run._gpus import count_gpus
 from skbadge.benchmarks.run._grid import run_grid
 from skbadge.benchmarks.run._presets import NOT_FOLLOWED, PRESETS, preset_cells
 from skbadge.benchmarks.run._settings import MODELS, PUBLISHED_CODE, make_cells
+from skbadge.benchmarks.run._store import PICTURE, SETTINGS, TABLES
 from skbadge.datasets import DATASETS
 from skbadge.exceptions import InvalidInputError
 from skbadge.modules._classifier import PRECISIONS
@@ -265,6 +266,10 @@ def _run(options):
         raise InvalidInputError("--scheduler needs --backend dask.")
     if options.resume and options.fresh:
         raise InvalidInputError("--resume and --fresh are opposites: give one of them.")
+    if options.fresh:
+        options.on_interrupt = (
+            "Finished cells are kept: the same command without --fresh goes on."
+        )
     named = [options.strategies, options.learner, options.metric]
     if any(is_reference(name) for names in named for name in names or []):
         # As 'python -m' does: modules of one's own are in the current folder.
@@ -293,16 +298,16 @@ def _run(options):
             about=about,
             skip_missing=options.skip_missing,
         )
-    return _tell(grid, Path(options.out), len(cells))
+    return _tell(grid, Path(options.out))
 
 
-def _tell(grid, out, n_cells):
+def _tell(grid, out):
     """Print what came out, and return the exit status."""
-    written = ["results.csv", "costs.csv", "settings.json"]
+    written = [*TABLES[:2], SETTINGS]
     if len(grid.results):
         print(results_text(grid.results))  # noqa: T201
-        curves_picture(grid.results, out / "learning_curves.png")
-        written.append("learning_curves.png")
+        curves_picture(grid.results, out / PICTURE)
+        written.append(PICTURE)
     for hit in grid.settings["summary"]["trainings_stopped_by_max_epochs"]:
         if hit["hits"]:
             say(
@@ -312,7 +317,7 @@ def _tell(grid, out, n_cells):
             )
     print(f"Written to {out}: {', '.join(written)}.")  # noqa: T201
     if len(grid.failures):
-        first = grid.failures.iloc[0]
+        first, n_cells = grid.failures.iloc[0], grid.settings["summary"]["cells"]
         say(
             f"error: {len(grid.failures)} of {n_cells} cells failed, the first "
             f"({first['dataset']}, {first['strategy']}, repeat {first['repeat']}) "

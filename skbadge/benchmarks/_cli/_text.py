@@ -8,6 +8,7 @@ import textwrap
 from skbadge.benchmarks._methods import strategy_order
 from skbadge.benchmarks.analysis._curves import SETTING, learning_curves, metrics_of
 from skbadge.plotting import LearningCurveDisplay
+from skbadge.utils._files import write_atomically
 
 __all__ = ["curves_picture", "datasets_text", "plan_text", "results_text", "say"]
 
@@ -85,7 +86,9 @@ def curves_picture(results, path):
         ax.set_title("{}, {}, B = {}".format(*setting), parse_math=False)
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
-    figure.savefig(path, dpi=120)
+    write_atomically(
+        path, lambda partial: figure.savefig(partial, format="png", dpi=120)
+    )
 
 
 def datasets_text(table):

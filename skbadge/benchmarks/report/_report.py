@@ -30,8 +30,8 @@ from skbadge.benchmarks.report import _tables as lists
 from skbadge.benchmarks.report._page import page
 from skbadge.benchmarks.report._verdict import verdict
 from skbadge.benchmarks.run._csv import as_csv
-from skbadge.benchmarks.run._json import write_atomically
 from skbadge.exceptions import InvalidInputError
+from skbadge.utils._files import write_file
 from skbadge.utils._validation import check_option
 
 __all__ = ["write_report"]
@@ -111,9 +111,9 @@ def write_report(
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     for name, frame in tables.files().items():
-        write_atomically(out_dir / name, as_csv(frame))
+        write_file(out_dir / name, as_csv(frame))
     path = out_dir / "report.html"
-    write_atomically(path, text)
+    write_file(path, text)
     return path
 
 

@@ -99,6 +99,7 @@ def run_cell(cell, *, checkpoint=None, state=None):
     with _ONE_CELL, _one_thread():
         seconds = 0.0 if state is None else state["seconds"]
         records = [] if state is None else list(state["records"])
+        run_with = _joint((state or {}).get("environment") or {}, environment())
         simulation, n_rounds, checksum = _prepare(cell)
         if records and len(records) <= n_rounds:
             simulation.resume(state["simulation"])
@@ -112,6 +113,7 @@ def run_cell(cell, *, checkpoint=None, state=None):
                     "records": records,
                     "simulation": simulation.state(),
                     "made_of": made_of(cell, checksum),
+                    "environment": run_with,
                     "seconds": so_far,
                 }
                 _write_checkpoint(checkpoint, content)
@@ -119,7 +121,7 @@ def run_cell(cell, *, checkpoint=None, state=None):
         "settings": cell.settings(),
         "records": records,
         "seconds": seconds + perf_counter() - started,
-        "environment": environment(),
+        "environment": run_with,
         "made_of": made_of(cell, checksum),
     }
 
@@ -169,6 +171,16 @@ def environment():
         **{name: metadata.version(name) for name in _LIBRARIES},
         "system": platform.system(),
         "processor": platform.machine(),
+    }
+
+
+def _joint(before, now):
+    """Return what a cell was run with that went on under other versions."""
+    return {
+        name: value
+        if before.get(name, value) == value
+        else f"{before[name]}, then {value}"
+        for name, value in now.items()
     }
 
 

@@ -15,19 +15,20 @@ from skbadge.benchmarks._methods import (
 )
 from skbadge.benchmarks.run._cell import environment, made_of, scorers_of
 from skbadge.benchmarks.run._csv import read_csv
-from skbadge.benchmarks.run._json import write_atomically
 from skbadge.benchmarks.run._pool import check_processes, completed
 from skbadge.benchmarks.run._progress import ProgressBar
 from skbadge.benchmarks.run._settings import Cell, from_settings
-from skbadge.benchmarks.run._store import KEY, RUN_AGAIN, CellStore
+from skbadge.benchmarks.run._store import KEY, RUN_AGAIN, SETTINGS, TABLES, CellStore
 from skbadge.benchmarks.run._work import load_all, task_of, weigh, without_missing
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._learner import ActiveLearner
 from skbadge.nets._estimators import check_estimator_kind
+from skbadge.utils._files import write_file
 
 __all__ = ["GridResults", "load_grid", "run_grid"]
 
-_SETTINGS = "settings.json"
+# What reading a list of cells that is none may raise.
+_NO_LIST = (OSError, ValueError, KeyError, TypeError, RecursionError)
 _WORDS = {
     "data": "other data",
     "skbadge": "another version of skbadge",
@@ -158,14 +159,14 @@ def run_grid(
     if skip_missing:
         cells, skipped = without_missing(cells, data)
         about = (about or {}) | {"data_that_could_not_be_had": skipped}
-    earlier, leaving = _earlier(store, cells) if resume else ([], True)
+    earlier, leaving = _earlier(store, _listed(store), cells) if resume else ([], True)
     todo, changed = _unfinished(store, cells, data) if resume else (cells, True)
     work = weigh(todo, data)
     if todo:
         check_processes(n_jobs)
-    cells_aside = None if resume else store.set_aside()
+    aside = None if resume else store.set_aside()
     tables_aside = store.set_tables_aside() if leaving or changed else None
-    _tell_aside(cells_aside, tables_aside)
+    _tell_aside(aside, tables_aside)
     store.make()
     everything = [*earlier, *cells]
     _write_settings(store, everything, about)
@@ -181,7 +182,7 @@ def run_grid(
                 (store.write_failure if failed else store.write)(cell, content)
                 bar.advance(cell, failed)
     finally:
-        grid = _collect(store, everything, about)
+        grid = _collect(store, _joined(store, everything), about)
     return grid
 
 
@@ -208,11 +209,11 @@ def load_grid(out):
     except OSError as error:
         raise InvalidInputError(
             f"The folder must hold the results of a benchmark. Got {str(out)!r}, which "
-            f"has no readable {_SETTINGS}."
+            f"has no readable {SETTINGS}."
         ) from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except _NO_LIST as error:
         raise InvalidInputError(
-            f"{store.directory / _SETTINGS} must list the cells of a benchmark. Got "
+            f"{store.directory / SETTINGS} must list the cells of a benchmark. Got "
             f"something else ({error}): run the benchmark again to write it anew."
         ) from error
     about = settings.get("about")
@@ -253,7 +254,7 @@ def _check_own(cells):
 
 def _read_settings(store):
     """Return what ``settings.json`` says, and its cells."""
-    path = store.directory / _SETTINGS
+    path = store.directory / SETTINGS
     settings = json.loads(path.read_text(encoding="utf-8"))
     shared = settings["shared"]
     for part in ("about", "summary"):
@@ -264,16 +265,35 @@ def _read_settings(store):
     )
 
 
-def _earlier(store, cells):
+def _listed(store):
+    """Return the cells of the folder, or refuse one whose files are of something else.
+
+    Raises
+    ------
+    InvalidInputError
+        If tables would be replaced of which the folder holds no list or no cells.
+    """
+    try:
+        _, cells = _read_settings(store)
+        lacking = "" if store.cells.is_dir() else "no folder cells"
+    except _NO_LIST as error:
+        cells, lacking = [], f"no {SETTINGS} that lists cells ({error})"
+    in_the_way = store.in_the_way() if lacking else []
+    if in_the_way:
+        raise InvalidInputError(
+            "The output folder must be new, or hold a benchmark, to which more is "
+            f"added. Got {str(store.directory)!r}, with {', '.join(in_the_way)}, which "
+            f"a run would replace, and {lacking}: move what is there away, or name "
+            "another folder."
+        )
+    return cells
+
+
+def _earlier(store, there, cells):
     """Return the cells of the folder that are not asked for now, and if any leave.
 
     Those of the same name and with other settings leave the tables, with a warning.
     """
-    try:
-        _, there = _read_settings(store)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        # A new folder, or one whose list is damaged: it is written anew.
-        return [], False
     asked = {tuple(cell.key.values()): cell for cell in cells}
     differing = {}
     for old in there:
@@ -299,62 +319,81 @@ def _earlier(store, cells):
     return kept, bool(differing)
 
 
-def _tell_aside(cells, tables):
-    told = []
-    if cells is not None:
-        told.append(f"The cells that were there are now in {cells}, out of the tables.")
-    if tables is not None:
-        told.append(
-            f"Tables, pictures and pages of the cells that left are now in {tables}."
+def _joined(store, cells):
+    """Return the cells of this run, and those that another has listed meanwhile."""
+    try:
+        _, there = _read_settings(store)
+    except _NO_LIST:
+        return cells
+    others, _ = _earlier(store, there, cells)
+    return [*others, *cells]
+
+
+def _tell_aside(everything, tables):
+    told = ""
+    if everything is not None:
+        told = (
+            f"What was there is now in {everything}, as a whole: it can be read and "
+            "reported as before."
         )
+    elif tables is not None:
+        told = f"Tables, pictures and pages of the cells that left are now in {tables}."
     if told:
-        warnings.warn(
-            f"{' '.join(told)} Delete what nobody needs.", UserWarning, stacklevel=3
-        )
+        warnings.warn(f"{told} Delete what nobody needs.", UserWarning, stacklevel=3)
 
 
 def _unfinished(store, cells, data):
-    """Return the cells without a usable file, and if some were made of other things.
+    """Return the cells without a usable file, and if finished ones leave the tables.
 
-    Of those, and of other versions of libraries, warnings tell.
+    Those were made of something else, of which warnings tell, and of other versions of
+    libraries. What an interrupted cell has so far counts like a finished cell: it must
+    be of the same data and code to be gone on with.
     """
     now, others, changed, todo = environment(), set(), Counter(), []
+    leaving = False
     for cell in cells:
-        content = store.read(cell)
+        kind, content = "", store.read(cell)
         if content is None:
             todo.append(cell)
+            kind, content = ".partial", store.read(cell, ".partial")
+        if content is None:
+            # A damaged one, of which was told, is out of the way.
+            store.set_cell_aside(cell, ".partial")
             continue
         made = content.get("made_of") or {}
         wanted = made_of(cell, task_of(cell, data).sha256)
         new = [name for name, value in wanted.items() if made.get(name) != value]
         if new:
-            store.set_cell_aside(cell)
-            todo.append(cell)
+            store.set_cell_aside(cell, kind)
+            if not kind:
+                todo.append(cell)
+                leaving = True
             changed.update(_WORDS[name] for name in new)
             continue
-        # A kill between the two leaves the checkpoint of a finished cell.
-        store.tidy(cell)
-        there = content["environment"]
+        if not kind:
+            # A kill between the two leaves the checkpoint of a finished cell.
+            store.tidy(cell)
+        there = content.get("environment") or {}
         others |= {
             f"{name} {there[name]}" for name in there if there[name] != now.get(name)
         }
     if changed:
         listed = ", ".join(f"{what} ({n} cells)" for what, n in changed.items())
         warnings.warn(
-            f"Finished cells were made of something else than now: {listed}. They are "
-            "run anew; their files stay in the folder, with names that end in .other.",
+            f"Cells were made of something else than now: {listed}. They are run "
+            "anew; their files stay in the folder, with names that end in .other.",
             UserWarning,
             stacklevel=3,
         )
     if others:
         warnings.warn(
-            "Finished cells are kept that were run with other versions, "
+            "What cells have so far is kept, though it was run with other versions, "
             f"{', '.join(sorted(others))}: results may differ from those of a grid run "
             "in one go. Without resuming, all cells are run again.",
             UserWarning,
             stacklevel=3,
         )
-    return todo, bool(changed)
+    return todo, leaving
 
 
 def _collect(store, cells, about, *, damaged=RUN_AGAIN):
@@ -381,7 +420,7 @@ def _tables_only(store, cells, settings):
 
     Nothing is written: the tables could not be made again.
     """
-    tables = [read_csv(store.directory / name) for name in ("results.csv", "costs.csv")]
+    tables = [read_csv(store.directory / name) for name in TABLES[:2]]
     there = set(tables[0][list(KEY)].itertuples(index=False, name=None))
     missing = [cell for cell in cells if tuple(cell.key.values()) not in there]
     keys = pd.DataFrame([cell.key for cell in missing], columns=list(KEY))
@@ -416,5 +455,5 @@ def _write_settings(store, cells, about, summary=None):
         ],
     }
     text = json.dumps(settings, indent=1)
-    write_atomically(store.directory / _SETTINGS, text + "\n")
+    write_file(store.directory / SETTINGS, text + "\n")
     return settings

@@ -1,61 +1,17 @@
-"""Files that are whole or not there, and JSON with a checksum; nothing is unpickled."""
+"""JSON with a checksum; nothing is unpickled."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 from pathlib import Path
 
 from skbadge.exceptions import InvalidInputError
+from skbadge.utils._files import write_file
 
-__all__ = [
-    "SCHEMA",
-    "canonical",
-    "digest",
-    "read_json",
-    "write_atomically",
-    "write_json",
-]
+__all__ = ["SCHEMA", "canonical", "digest", "read_json", "write_json"]
 
 SCHEMA = 1
-
-
-def write_atomically(path, text, *, durable=True):
-    """Write a text file so that there is never a half-written one under its name.
-
-    Parameters
-    ----------
-    path : Path
-        The file; an existing one is replaced in one step.
-    text : str
-        Written as UTF-8, with its line ends as they are.
-    durable : bool, default=True
-        Wait until the disk has it, so that it outlives a power cut.
-    """
-    # Nobody else has the name: two that write at once, threads or machines, never
-    # share a file.
-    partial = path.with_name(f".{path.name[:80]}.{secrets.token_hex(8)}.partial")
-    try:
-        with partial.open("x", encoding="utf-8", newline="") as file:
-            file.write(text)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(partial, path)
-        if durable and os.name == "posix":
-            # The new name, too, has to be on the disk.
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-    except OSError as error:
-        # "No space left on device" alone does not say where.
-        raise type(error)(error.errno, error.strerror, str(path)) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_json(path, content, *, durable=True):
@@ -68,11 +24,11 @@ def write_json(path, content, *, durable=True):
     content : dict
         What to write.
     durable : bool, default=True
-        As for `write_atomically`.
+        Wait until the disk has it, so that it outlives a power cut.
     """
     text = canonical(content)
     envelope = f'{{"schema":{SCHEMA},"sha256":"{digest(text)}","content":{text}}}\n'
-    write_atomically(Path(path), envelope, durable=durable)
+    write_file(path, envelope, durable=durable)
 
 
 def read_json(path):

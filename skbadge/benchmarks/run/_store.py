@@ -16,6 +16,7 @@ import secrets
 import time
 import warnings
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -24,12 +25,12 @@ from skbadge.benchmarks.run._csv import as_csv
 from skbadge.benchmarks.run._json import (
     canonical,
     read_json,
-    write_atomically,
     write_json,
 )
 from skbadge.exceptions import InvalidInputError
+from skbadge.utils._files import write_file
 
-__all__ = ["KEY", "MADE_OF_CELLS", "CellStore"]
+__all__ = ["KEY", "MADE_OF_CELLS", "PICTURE", "SETTINGS", "TABLES", "CellStore"]
 
 CELLS = "cells"
 #: What is made of the cells: tables, pictures, pages.
@@ -58,6 +59,9 @@ RUN_AGAIN = "The cell is run again."
 # process lives would be wrong for one on another machine.
 LONGEST_WRITE = 600
 _LONGEST_LABEL = 40
+SETTINGS = "settings.json"
+TABLES = ("results.csv", "costs.csv", "failures.csv")
+PICTURE = "learning_curves.png"
 KEY = ("dataset", "model", "batch_size", "strategy", "repeat")
 RESULTS = (
     *KEY,
@@ -139,23 +143,37 @@ class CellStore:
             ) from error
         for folder in (self.directory, self.cells):
             for partial in folder.glob(".*.partial"):
-                if time.time() - partial.stat().st_mtime > LONGEST_WRITE:
-                    partial.unlink(missing_ok=True)
+                # Another run may have given it its name just now, or done the same.
+                with suppress(FileNotFoundError):
+                    if time.time() - partial.stat().st_mtime > LONGEST_WRITE:
+                        partial.unlink()
         for path in self.cells.glob("*.json"):
             if path.is_dir():
-                path.rename(path.with_name(f"{path.name}.{os.getpid()}.aside"))
+                self._rename(path, "aside")
+
+    def _rename(self, path, ending):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.rename(path.with_name(f"{path.name}.{secrets.token_hex(4)}.{ending}"))
+
+    def in_the_way(self):
+        """Return the names of files that the tables and their list would replace."""
+        names = (SETTINGS, *TABLES)
+        return [name for name in names if os.path.lexists(self.directory / name)]
 
     def set_aside(self):
-        """Give the folder of cells another name, so that all are run anew.
+        """Move all that is there into a folder of its own, so that all is run anew.
 
         Returns
         -------
         Path or None
-            The folder that holds the old cells; None if there were none.
+            The folder, which can be read and reported like any other; None if there
+            was nothing.
         """
-        if not self.cells.is_dir() or not any(self.cells.iterdir()):
-            return None
-        return self.cells.rename(self._free(CELLS))
+        # The list of the cells comes last: until then, a run that is killed here
+        # leaves a folder with which the next one can go on.
+        names = sorted([CELLS, *MADE_OF_CELLS], key=SETTINGS.__eq__)
+        there = [self.directory / name for name in names]
+        return self._moved([path for path in there if os.path.lexists(path)], "old")
 
     def set_tables_aside(self):
         """Move what was made of cells that leave, so that it stands beside no others.
@@ -166,25 +184,23 @@ class CellStore:
             The folder that holds it; None if there was nothing.
         """
         there = [self.directory / name for name in MADE_OF_CELLS]
-        there = [path for path in there if path.is_file()]
-        if not there:
+        return self._moved([path for path in there if path.is_file()], "tables.old")
+
+    def _moved(self, paths, name):
+        """Move files into a new folder of a name with a number, if there are any."""
+        if not paths:
             return None
-        aside = self._free("tables")
+        number = 1
+        while (aside := self.directory / f"{name}-{number}").exists():
+            number += 1
         aside.mkdir()
-        for path in there:
+        for path in paths:
             path.rename(aside / path.name)
         return aside
 
-    def _free(self, name):
-        number = 1
-        while (aside := self.directory / f"{name}.old-{number}").exists():
-            number += 1
-        return aside
-
-    def set_cell_aside(self, cell):
-        """Keep the finished file of a cell under another name."""
-        path = self._find(cell, "")
-        path.rename(path.with_name(f"{path.name}.{secrets.token_hex(4)}.other"))
+    def set_cell_aside(self, cell, kind=""):
+        """Keep a file of a cell under another name, if it is there."""
+        self._rename(self._find(cell, kind), "other")
 
     def read(self, cell, kind="", *, damaged=RUN_AGAIN):
         """Return the content of a cell's file; None where there is none to be used.
@@ -205,7 +221,9 @@ class CellStore:
                 )
             check_content(path, content, kind)
         except InvalidInputError as problem:
-            warnings.warn(f"{problem} {damaged}", UserWarning, stacklevel=2)
+            # Another run may have finished the cell just now, and dropped the file.
+            if not isinstance(problem.__cause__, FileNotFoundError):
+                warnings.warn(f"{problem} {damaged}", UserWarning, stacklevel=2)
             return None
         return content
 
@@ -276,12 +294,12 @@ class CellStore:
         """Write ``results.csv``, ``costs.csv`` and, if there are any, failures."""
         # Floats are written as the shortest text that reads back as the same number:
         # exact, and the same on every machine.
-        write_atomically(self.directory / "results.csv", as_csv(results))
+        results_path, costs_path, path = (self.directory / name for name in TABLES)
+        write_file(results_path, as_csv(results))
         costs = costs.round({"fit_seconds": 6, "embed_seconds": 6, "select_seconds": 6})
-        write_atomically(self.directory / "costs.csv", as_csv(costs))
-        path = self.directory / "failures.csv"
+        write_file(costs_path, as_csv(costs))
         if len(failures):
-            write_atomically(path, as_csv(failures))
+            write_file(path, as_csv(failures))
         else:
             path.unlink(missing_ok=True)
 

@@ -211,6 +211,20 @@ def test_text_is_escaped(tmp_path):
         ElementTree.fromstring(svg)
 
 
+def test_what_is_obeyed_and_not_seen_is_written_out(tmp_path):
+    nasty = "a\u202eb\x1b[2J\x00"
+    results = small_results(("badge", "rand", nasty), dataset=nasty, model="mlp")
+    more = {nasty: nasty, "half": "\udc80"}
+    path = write_report(
+        results, None, tmp_path, settings=more, failures=[{"error": nasty}]
+    )
+    page = Page(path)
+    assert not set("\u202e\x1b\x00\udc80") & set(page.source)
+    assert "a\\u202eb\\u001b[2J\\u0000" in page.text and "\\udc80" in page.text
+    for file in tmp_path.glob("*.csv"):
+        assert not set("\u202e\x1b\x00") & set(file.read_text("utf-8"))
+
+
 def test_missing_and_failed_cells_are_listed(tmp_path):
     results = small_results(("badge", "marg", "rand"))
     gone = (results["strategy"] == "marg") & (results["repeat"] == 1)

@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from skbadge.benchmarks.run import _grid as grid_module
 from skbadge.benchmarks.run import _pool as pool_module
 from skbadge.benchmarks.run import _work as work_module
 from skbadge.benchmarks.run._backends import parallel_backend
+from skbadge.benchmarks.run._json import read_json, write_json
 from skbadge.benchmarks.run._store import MADE_OF_CELLS, CellStore
 from skbadge.exceptions import DataUnavailableError, InvalidInputError, SkbadgeError
 from skbadge.strategies import RandomSampling
@@ -291,12 +293,15 @@ def test_without_resume_all_cells_are_run_again_and_none_is_lost(tmp_path, monke
     run_grid(cells, tmp_path)
     called = count_cells(monkeypatch)
     for number in (1, 2):
-        with pytest.warns(
-            UserWarning, match=f"are now in .*cells.old-{number}, out of"
-        ):
+        before = results_bytes(tmp_path)
+        with pytest.warns(UserWarning, match=f"is now in .*old-{number}, as a whole"):
             run_grid(cells, tmp_path, resume=False)
         assert len(called) == 2 * number
-        assert len(list(tmp_path.glob(f"cells.old-{number}/*.json"))) == 2
+        aside = tmp_path / f"old-{number}"
+        assert len(list(aside.glob("cells/*.json"))) == 2
+        # The old folder is a whole one: it can be read, and reported.
+        assert len(load_grid(aside).results) == 6
+        assert results_bytes(aside) == before
 
 
 def test_the_same_call_again_runs_nothing(tmp_path, monkeypatch, expected):
@@ -335,6 +340,101 @@ def test_cells_made_of_something_else_are_run_anew(tmp_path, monkeypatch, part, 
         run_grid(cells, tmp_path)
     assert len(called) == 2
     assert len(list(tmp_path.glob("cells/*.other"))) == 2
+
+
+@pytest.mark.parametrize("part", ["data", "skbadge", "code"])
+def test_checkpoints_made_of_something_else_are_not_gone_on_with(
+    tmp_path, monkeypatch, part, expected
+):
+    store, cells = CellStore(tmp_path), tiny_cells()
+    store.make()
+    run_and_stop(cells[0], store)
+    path = store.path(cells[0], ".partial")
+    content = read_json(path)
+    content["made_of"][part] = "another"
+    write_json(path, content)
+    states = []
+    real = pool_module.attempt_cell
+
+    def attempt(cell, checkpoint, state):
+        states.append(state)
+        return real(cell, checkpoint, state)
+
+    monkeypatch.setattr(pool_module, "attempt_cell", attempt)
+    with pytest.warns(UserWarning, match=r"something else than now: .* \(1 cells\)"):
+        run_grid(cells, tmp_path)
+    assert states == [None] * 4
+    assert len(list(tmp_path.glob("cells/*.other"))) == 1
+    assert results_bytes(tmp_path) == expected
+
+
+def test_a_cell_that_went_on_under_other_versions_says_so(tmp_path):
+    store, cell = CellStore(tmp_path), tiny_cell()
+    store.make()
+    run_and_stop(cell, store)
+    path = store.path(cell, ".partial")
+    content = read_json(path)
+    now = content["environment"]["torch"]
+    content["environment"]["torch"] = "0.1"
+    write_json(path, content)
+    with pytest.warns(UserWarning, match=r"run with other versions, torch 0\.1: "):
+        run_grid([cell], tmp_path)
+    assert store.read(cell)["environment"]["torch"] == f"0.1, then {now}"
+
+
+def cut_in_half(path):
+    path.write_text(path.read_text()[:-100])
+
+
+def left_alone(path):
+    path.unlink()
+
+
+def of_another_program(path):
+    path.write_text('{"editor.tabSize": 4}')
+
+
+def without_cells(path):
+    shutil.rmtree(path.parent / "cells")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (cut_in_half, "no settings.json that lists cells (Unterminated string"),
+        (left_alone, "no settings.json that lists cells ([Errno 2] No such file"),
+        (of_another_program, "no settings.json that lists cells ('shared')"),
+        (without_cells, "and no folder cells: move what is there away"),
+    ],
+)
+def test_tables_of_something_else_are_not_replaced(tmp_path, change, says):
+    run_grid(tiny_cells(repeats=1, strategies=["rand"]), tmp_path)
+    change(tmp_path / "settings.json")
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    with pytest.raises(InvalidInputError, match=re.escape(says)):
+        run_grid(tiny_cells(repeats=1, strategies=["marg"]), tmp_path)
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+    with pytest.warns(UserWarning, match="is now in"):
+        run_grid(tiny_cells(repeats=1, strategies=["marg"]), tmp_path, resume=False)
+    for path, content in before.items():
+        moved = tmp_path / "old-1" / path.relative_to(tmp_path)
+        assert moved.read_bytes() == content
+
+
+def test_two_runs_at_once_fill_one_folder(tmp_path, monkeypatch, expected):
+    """The second begins after the first, and ends before it."""
+    real = CellStore.write
+
+    def write(store, cell, content):
+        monkeypatch.undo()
+        run_grid(tiny_cells(strategies=("rand",)), tmp_path)
+        real(store, cell, content)
+
+    monkeypatch.setattr(CellStore, "write", write)
+    grid = run_grid(tiny_cells(strategies=("badge",)), tmp_path)
+    assert set(grid.results["strategy"]) == {"badge", "rand"}
+    assert results_bytes(tmp_path) == expected
+    assert len(load_grid(tmp_path).results) == len(grid.results)
 
 
 def test_tables_alone_can_be_read_and_are_left_alone(tmp_path):

@@ -1,18 +1,15 @@
-import errno
 import json
 import math
 import os
-import subprocess
-import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from skbadge.benchmarks.run import _store as store_module
 from skbadge.benchmarks.run._csv import as_csv, read_csv
-from skbadge.benchmarks.run._json import read_json, write_atomically, write_json
+from skbadge.benchmarks.run._json import read_json, write_json
 from skbadge.benchmarks.run._store import CellStore
 from skbadge.exceptions import InvalidInputError
 from tests.benchmarks._cells import tiny_cell
@@ -77,45 +74,6 @@ def test_other_versions_of_the_format_are_refused(tmp_path):
     assert str(caught.value) == (
         f"{path} must have version 1 of the format. Got version 2."
     )
-
-
-def test_a_file_is_whole_or_not_there(tmp_path):
-    """A process that writes again and again is killed; the file is always whole."""
-    path = tmp_path / "x.txt"
-    # The function alone, without the time to import torch.
-    source = (
-        "import os, pathlib, secrets\n"
-        + source_of(write_atomically)
-        + f"\npath = pathlib.Path({str(path)!r})\nprint('go', flush=True)\n"
-        "while True:\n"
-        "    for letter in 'ab':\n"
-        "        write_atomically(path, letter * 3_000_000, durable=False)\n"
-    )
-    for wait in (0.003, 0.011, 0.017, 0.1):
-        command = [sys.executable, "-c", source]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-            process.stdout.readline()
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(timeout=wait)
-            process.kill()
-        if path.exists():
-            text = path.read_text()
-            assert len(text) == 3_000_000 and len(set(text)) == 1
-
-
-def source_of(function):
-    import inspect
-
-    return inspect.getsource(function)
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path):
-    path = tmp_path / "x.txt"
-    write_atomically(path, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_atomically(path, "new \ud800")
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["x.txt"]
 
 
 def test_cells_are_stored_and_read(tmp_path):
@@ -205,6 +163,43 @@ def test_what_a_killed_write_left_goes_once_it_is_old(tmp_path):
     for folder in (store.directory, store.cells):
         left = [path.name for path in folder.glob(".*")]
         assert left == [".new.json.123.partial"]
+
+
+def test_files_that_another_run_takes_away_meanwhile(tmp_path, monkeypatch):
+    store, cell = CellStore(tmp_path), tiny_cell()
+    store.make()
+    # Its name is there, and it is not: as between listing a folder and looking.
+    (store.cells / ".gone.json.1.partial").symlink_to(tmp_path / "nowhere")
+    store.make()
+    store.set_cell_aside(cell)
+    real = store_module.read_json
+
+    def late(path):
+        path.unlink()
+        return real(path)
+
+    monkeypatch.setattr(store_module, "read_json", late)
+    store.write(cell, content_of(cell))
+    assert store.read(cell) is None
+
+
+def test_all_is_set_aside_as_a_whole(tmp_path):
+    store = CellStore(tmp_path)
+    assert store.set_aside() is None
+    names = ["settings.json", "results.csv", "report.html", "penalty_matrix.csv"]
+    for number in (1, 2):
+        store.make()
+        for name in names:
+            (tmp_path / name).write_text(f"{number}")
+        (tmp_path / "notes.txt").write_text("mine")
+        assert store.set_aside() == tmp_path / f"old-{number}"
+        there = {path.name for path in (tmp_path / f"old-{number}").iterdir()}
+        assert there == {"cells", *names}
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "notes.txt",
+        "old-1",
+        "old-2",
+    ]
 
 
 def test_a_file_of_another_cell_is_not_used(tmp_path):
@@ -301,30 +296,6 @@ def test_cells_of_earlier_versions_are_found(tmp_path):
     assert tiny_cell(device="cuda").fingerprint() == tiny_cell().fingerprint()
 
 
-def test_two_that_write_at_once_share_no_file(tmp_path):
-    path = tmp_path / "x.txt"
-    texts = [letter * 200_000 for letter in "abcd"]
-
-    def write(text):
-        for _ in range(20):
-            write_atomically(path, text, durable=False)
-            assert path.read_text() in texts
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(write, texts))
-    assert [p.name for p in tmp_path.iterdir()] == ["x.txt"]
-
-
-def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
-    def full(number):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match=r"No space left on device: '.*x\.txt'"):
-        write_atomically(tmp_path / "x.txt", "text")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_spreadsheet_obeys_no_cell(tmp_path):
     names = ["=1+1.npz", "-cmd", "@x", "+1", "plain", "evil\u202egpj.npz", "bell\x07"]
     frame = pd.DataFrame({"dataset": names, "accuracy": -0.5})
@@ -334,6 +305,12 @@ def test_a_spreadsheet_obeys_no_cell(tmp_path):
     assert written[:5] == ["'=1+1.npz", "'-cmd", "'@x", "'+1", "plain"]
     assert written[5:] == ["evil\\u202egpj.npz", "bell\\x07"]
     assert read_csv(path)["dataset"].tolist()[:5] == names[:5]
+    # So are names of columns, which may be those of strategies.
+    wide = pd.DataFrame({"mine:S(x='\u202e')": [1], "=1": ["\tx"], "\uff1d1": ["'"]})
+    assert as_csv(wide) == "mine:S(x='\\u202e'),'=1,'\uff1d1\n1,'\tx,''\n"
+    path.write_text(as_csv(pd.DataFrame({"a": ["'=1", "'", "''x", "-"]})))
+    assert read_csv(path)["a"].tolist() == ["'=1", "'", "''x", "-"]
+    path.write_text(as_csv(frame))
     # Numbers are left alone.
     assert read_csv(path)["accuracy"].tolist() == [-0.5] * 7
 
