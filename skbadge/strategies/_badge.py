@@ -93,11 +93,12 @@ class BADGE(QueryStrategy):
     choice, for the first center its squared norm; with "log-det", that to the span of
     the rows chosen before; None for "k-dpp". For one seed, the first rows of a larger
     batch are the smaller batch, except with "k-dpp", which draws a set for its size,
-    and with quotas. Of "log-det" the seed decides only ties. A warning says where rows
-    are drawn uniformly: the gradients of all rows are 0, too small for a float, or no
-    row is left that differs from those chosen. It stands in ``Selection.notes`` too,
-    and there is also said where "log-det" is asked for more rows than there are
-    dimensions and has started over (:func:`~skbadge.selection.log_det_greedy`).
+    and with quotas. Of "log-det" the seed decides only ties. Where the
+    gradients of all rows are 0, too small for a float, all are drawn uniformly, with a
+    warning. ``Selection.notes`` says that too; and where the rest of a batch is drawn
+    uniformly, since no row is left that differs from those chosen; and where "log-det"
+    is asked for more rows than there are dimensions and has started over
+    (:func:`~skbadge.selection.log_det_greedy`).
 
     Cost: O(n_pool (K + d)) memory for K outputs and d features; time far below the
     O(n_pool n (K + d)) of the plain loop. "log-det": the same memory and n^2 numbers,
@@ -174,10 +175,11 @@ class BADGE(QueryStrategy):
         embedding, name = self._embedding(outputs), _NAMES[self.embedding]
         if self.sampler == "k-dpp":
             return Selection(_k_dpp(embedding, n, n_steps=None, generator=generator))
-        uniform = ""
-        if not bool(embedding.norms().any()):
-            uniform = _ALL_ZERO.format(embedding=name)
         notes = []
+        all_zero = not bool(embedding.norms().any())
+        if all_zero:
+            notes.append(_ALL_ZERO.format(embedding=name))
+            warnings.warn(notes[0], UserWarning, stacklevel=3)
         if self.sampler == "log-det":
             priority = generator.permutation(len(embedding))
             indices, scores, rank = _log_det_greedy(embedding, n, priority=priority)
@@ -188,11 +190,8 @@ class BADGE(QueryStrategy):
                 embedding, n, first=self.first, generator=generator
             )
             rest = int((scores[1:] == 0).sum())
-            if rest and not uniform:
-                uniform = _ALIKE.format(embedding=name, rest=rest, n=n)
-        if uniform:
-            warnings.warn(uniform, UserWarning, stacklevel=3)
-            notes.append(uniform)
+            if rest and not all_zero:
+                notes.append(_ALIKE.format(embedding=name, rest=rest, n=n))
         return Selection(indices, scores=scores, notes=tuple(notes))
 
     def _embedding(self, outputs: Outputs) -> Embedding:

@@ -9,6 +9,7 @@ the answer is not what the contract says.
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -138,7 +139,10 @@ def check_extreme_numbers(strategy: Any) -> None:
         for size in (0.0, 1e-30, 1.0, 1e4):
             outputs = scaled(make_outputs(strategy.needs, 12), size, dtype)
             what = f"must choose from numbers of size {size:g} in {dtype}"
-            _check_answer(strategy, outputs, 5, what)
+            with warnings.catch_warnings():
+                # Where numbers tell nothing apart, a strategy may say so.
+                warnings.simplefilter("ignore", UserWarning)
+                _check_answer(strategy, outputs, 5, what)
 
 
 def check_one_seed_one_answer(strategy: Any) -> None:

@@ -57,6 +57,16 @@ def test_the_whole_pool_and_a_pool_of_copies(name, fitted):
     assert sorted(fitted[name].query(copies, n=12)) == list(range(12))
 
 
+@pytest.mark.parametrize("quota", [None, "balanced"])
+def test_a_net_that_is_too_sure_of_each_row_is_told(quota):
+    learner = make_learner(BADGE(per_class=quota)).fit(X, Y)
+    with torch.no_grad():
+        for parameter in learner.estimator_.module_.parameters():
+            parameter.mul_(1e4)
+    with pytest.warns(UserWarning, match="of all rows are 0: the net is so sure of"):
+        learner.query(POOL, n=3)
+
+
 def test_default_is_one_row(fitted):
     assert fitted["badge"].query(POOL).shape == (1,)
     assert fitted["badge"].query(POOL, np.int64(2)).shape == (2,)

@@ -58,6 +58,7 @@ def strategy(request):
     st.sampled_from([0.0, 1.0, 40.0, 1e4]),
     st.data(),
 )
+@pytest.mark.filterwarnings("ignore:.*of all rows are 0")
 def test_any_outputs_give_distinct_rows(strategy, features, labeled, dtype, size, data):
     n_pool = len(features)
     generator = torch.Generator().manual_seed(n_pool)
@@ -141,6 +142,7 @@ def test_a_strategy_that_chooses_wrongly_is_caught(answer):
         Wrong().select(make_outputs(Needs()), 2)
 
 
+@pytest.mark.filterwarnings("ignore:.*of all rows are 0")
 def test_one_class_only(strategy):
     if isinstance(getattr(strategy, "quota", None), dict):
         strategy.set_params(quota={0: 0.5})
@@ -161,6 +163,7 @@ def test_one_class_only(strategy):
     assert_distinct_or_refused(strategy, outputs)
 
 
+@pytest.mark.filterwarnings("ignore:.*of all rows are 0")
 def test_features_of_length_zero(strategy):
     outputs = make_outputs(strategy.needs, 12)
     for known in (outputs, outputs.labeled_rows):
