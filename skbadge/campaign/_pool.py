@@ -172,7 +172,7 @@ class Pool:
 
     def _read_twice(self, keys):
         """Return digests of a data set's rows; none where two readings differ."""
-        with preserved_generators():
+        with preserved_generators() as again, again:
             once, again = ({k: self._item(self.at[k]) for k in keys} for _ in range(2))
         return {k: seen for k, seen in once.items() if seen} if once == again else {}
 

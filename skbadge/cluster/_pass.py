@@ -83,7 +83,7 @@ class PartReader:
         # A copy: a pass hangs hooks on the net, and the engine may be sending this one
         # on to another worker at the same time.
         net = duplicate(self.net)
-        with _alone(), seeded_generators(self.seed):
+        with _alone(), seeded_generators(self.seed) as again, again:
             return collect_outputs(
                 net,
                 part,

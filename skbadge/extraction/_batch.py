@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from functools import cached_property
 from typing import Any
 
 import torch
 
+from skbadge.extraction._hooks import removed_hooks
 from skbadge.extraction._residual import hypothetical_labels
 from skbadge.nets._estimators import overrides
 from skbadge.nets._probabilities import scores_of, to_probabilities
@@ -30,13 +30,18 @@ def answered(net: Any, batch: Any) -> Batch:
     Batch
     """
     raw = []
-    with ExitStack() as stack:
-        # Whatever a hook does to the mode of gradients ends here.
-        stack.enter_context(torch.no_grad())
+    # Whatever a hook does to the mode of gradients ends here.
+    with torch.no_grad():
         if overrides(net, "evaluation_step"):
-            hook = net.module_.register_forward_hook(lambda *args: raw.append(args[-1]))
-            stack.callback(hook.remove)
-        answer = net.evaluation_step(batch)
+
+            def hook(*args: Any) -> None:
+                raw.append(args[-1])
+
+            with removed_hooks() as (handles, again), again:
+                handles.append(net.module_.register_forward_hook(hook))
+                answer = net.evaluation_step(batch)
+        else:
+            answer = net.evaluation_step(batch)
     return Batch(net, batch[0], answer, raw[-1] if raw else None)
 
 

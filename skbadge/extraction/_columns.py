@@ -19,6 +19,7 @@ from torch import nn
 from skbadge._contracts import Head
 from skbadge.exceptions import InvalidInputError, ModuleOutputError
 from skbadge.extraction._batch import Batch, answered
+from skbadge.extraction._hooks import removed_hooks
 from skbadge.extraction._layers import head_of
 from skbadge.extraction._residual import closed_form
 from skbadge.nets._probabilities import (
@@ -203,12 +204,10 @@ class SamplesColumn(Column):
             place = self.layers.index(layer)
             return output * self._mask(layer, [draw, place, calls[layer]], output)
 
-        handles = [layer.register_forward_hook(hook) for layer in self.layers]
-        try:
+        with removed_hooks() as (handles, again), again:
+            for layer in self.layers:
+                handles.append(layer.register_forward_hook(hook))
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def _mask(self, layer: Any, place: list[int], output: torch.Tensor) -> torch.Tensor:
         # One for all rows; a layer that drops channels drops them whole.

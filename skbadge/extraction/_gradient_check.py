@@ -13,10 +13,16 @@ from torch.nn.utils import parametrize
 
 from skbadge.exceptions import LayerError
 from skbadge.extraction._batch import answered
-from skbadge.extraction._hooks import LayerCall, captured_calls, kept_state
+from skbadge.extraction._hooks import (
+    LayerCall,
+    captured_calls,
+    kept_state,
+    removed_hooks,
+)
 from skbadge.extraction._product import step_weights
 from skbadge.extraction._residual import closed_form, row_losses
 from skbadge.nets._probabilities import unwrapped_criterion
+from skbadge.utils._interrupt import put_back
 from skbadge.utils._torch import noted_generators, preserved_generators
 from skbadge.utils._tree import leaves, mapped
 
@@ -63,7 +69,7 @@ def check_gradient(head: Any, X: Any, sizes: torch.Tensor) -> None:
     if part is not None:
         X, sizes = part, sizes[rows]
     i, j = sizes.topk(2).indices.tolist()
-    with preserved_generators():
+    with preserved_generators() as again, again:
         calls, residual, features, labels = _as_in_the_pass(head, _copied(X))
         with (
             torch.enable_grad(),
@@ -141,7 +147,7 @@ def _as_in_the_pass(
     head: Any, X: Any
 ) -> tuple[list[LayerCall], torch.Tensor, torch.Tensor, torch.Tensor]:
     """Read rows as the pass does, from the generators' present state."""
-    put_back = noted_generators()
+    reset = noted_generators()
     # A module may learn in evaluation mode too: both runs begin from the same state.
     with (
         kept_state(head.net),
@@ -152,7 +158,7 @@ def _as_in_the_pass(
     residual, features, labels = head.product(batch, calls)
     if residual is None:
         residual = closed_form(calls[0].logits.detach(), labels)
-    put_back()
+    reset()
     return calls, residual, features, labels
 
 
@@ -232,23 +238,25 @@ def _differentiable(module: nn.Module, layer: Any) -> Iterator[None]:
             if parameter is own
         ]
         twin = nn.Parameter(own.detach())
-        try:
+
+        def share(weight: nn.Parameter) -> None:
             for part, name in places:
-                setattr(part, name, twin)
+                setattr(part, name, weight)
+
+        with put_back(lambda: share(own)) as again, again:
+            share(twin)
             yield
-        finally:
-            for part, name in places:
-                setattr(part, name, own)
         return
     # Where the weight is computed from others, those must not be frozen.
     frozen = [part for part in layer.parameters() if not part.requires_grad]
-    try:
+
+    def thaw(thawed: bool) -> None:
         for part in frozen:
-            part.requires_grad_(True)
+            part.requires_grad_(thawed)
+
+    with put_back(lambda: thaw(False)) as again, again:
+        thaw(True)
         yield
-    finally:
-        for part in frozen:
-            part.requires_grad_(False)
 
 
 @contextmanager
@@ -258,8 +266,6 @@ def _input_of_its_own(layer: Any) -> Iterator[None]:
     def copied(_: Any, args: Any, kwargs: Any) -> Any:
         return tuple(_copied(args)), _copied(kwargs)
 
-    handle = layer.register_forward_pre_hook(copied, with_kwargs=True)
-    try:
+    with removed_hooks() as (handles, again), again:
+        handles.append(layer.register_forward_pre_hook(copied, with_kwargs=True))
         yield
-    finally:
-        handle.remove()

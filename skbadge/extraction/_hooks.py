@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from skbadge.utils._interrupt import put_back
 from skbadge.utils._tree import tensors_of
 
 __all__ = [
@@ -18,7 +19,32 @@ __all__ = [
     "captured_calls",
     "checked_inputs",
     "kept_state",
+    "removed_hooks",
 ]
+
+
+class removed_hooks(put_back):
+    """Remove hooks at the end, those whose handles were put on the list it gives.
+
+    A context manager that gives that list and, to be entered too, what `put_back`
+    gives::
+
+        with removed_hooks() as (handles, again), again:
+            handles.append(module.register_forward_hook(hook))
+    """
+
+    def __init__(self) -> None:
+        handles: list[Any] = []
+
+        def remove() -> None:
+            for handle in handles:
+                handle.remove()
+
+        super().__init__(remove)
+        self._gives = handles, put_back(remove)
+
+    def __enter__(self) -> tuple[list[Any], put_back]:  # type: ignore[override]
+        return self._gives
 
 
 @dataclass(frozen=True)
@@ -108,7 +134,9 @@ class CallRecord:
         """Stop watching all layers but one, whose features a function copies."""
         self._copy_features = copy_features
         for other in [other for other in self._handles if other != name]:
-            self._handles.pop(other).remove()
+            # In this order, so that no Ctrl-C leaves a hook that nobody knows.
+            self._handles[other].remove()
+            del self._handles[other]
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -147,12 +175,10 @@ def captured_calls(
     CallRecord
     """
     record = CallRecord(cut, instead)
-    try:
+    with put_back(record.close) as again, again:
         for name, layer in layers.items():
             record.watch(name, layer)
         yield record
-    finally:
-        record.close()
 
 
 @contextmanager
@@ -178,11 +204,9 @@ def checked_inputs(
     if isinstance(module, torch.jit.ScriptModule):
         yield
         return
-    handle = module.register_forward_pre_hook(hook, with_kwargs=True)
-    try:
+    with removed_hooks() as (handles, again), again:
+        handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
         yield
-    finally:
-        handle.remove()
 
 
 @contextmanager
@@ -204,9 +228,8 @@ def kept_state(net: Any) -> Iterator[None]:
         for part in parts
         for name, buffer in part.named_buffers(recurse=False)
     ]
-    try:
-        yield
-    finally:
+
+    def reset() -> None:
         for part, training in modes:
             part.training = training
         for part, name, buffer, before in buffers:
@@ -215,6 +238,9 @@ def kept_state(net: Any) -> Iterator[None]:
             if buffer.layout is torch.strided and not _same(buffer, before):
                 with torch.inference_mode(buffer.is_inference()), torch.no_grad():
                     buffer.resize_(before.shape).copy_(before)
+
+    with put_back(reset) as again, again:
+        yield
 
 
 def _same(buffer: torch.Tensor, before: torch.Tensor) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -169,21 +168,21 @@ def _run(
     collector: Collector,
     verbose: int,
 ) -> dict[str, Any]:
-    with ExitStack() as stack:
-        bar = stack.enter_context(
-            tqdm(
-                total=len(positions),
-                desc=collector.description,
-                unit="row",
-                disable=not verbose,
-                leave=False,
-            )
-        )
-        stack.enter_context(kept_state(net))
-        # Hooks set after a module was compiled never fire in the compiled code.
-        stack.enter_context(torch.compiler.set_stance("force_eager"))
-        stack.enter_context(checked_inputs(net.module_, collector.check_input))
-        stack.enter_context(collector.watching())
+    bar = tqdm(
+        total=len(positions),
+        desc=collector.description,
+        unit="row",
+        disable=not verbose,
+        leave=False,
+    )
+    # Hooks set after a module was compiled never fire in the compiled code.
+    with (
+        bar,
+        kept_state(net),
+        torch.compiler.set_stance("force_eager"),
+        checked_inputs(net.module_, collector.check_input),
+        collector.watching(),
+    ):
         for part in iterate_parts(X, positions, batch_size_of(net), transformers):
             with explained(net, _DOING):
                 for batch in iterate_batches(net, part):

@@ -119,7 +119,7 @@ def check_rows(
         raise InvalidInputError("X must hold at least one row. Got none.")
     if is_lazy(X):
         # Reading a row may draw from the global generators.
-        with preserved_generators():
+        with preserved_generators() as again, again:
             if is_dataset(X) and steps is None:
                 check_items(X, net, training=reset)
             elif is_bare and n_rows(X):

@@ -266,7 +266,7 @@ class Model:
         known, labels = None, None
         if labeled is not None:
             known, labels = labeled.X, encode(labeled.y, self.known_columns)
-        with seeded_generators(self.seed(Purpose.POOL_PASS)):
+        with seeded_generators(self.seed(Purpose.POOL_PASS)) as again, again:
             return collect_outputs(
                 net,
                 X,
@@ -441,7 +441,7 @@ class Model:
         return scores
 
     def _answer(self, method: str, X: Any) -> np.ndarray:
-        with seeded_generators(self.seed(Purpose.PREDICTION)):
+        with seeded_generators(self.seed(Purpose.PREDICTION)) as again, again:
             return predicted(self.estimator, method, X)
 
 

@@ -60,7 +60,7 @@ def probe_net(
     LayerError
         If there is no such layer.
     """
-    with seeded_generators(seed):
+    with seeded_generators(seed) as again, again:
         net = cloned(find_net(estimator)).initialize()
         format = input_format(net)
         if _resized_by_callbacks(net):
@@ -112,7 +112,7 @@ def answered_width(fitted: Any, X: Any) -> int:
     A whole batch: a module that looks at its batch may refuse less.
     """
     steps, net = split_estimator(fitted)
-    with preserved_generators():
+    with preserved_generators() as again, again:
         if not overrides(net, "predict_proba"):
             return output_width(net, X, steps)
         rows = take(X, first_batch(net, n_rows(X)))

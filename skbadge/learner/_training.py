@@ -90,7 +90,12 @@ def train_from_scratch(
     InvalidInputError
         If the labels cannot be split for validation, or do not fit the net's width.
     """
-    with lasting_interrupts(), seeded_generators(seed):
+    with (
+        lasting_interrupts() as once_more,
+        once_more,
+        seeded_generators(seed) as again,
+        again,
+    ):
         fitted = cloned(estimator)
         net = find_net(fitted)
         adapt_dataset(net, format)
@@ -120,7 +125,7 @@ def untrained(
     """
     if is_frozen(estimator):
         return copy_frozen(estimator)
-    with seeded_generators(seed):
+    with seeded_generators(seed) as again, again:
         fitted = cloned(estimator)
         net = find_net(fitted)
         adapt_dataset(net, format)
@@ -221,7 +226,12 @@ def continue_training(
     KeyboardInterrupt
         As for `train_from_scratch`.
     """
-    with lasting_interrupts(), seeded_generators(seed):
+    with (
+        lasting_interrupts() as once_more,
+        once_more,
+        seeded_generators(seed) as again,
+        again,
+    ):
         fitted = duplicate(estimator)
         transformers, net = split_estimator(fitted)
         if perturb_seed is not None:

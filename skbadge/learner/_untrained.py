@@ -71,7 +71,7 @@ def untrained_outputs(
     seed, share = int(generator.integers(2**63)), rows
     if isinstance(X, ClusterPool):
         X, share = _fetched(X, rows, verbose), None
-    with seeded_generators(seed):
+    with seeded_generators(seed) as again, again:
         fitted = _unlabeled(estimator, X if share is None else take(X, share))
         steps, net = split_estimator(fitted)
         found = collect_inputs(net, X, rows=share, transformers=steps, verbose=verbose)

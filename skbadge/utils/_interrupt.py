@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
-__all__ = ["lasting_interrupts", "surely"]
+__all__ = ["lasting_interrupts", "put_back", "surely"]
 
 
 def surely(call: Callable[[], None]) -> None:
@@ -35,15 +35,43 @@ def surely(call: Callable[[], None]) -> None:
         raise interrupt
 
 
+class put_back:
+    """Make a call that may be made twice at the end, whenever a Ctrl-C comes.
+
+    A context manager without a state, to be entered twice in one statement::
+
+        with put_back(call) as again, again:
+            ...
+
+    A Ctrl-C may be raised as the first thing in ``__exit__``, before any line of it is
+    run; the other one makes the call then.
+
+    Parameters
+    ----------
+    call : callable
+        Puts something back, or sees that this was done.
+    """
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call = call
+
+    def __enter__(self) -> put_back:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        surely(self._call)
+
+
 class lasting_interrupts:
     """Raise ``KeyboardInterrupt`` at the end if a Ctrl-C came and was swallowed.
 
-    A context manager. skorch takes a ``KeyboardInterrupt`` for the wish to stop
-    training early and goes on. Here a real one, seen in the handler of SIGINT, comes
-    back at the end; so it does where an error follows it, for example of a callback
-    that finds no last epoch. A handler of the user's own that raises nothing keeps its
-    meaning. Outside the main thread, where Python allows no handler, and where SIGINT
-    is ignored or handled outside Python, nothing is changed.
+    A context manager; what it gives is entered too, see `put_back`. skorch takes a
+    ``KeyboardInterrupt`` for the wish to stop training early and goes on. Here a real
+    one, seen in the handler of SIGINT, comes back at the end; so it does where an error
+    follows it, for example of a callback that finds no last epoch. A handler of the
+    user's own that raises nothing keeps its meaning. Outside the main thread, where
+    Python allows no handler, and where SIGINT is ignored or handled outside Python,
+    nothing is changed.
 
     Raises
     ------
@@ -53,17 +81,18 @@ class lasting_interrupts:
 
     def __init__(self) -> None:
         self.seen = False
+        self._again = put_back(self._put_back)
         in_main_thread = threading.current_thread() is threading.main_thread()
         self.previous: Any = signal.getsignal(signal.SIGINT) if in_main_thread else None
 
-    def __enter__(self) -> lasting_interrupts:
+    def __enter__(self) -> put_back:
         if callable(self.previous):
             try:
                 signal.signal(signal.SIGINT, self._note)
             except KeyboardInterrupt:
                 surely(self._put_back)
                 raise
-        return self
+        return self._again
 
     def __exit__(
         self,
@@ -71,14 +100,13 @@ class lasting_interrupts:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not callable(self.previous):
-            return
         surely(self._put_back)
         if self.seen and (error is None or isinstance(error, Exception)):
             raise KeyboardInterrupt from error
 
     def _put_back(self) -> None:
-        signal.signal(signal.SIGINT, self.previous)
+        if callable(self.previous):
+            signal.signal(signal.SIGINT, self.previous)
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
         try:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from skbadge.utils._interrupt import surely
+from skbadge.utils._interrupt import put_back, surely
 from skbadge.utils._locks import process_lock
 
 __all__ = [
@@ -46,7 +46,7 @@ def noted_generators() -> Callable[[], None]:
         torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
     )
 
-    def put_back() -> None:
+    def reset() -> None:
         random.setstate(python_state)
         # In this order: setting the object forgets a normal draw kept for later.
         np.random.set_bit_generator(numpy_bits)  # type: ignore[attr-defined]
@@ -60,23 +60,29 @@ def noted_generators() -> Callable[[], None]:
             # This call lets it wait again, or seeds a GPU that started meanwhile.
             torch.cuda.manual_seed_all(cpu_seed)
 
-    return put_back
+    return reset
 
 
 class preserved_generators:
     """Put torch's, NumPy's and ``random``'s global generators back at the end.
 
-    A context manager, for one thread at a time.
+    A context manager, for one thread at a time. What it gives is entered in the same
+    statement, see `put_back`::
+
+        with preserved_generators() as again, again:
+            ...
     """
 
     def __init__(self) -> None:
         self._lock = one_at_a_time()
+        # Made beforehand: nothing may be called once the lock is taken.
+        self._again = put_back(self._leave)
         # Filled by one call below, so that no Ctrl-C comes between taking the lock and
         # knowing that it is taken.
         self._held: list[bool | None] = []
         self._put_back: Callable[[], None] | None = None
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> put_back:
         try:
             self._held.extend(map(self._lock.acquire, (True,)))
             self._put_back = noted_generators()
@@ -84,6 +90,7 @@ class preserved_generators:
         except BaseException:
             surely(self._leave)
             raise
+        return self._again
 
     def __exit__(self, *error: object) -> None:
         surely(self._leave)

@@ -1,11 +1,15 @@
 """A real Ctrl-C loses nothing; a callback's KeyboardInterrupt only stops early."""
 
+import copy
 import os
 import signal
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_array_equal
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -14,6 +18,7 @@ from torch import nn
 
 from skbadge.exceptions import LearnerNotFittedError, RefitError
 from skbadge.utils._interrupt import lasting_interrupts
+from skbadge.utils._torch import one_at_a_time
 from tests._learning import (
     Tiny,
     global_states,
@@ -270,3 +275,86 @@ def test_two_learners_in_two_threads_do_not_disturb_each_other():
         for a, b in zip(alone[seed], together[seed], strict=True):
             assert_array_equal(a, b)
     assert not np.array_equal(alone[0][0], alone[1][0])
+
+
+class AtTheEntryOf:
+    """Raise a Ctrl-C as the first thing in the n-th call of some functions.
+
+    That is where Python itself raises it, of a function that was just called.
+    """
+
+    FILES = ("_hooks.py", "_torch.py", "_interrupt.py", "_batch.py", "_pass.py")
+
+    def __init__(self, n=None):
+        self.n, self.calls, self.name = n, 0, ""
+
+    def __enter__(self):
+        self.before = sys.gettrace()
+        sys.settrace(self._called)
+        return self
+
+    def __exit__(self, *error):
+        sys.settrace(self.before)
+
+    def _called(self, frame, event, arg):
+        code = frame.f_code
+        ours = "skbadge" in code.co_filename and code.co_filename.endswith(self.FILES)
+        if ours and code.co_name != "<lambda>":
+            self.calls += 1
+            if self.calls == self.n:
+                self.name = code.co_qualname
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return None
+
+
+def what_is_there(learner):
+    module = learner.estimator_.module_
+    return [
+        (
+            part.training,
+            len(part._forward_hooks),
+            len(part._forward_pre_hooks),
+            [id(weight) for weight in part.parameters(recurse=False)],
+            [weight.requires_grad for weight in part.parameters(recurse=False)],
+        )
+        for part in module.modules()
+    ]
+
+
+def is_free(lock):
+    """Say whether another thread could take it."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: lock.acquire(blocking=False) and not lock.release())
+
+
+@pytest.mark.parametrize("act", ["query", "teach", "predict"])
+def test_an_interrupt_at_the_entry_of_any_function(act):
+    """Also of ``__exit__``, of whose lines none is run then."""
+    learner = make_learner(net=make_net(max_epochs=1)).fit(X, Y)
+
+    def run():
+        if act == "teach":
+            copy.copy(learner).teach(POOL[:2], POOL_Y[:2])
+        else:
+            getattr(learner, act)(POOL[:9])
+
+    with AtTheEntryOf() as counted:
+        run()
+    assert counted.calls > 10
+    before, generators = what_is_there(learner), global_states()
+    handler = signal.getsignal(signal.SIGINT)
+    for n in range(1, counted.calls + 1):
+        with AtTheEntryOf(n) as interrupt:
+            try:
+                run()
+            except KeyboardInterrupt:
+                pass
+            else:
+                raise AssertionError(f"swallowed in {interrupt.name}")
+        where = f"{n}: {interrupt.name}"
+        assert is_free(one_at_a_time()).result(), where
+        assert global_states() == generators, where
+        assert what_is_there(learner) == before, where
+        assert torch.is_grad_enabled(), where
+        assert signal.getsignal(signal.SIGINT) is handler, where
