@@ -336,7 +336,10 @@ def test_cells_made_of_something_else_are_run_anew(tmp_path, monkeypatch, part, 
         grid_module, "made_of", lambda cell, sha: real(cell, sha) | {part: "another"}
     )
     called = count_cells(monkeypatch)
-    with pytest.warns(UserWarning, match=says):
+    with (
+        pytest.warns(UserWarning, match=says),
+        pytest.warns(UserWarning, match="pages of the cells that left are now"),
+    ):
         run_grid(cells, tmp_path)
     assert len(called) == 2
     assert len(list(tmp_path.glob("cells/*.other"))) == 2
