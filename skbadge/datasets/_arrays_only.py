@@ -8,6 +8,7 @@ their bytes, and refuses everything else. Nothing is imported or called by name.
 from __future__ import annotations
 
 import pickletools
+import re
 
 import numpy as np
 
@@ -32,6 +33,10 @@ _VALUES = {
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
 _IGNORED = {"PROTO", "STOP", "FRAME"}
+# Types of numbers, as "u1" or "f8": whatever else NumPy understands is not needed.
+_NUMBERS = re.compile(r"[?biufc]\d{0,2}")
+# CIFAR's files are a mapping with lists in it; deeper ones are made to harm.
+_DEEPEST = 8
 
 
 class _Made:
@@ -42,14 +47,18 @@ class _Made:
 
     def value(self):
         if self.name == "numpy dtype":
+            kind = self.arguments[0]
+            if not isinstance(kind, str) or not _NUMBERS.fullmatch(kind):
+                raise ValueError("an array of something else than numbers")
             order = self.state[1] if self.state else "="
-            return np.dtype(self.arguments[0]).newbyteorder(order)
+            return np.dtype(kind).newbyteorder(order)
         _, shape, dtype, in_columns, data = self.state
-        dtype = dtype.value()
-        if dtype.hasobject:
-            raise ValueError("an array of objects")
+        if not isinstance(dtype, _Made) or dtype.name != "numpy dtype":
+            raise ValueError("an array without a type")
+        if not all(isinstance(length, int) for length in shape):
+            raise ValueError("an array without a shape")
         data = data.encode("latin-1") if isinstance(data, str) else data
-        array = np.frombuffer(data, dtype=dtype)
+        array = np.frombuffer(data, dtype=dtype.value())
         return array.reshape(shape, order="F" if in_columns else "C")
 
 
@@ -69,10 +78,11 @@ def read_plain_pickle(path):
     Raises
     ------
     DataUnavailableError
-        If the file holds anything else, or is damaged.
+        If the file holds anything else, is nested deeper than eight containers, as
+        one that holds itself is, or is damaged.
     """
     try:
-        return _final(_run(path.read_bytes()))
+        return _final(_run(path.read_bytes()), {})
     except OSError as error:
         raise DataUnavailableError(f"{path} cannot be read: {error}.") from error
     except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
@@ -120,22 +130,22 @@ def _combine(name, stack):
         if name == "APPENDS":
             stack[-1].extend(items)
         elif name == "SETITEMS":
-            stack[-1].update(zip(items[::2], items[1::2], strict=True))
+            stack[-1].update(_pairs(items))
         elif name == "DICT":
-            stack.append(dict(zip(items[::2], items[1::2], strict=True)))
+            stack.append(_pairs(items))
         else:
             stack.append(tuple(items) if name == "TUPLE" else items)
     elif name == "APPEND":
         item = stack.pop()
         stack[-1].append(item)
     elif name == "SETITEM":
-        key, value = stack[-2:]
+        item = stack[-2:]
         del stack[-2:]
-        stack[-1][key] = value
+        stack[-1].update(_pairs(item))
     elif name == "REDUCE":
         function, arguments = stack[-2:]
-        if function not in _CALLED:
-            raise ValueError(f"it calls {function!r}")
+        if not isinstance(function, str) or function not in _CALLED:
+            raise ValueError("it calls what makes no array")
         is_text = function == _MAKES_BYTES
         made = arguments[0].encode("latin-1") if is_text else None
         stack[-2:] = [made if is_text else _Made(function, arguments)]
@@ -146,11 +156,33 @@ def _combine(name, stack):
         raise ValueError(f"it has the instruction {name}")
 
 
-def _final(value):
+def _pairs(items):
+    """Return keys and values that take turns as a dict.
+
+    The keys are texts: a tuple would be hashed, however deep it is nested.
+    """
+    if not all(isinstance(key, (str, bytes)) for key in items[::2]):
+        raise ValueError("a key that is no text")
+    return dict(zip(items[::2], items[1::2], strict=True))
+
+
+def _final(value, done, depth=0):
+    """Return a value with its arrays made; ``done`` has the parts that are, by id.
+
+    What stands in many places is made once, so that the cost is that of the file's
+    length. What holds itself is deeper than any bound.
+    """
+    if not isinstance(value, (_Made, dict, list, tuple)):
+        return value
+    if id(value) in done:
+        return done[id(value)]
+    if depth == _DEEPEST:
+        raise ValueError(f"more than {_DEEPEST} containers in each other, or a circle")
     if isinstance(value, _Made):
-        return value.value()
-    if isinstance(value, dict):
-        return {key: _final(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_final(part) for part in value)
-    return value
+        made = value.value()
+    elif isinstance(value, dict):
+        made = {key: _final(part, done, depth + 1) for key, part in value.items()}
+    else:
+        made = type(value)(_final(part, done, depth + 1) for part in value)
+    done[id(value)] = made
+    return made

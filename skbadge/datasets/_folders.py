@@ -130,12 +130,22 @@ def read_original(info, files):
 
 def _read_batch(path):
     content = read_plain_pickle(path)
-    try:
-        return np.asarray(content["data"], dtype=np.uint8), np.array(content["labels"])
-    except (KeyError, TypeError, ValueError) as error:
+    content = content if isinstance(content, dict) else {}
+    X, labels = content.get("data"), content.get("labels")
+    if not isinstance(X, np.ndarray) or X.dtype != np.uint8 or X.ndim != 2:
         raise DataUnavailableError(
-            f"{path} must hold 'data' and 'labels'. Got another file: {error}."
-        ) from error
+            f"{path} must hold 'data', an array of bytes, a row a picture. Got another "
+            "file."
+        )
+    # Lists of lists may be shared a thousand times in each: no array is made of them.
+    if not isinstance(labels, list) or any(
+        not isinstance(label, int) or not 0 <= label < 10 for label in labels
+    ):
+        raise DataUnavailableError(
+            f"{path} must hold 'labels', a list of numbers from 0 to 9. Got another "
+            "file."
+        )
+    return X, np.array(labels, dtype=np.int64)
 
 
 def _read_npz(path):

@@ -106,6 +106,73 @@ def test_a_pickle_cut_anywhere(tmp_path, rng):
             read_plain_pickle(path)
 
 
+DEEP = {
+    "a list that holds itself": b"]q\x00h\x00a.",
+    "a dict that holds itself": b"}q\x00U\x01ah\x00s.",
+    "lists, nested": b"]" * 5_000 + b"a" * 4_999 + b".",
+    "tuples, nested": b")" + b"\x85" * 5_000 + b".",
+    "a tuple as a key, nested": b"})" + b"\x85" * 100_000 + b"Ns.",
+    "a call of a tuple, nested": b")" + b"\x85" * 10_000 + b")R.",
+    "a type of a list, nested": (
+        b"cnumpy\ndtype\n" + b"]" * 5_000 + b"a" * 4_999 + b"\x85R."
+    ),
+    "an array of its own type": (
+        b"cnumpy.core.multiarray\n_reconstruct\n)Rq\x00(K\x01)h\x00\x89U\x00tb."
+    ),
+    "a shape, nested": (
+        b"cnumpy.core.multiarray\n_reconstruct\n)R(K\x01"
+        + (b")" + b"\x85" * 5_000)
+        + b"cnumpy\ndtype\nU\x02u1\x85R\x89U\x00tb."
+    ),
+}
+
+
+@pytest.mark.parametrize("content", DEEP.values(), ids=DEEP.keys())
+def test_a_pickle_that_has_no_end(tmp_path, content):
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(DataUnavailableError, match="it was not read"):
+        read_plain_pickle(tmp_path / "x")
+
+
+@pytest.mark.parametrize("depth", [8, 9])
+def test_the_depth_that_is_read(tmp_path, depth):
+    value = "end"
+    for _ in range(depth):
+        value = [value]
+    (tmp_path / "x").write_bytes(pickle.dumps(value, protocol=2))
+    if depth == 8:
+        assert read_plain_pickle(tmp_path / "x") == value
+        return
+    with pytest.raises(DataUnavailableError, match="more than 8 containers in each"):
+        read_plain_pickle(tmp_path / "x")
+
+
+def test_a_pickle_that_shares_its_parts_without_end(tmp_path):
+    part = [0] * 1_000
+    for _ in range(6):
+        part = [part] * 1_000
+    for content in ({"data": part}, {"data": np.zeros((1, 3), "u1"), "labels": part}):
+        (tmp_path / "data_batch_1").write_bytes(pickle.dumps(content, protocol=2))
+        with pytest.raises(DataUnavailableError, match="Got another file"):
+            _folders._read_batch(tmp_path / "data_batch_1")
+
+
+@pytest.mark.parametrize("what", ["a list that holds itself", "lists, nested"])
+def test_a_set_of_such_pickles_cannot_be_had(tmp_path, what):
+    for name in _folders._BATCHES:
+        (tmp_path / name).write_bytes(DEEP[what])
+    with pytest.raises(DataUnavailableError, match="data_batch_1 must hold"):
+        load_dataset("cifar10", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["O", "V3", "U3", "i4,f8", "(2,", "M8[s]"])
+def test_an_array_of_something_else(tmp_path, dtype):
+    content = b"cnumpy\ndtype\nU" + bytes([len(dtype)]) + dtype.encode() + b"\x85R."
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(DataUnavailableError, match="something else than numbers"):
+        read_plain_pickle(tmp_path / "x")
+
+
 def test_cifar_in_the_binary_version(tmp_path, rng):
     folder = tmp_path / "cifar-10-batches-bin"
     folder.mkdir()
