@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_array, validate_data
 
 from skbadge.cluster._columns import Columns
 from skbadge.cluster._engine import expecting, is_sharded
-from skbadge.exceptions import InvalidInputError
+from skbadge.exceptions import InvalidInputError, SparseInputError
 from skbadge.learner._asked import AskedBatch
 from skbadge.learner._classes import listed
 from skbadge.nets._batches import check_items, check_loader
@@ -103,7 +103,7 @@ def check_rows(
             vars(learner).pop(name, None)
     steps, net = split_estimator(reader)
     X = rows_for(reader, X)
-    _check_names(X)
+    _check_parts(X)
     in_lists = isinstance(getattr(learner, "_no_rows", None), RowList)
     if in_lists and isinstance(X, np.ndarray):
         # Of several lengths, as in fit, though these happen to be of one.
@@ -138,8 +138,15 @@ def check_rows(
     return X
 
 
-def _check_names(X: Any) -> None:
-    """Refuse tables with columns of one name, which nothing could tell apart."""
+def _check_parts(X: Any) -> None:
+    """Refuse what nothing behind this door could read as it is meant.
+
+    Raises
+    ------
+    InvalidInputError
+        If columns have one name, entries are masked, or splits of a data set come
+        together.
+    """
     for part in leaves(X) if several_inputs(X) else [X]:
         names = None if isinstance(part, RowList) else column_names(part)
         twice = [name for name, count in Counter(names or ()).items() if count > 1]
@@ -148,6 +155,23 @@ def _check_names(X: Any) -> None:
                 "The columns of a table must have different names. Got "
                 f"{listed(twice)} more than once: rename them, or give X.to_numpy() "
                 "where their order says enough."
+            )
+        if np.ma.is_masked(part):
+            raise InvalidInputError(
+                "X must not be masked, since steps and nets read masked entries as if "
+                "they were not. Got some: give X.filled(numpy.nan), and impute them in "
+                "a pipeline step before the net."
+            )
+        if isinstance(part, torch.Tensor) and part.layout is not torch.strided:
+            raise SparseInputError(
+                f"A tensor must be dense. Got one of layout {part.layout} instead: "
+                "give X.to_dense(), or a SciPy sparse matrix in front of a pipeline."
+            )
+        if part is not X and is_lazy(part):
+            raise InvalidInputError(
+                "X must be one data set, or hold arrays as its parts. Got several "
+                f"data sets of type {type(part).__name__}, which may be splits: give "
+                "one of them, X['train']."
             )
 
 

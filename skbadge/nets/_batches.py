@@ -143,14 +143,26 @@ def _n_bytes(rows: Any) -> int:
 
 
 def _bytes_of_leaf(leaf: Any) -> int:
+    if isinstance(leaf, np.ndarray) and leaf.dtype == object:
+        # What it points to, not the pointers.
+        return sum(map(_n_bytes, leaf.ravel().tolist()))
     if isinstance(leaf, torch.Tensor):
         return leaf.numel() * leaf.element_size()
     if hasattr(leaf, "memory_usage"):
-        return int(np.sum(leaf.memory_usage(index=False)))
+        return int(np.sum(leaf.memory_usage(index=False, deep=True)))
     if hasattr(leaf, "nbytes"):
         return leaf.nbytes
+    if hasattr(leaf, "estimated_size"):  # of polars
+        return int(leaf.estimated_size())
+    if hasattr(leaf, "getbands"):  # a picture of Pillow
+        return len(leaf.getbands()) * int(np.prod(leaf.size))
     shape = getattr(leaf, "shape", None)
-    return 8 * int(np.prod(shape)) if shape else sys.getsizeof(leaf)
+    if shape:
+        return 8 * int(np.prod(shape))
+    # Of objects of unknown classes, what they hold themselves.
+    held = getattr(leaf, "__dict__", {}).values()
+    arrays = [part for part in held if isinstance(part, (np.ndarray, torch.Tensor))]
+    return sys.getsizeof(leaf) + sum(part.nbytes for part in arrays)
 
 
 def iterate_batches(net: Any, X: Any) -> Iterator[Any]:

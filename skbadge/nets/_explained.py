@@ -16,6 +16,9 @@ from types import FrameType
 from typing import Any
 
 import torch
+from skorch import NeuralNet
+from skorch.dataset import get_len
+from skorch.utils import multi_indexing
 from torch import nn
 from torch.utils.data import default_collate
 
@@ -39,6 +42,9 @@ _SHAPES = re.compile(
     r"mat1 and mat2|must match the size|invalid for input of size|same dtype|size mism"
 )
 _DTYPES = re.compile(r"dtype|should be the same|expected scalar type")
+_NET = NeuralNet.fit.__code__.co_filename
+# Where skorch counts rows and takes them one by one.
+_INDEXING = (get_len.__code__.co_filename, multi_indexing.__code__.co_filename)
 # Where loaders put items together, and what is said there of such as cannot be.
 _COLLATE = default_collate.__code__.co_filename
 _KIND_OF_ITEM = re.compile(
@@ -84,13 +90,13 @@ def explanation(
 ) -> Exception | None:
     """Return a clearer error for one that was met, or None; see `explained`."""
     if ran_out_of_memory(error):
-        return _of_memory(net, doing)
+        return _of_memory(error, net, doing, n_training)
     text = _last_words(error)
     found = None
     if n_training is not None:
         for explain in (_of_callbacks, _of_rows, _of_the_training):
             found = found or explain(error, text, net, n_training)
-    for explain_any in (_of_items, _of_answers, _of_inputs):
+    for explain_any in (_of_items, _of_answers, _of_inputs, _of_single_rows):
         found = found or explain_any(error, text, net)
     return found
 
@@ -103,14 +109,26 @@ def _last_words(error: Exception) -> str:
     return text.strip().rstrip(".")
 
 
-def _of_memory(net: Any, doing: str) -> Exception:
-    size = batch_size_of(net)
+def _of_memory(
+    error: Exception, net: Any, doing: str, n_training: int | None
+) -> Exception:
+    kind, size = "iterator_valid", batch_size_of(net)
+    if n_training is not None:
+        frames = traceback.walk_tb(error.__traceback__)
+        if not any(frame.f_code.co_filename == _NET for frame, _ in frames):
+            return PoolPassError(
+                f"Memory ran out in a step before the net ({error}), which was fitted "
+                f"on the {n_training} labelled rows at once. Give it less to hold, or "
+                "fit it beforehand and wrap it in FrozenEstimator or FeatureCache."
+            )
+        kind = "iterator_train"
+        size = net.get_params_for(kind).get("batch_size", net.batch_size)
     if size == 1:
         batches = "single rows. Free some on the net's device, or use another one"
     else:
         batches = (
             f"{'all' if size == -1 else size} rows. Lower "
-            "iterator_valid__batch_size of the net (or its batch_size)"
+            f"{kind}__batch_size of the net (or its batch_size)"
         )
     return PoolPassError(f"Memory ran out in {doing} with batches of {batches}.")
 
@@ -173,13 +191,6 @@ def _of_rows(error: Exception, text: str, net: Any, n_rows: int) -> Exception | 
             f"Look at {setting} of the net, which was made for others: a sampler must "
             "be made anew for the rows there are (set_params), or make them itself, "
             "from what it is given, in get_iterator of a net class of your own."
-        )
-    if "consistent lengths" in text:
-        return InvalidInputError(
-            f"skorch cannot count the rows ({text}): it reads a list as several "
-            "inputs. Give texts and records as an array of objects (array = "
-            "numpy.empty(n, dtype=object); array[:] = rows), or derive the net's "
-            "dataset from torch.utils.data.Dataset, with a __len__ of its own."
         )
     return None
 
@@ -360,6 +371,24 @@ def _of_inputs(error: Exception, text: str, net: Any) -> Exception | None:
     return InvalidInputError(
         f"The module cannot take a batch of {_described(batch)} ({text})"
         f"{_place(frames, net)}. {advice}"
+    )
+
+
+def _of_single_rows(error: Exception, text: str, net: Any) -> Exception | None:
+    """Explain rows that skorch cannot count, or take one by one."""
+    frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    places = [i for i, code in enumerate(frames) if code.co_filename in _INDEXING]
+    if not places or {"transform", "to_tensor"} & {
+        code.co_name for code in frames[places[-1] :]
+    }:
+        return None
+    return InvalidInputError(
+        f"skorch cannot count or take the rows ({type(error).__name__}: {text}): it "
+        "reads a list as several inputs, and a Series by its index. Give texts and "
+        "records as an array of objects (array = numpy.empty(n, dtype=object); "
+        "array[:] = rows; series.to_numpy()), or derive the net's dataset from "
+        "torch.utils.data.Dataset, with a __len__ of its own, and set callbacks that "
+        "score nothing."
     )
 
 

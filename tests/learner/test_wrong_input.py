@@ -303,6 +303,35 @@ def test_columns_of_one_name(rows, piped):
             call(rows)
 
 
+@pytest.mark.parametrize("piped", [False, True], ids=["bare", "piped"])
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        (np.ma.masked_greater(X, 2), "X must not be masked"),
+        ({"X": np.ma.masked_greater(X, 2)}, "X must not be masked"),
+        (torch.as_tensor(X).to_sparse(), "A tensor must be dense"),
+    ],
+    ids=["masked", "masked-part", "sparse-tensor"],
+)
+def test_what_would_be_read_as_something_else(rows, text, piped):
+    net = make_pipeline(FunctionTransformer(), make_net()) if piped else make_net()
+    learner = make_learner(net=net)
+    with pytest.raises(InvalidInputError, match=text):
+        learner.fit(rows, Y)
+    learner.fit(X, Y)
+    for call in (learner.predict, learner.query):
+        with pytest.raises(InvalidInputError, match=text):
+            call(rows)
+    unmasked = np.ma.masked_greater(X, 1e9)
+    assert len(learner.predict(unmasked)) == 60
+
+
+def test_splits_of_a_data_set_are_no_data_set():
+    part = TensorDataset(torch.as_tensor(X).float(), torch.zeros(60))
+    with pytest.raises(InvalidInputError, match="give one of them, X"):
+        make_learner().fit({"train": part, "test": part}, Y)
+
+
 def test_nan_in_the_pool_is_named_where_it_reaches_the_net():
     pool = POOL.copy()
     pool[17] = np.inf

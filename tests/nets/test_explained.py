@@ -1,10 +1,14 @@
 """Errors of torch, skorch and NumPy, said in the words of the library."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from skorch.callbacks import Checkpoint, EarlyStopping, EpochScoring, LRScheduler
+from skorch.dataset import Dataset as SkorchDataset
 from skorch.dataset import ValidSplit
 from torch import nn
 from torch.utils.data import Dataset
@@ -157,6 +161,32 @@ def test_a_scoring_that_there_is_not():
         make_learner(net=net).fit(X, Y)
 
 
+class Names(SkorchDataset):
+    def transform(self, X, y):
+        return torch.full((3,), float(len(str(X)))), torch.tensor(y or 0)
+
+
+@pytest.mark.parametrize("make", [list, pd.Series], ids=["list", "series"])
+def test_rows_that_skorch_cannot_take_one_by_one(make):
+    names = [f"name {i % 13}" for i in range(60)]
+    learner = make_learner(net=make_net(dataset=Names))
+    with pytest.raises(InvalidInputError, match="skorch cannot count or take the rows"):
+        learner.fit(make(names), Y)
+    array = np.empty(60, dtype=object)
+    array[:] = names
+    assert len(learner.fit(array, Y).query(array, n=2)) == 2
+
+
+class Broken(SkorchDataset):
+    def transform(self, X, y):
+        raise KeyError("a fault of the data set's own")
+
+
+def test_a_fault_of_a_data_set_keeps_its_own_words():
+    with pytest.raises(KeyError, match="a fault of the data set's own"):
+        make_learner(net=make_net(dataset=Broken)).fit(X, Y)
+
+
 def test_inputs_that_forward_does_not_name():
     with pytest.raises(InvalidInputError, match="keys of a dict must be the names of"):
         make_learner().fit({"a": X[:, :2], "b": X[:, 2:]}, Y)
@@ -194,7 +224,7 @@ def test_a_fault_of_the_module_keeps_its_own_words():
         make_learner(net=make_net(Own)).fit(X, Y)
 
 
-def test_memory_in_a_prediction_and_in_a_training():
+def test_memory_in_a_prediction_and_in_a_first_look():
     class Greedy(Tiny):
         def forward(self, X):
             raise MemoryError
@@ -205,6 +235,24 @@ def test_memory_in_a_prediction_and_in_a_training():
     learner.estimator_.module_ = Greedy()
     with pytest.raises(RuntimeError, match="Memory ran out in the prediction with bat"):
         learner.predict(X)
-    raised = pytest.raises(RuntimeError, match="in the training with batches of 16 r")
-    with raised, explained(make_net(), "the training", 60):
-        raise MemoryError
+
+
+class GreedyInTraining(Tiny):
+    def forward(self, X):
+        if self.training:
+            raise MemoryError
+        return super().forward(X)
+
+
+def test_memory_in_a_training_and_in_the_steps_before_it():
+    learner = make_learner(net=make_net(GreedyInTraining))
+    text = "in the training with batches of 16 rows. Lower iterator_train__batch_size"
+    with pytest.raises(RuntimeError, match=text):
+        learner.fit(X, Y)
+
+    def greedy(X):
+        raise MemoryError("30 GiB")
+
+    learner = make_learner(net=make_pipeline(FunctionTransformer(greedy), make_net()))
+    with pytest.raises(RuntimeError, match=r"a step before the net \(30 GiB\), which"):
+        learner.fit(X, Y)

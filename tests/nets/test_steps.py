@@ -223,6 +223,40 @@ def test_parts_are_sized_by_what_comes_out(
     assert list(iterate_parts(names, np.arange(0), batch_size, steps)) == []
 
 
+class Held:
+    def __init__(self):
+        self.numbers = np.zeros(1000, dtype=np.uint8)
+
+
+def objects(rows):
+    found = np.empty(len(rows), dtype=object)
+    for i in range(len(rows)):
+        found[i] = np.zeros(1000, dtype=np.uint8)
+    return found
+
+
+BYTES_BEHIND = {
+    "objects": objects,
+    "frame": lambda rows: pd.DataFrame({"a": objects(rows)}),
+    "own": lambda rows: [Held() for _ in rows],
+    "pillow": lambda rows: [
+        pytest.importorskip("PIL.Image").new("RGB", (20, 17)) for _ in rows
+    ],
+    "polars": lambda rows: pytest.importorskip("polars").DataFrame(
+        {"a": ["x" * 1000 for _ in rows]}
+    ),
+}
+
+
+@pytest.mark.parametrize("make", BYTES_BEHIND.values(), ids=BYTES_BEHIND)
+def test_parts_are_sized_by_what_objects_hold(make, monkeypatch):
+    monkeypatch.setattr(_batches, "_CHUNK_BYTES", 1200 * 10)
+    steps = Steps([("make", FunctionTransformer(make))])
+    parts = list(iterate_parts(NAMES, np.arange(100), 4, steps))
+    # A thousand bytes a row, and what the objects themselves take.
+    assert max(map(len, parts)) in (8, 12)
+
+
 def test_what_a_step_in_the_middle_makes_counts(calls, monkeypatch):
     monkeypatch.setattr(_batches, "_CHUNK_BYTES", 200 * 10)
     small = FunctionTransformer(lambda X: X[:, :1])
