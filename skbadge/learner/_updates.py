@@ -73,6 +73,9 @@ class Updates(Callback):
             warnings.warn(found, UserWarning, stacklevel=2)
 
     def _of_weights(self, net: Any) -> str | None:
+        if len(getattr(net, "classes_", (0, 1))) < 2:
+            # Of a single class there is nothing to learn.
+            return None
         after = None if self.weights is None else _digest(net)
         if after is None or not torch.equal(self.weights, after):
             return None

@@ -342,11 +342,13 @@ def _of_inputs(error: Exception, text: str, net: Any) -> Exception | None:
             "columns side by side with numpy.hstack."
         )
     if isinstance(error, TypeError) and " argument" in text and "forward()" in text:
+        if isinstance(batch, torch.Tensor):
+            # A parameter of fit, whose name is said.
+            return None
         return InvalidInputError(
             f"The module's forward does not take the inputs there are ({text}). The "
             "keys of a dict must be the names of its arguments, and a list or tuple of "
-            "arrays must hold one for each of them, in their order. Parameters of "
-            "fit, such as sample_weight, reach it too."
+            "arrays must hold one for each of them, in their order."
         )
     is_torchs = frames[-1].f_code.co_filename.startswith(_TORCH)
     if not is_torchs and not _SHAPES.search(text):

@@ -146,6 +146,10 @@ def test_one_weight_that_changes_is_enough():
     make_learner(net=make_net(lr=1e-6)).fit(X, Y)
 
 
+def test_a_single_class_leaves_nothing_to_learn():
+    make_learner(net=make_net(module__n_classes=1)).fit(X, np.zeros(len(X), dtype=int))
+
+
 def test_a_rate_of_zero_is_as_was_asked_for():
     make_learner(net=make_net(lr=0.0)).fit(X, Y)
 
