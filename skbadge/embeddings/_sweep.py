@@ -231,8 +231,11 @@ class _Frame:
 
     def best_form(self) -> _Frame:
         """Return the form of a whole table by which steps go on."""
-        is_dear = self._is_dear() and not self._groups
-        return self.widened() if self._may_widen and is_dear else self
+        if not self._may_widen:
+            return self
+        # A small table has one group, if any, of all rows.
+        frames = [frame for _, frame in self._groups] or [self]
+        return self.widened() if frames[0]._is_dear() else self
 
     def widened(self) -> _Frame:
         """Return the table in float64, where far fewer rows are near."""
