@@ -1,4 +1,4 @@
-"""What the columns of rows must be, wherever the rows are read."""
+"""How rows are read, and what their columns must be, wherever that happens."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ import numpy as np
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.utils._kinds import is_table
-from skbadge.utils._rows import check_structure, column_names, several_inputs
+from skbadge.utils._rows import (
+    RowList,
+    as_rows,
+    check_structure,
+    column_names,
+    several_inputs,
+)
 
-__all__ = ["Columns"]
+__all__ = ["Columns", "in_a_list_as_before", "part_rows"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,8 @@ class Columns:
     no_rows : rows or None, default=None
         None of the rows of what is no table, to compare its make-up: several inputs,
         images.
+    lists_hold_rows : bool, default=False
+        Whether a list of arrays holds rows, see `as_rows`.
     """
 
     owner: str
@@ -38,6 +46,7 @@ class Columns:
     names: list[str] | None
     ids_differ: bool = False
     no_rows: Any = None
+    lists_hold_rows: bool = False
 
     def check(self, columns: Any, dtype: Any = None) -> None:
         """Refuse other columns.
@@ -86,3 +95,33 @@ class Columns:
         names = column_names(part)
         dtype = part.dtype if isinstance(part, np.ndarray) else None
         self.check(tuple(part.shape[1:]) if names is None else names, dtype)
+
+
+def part_rows(part: Any, expected: Columns | None) -> Any:
+    """Return what a reader gave as rows, read as those in memory are.
+
+    Parameters
+    ----------
+    part : rows of any kind
+        As the reader gave them.
+    expected : Columns or None
+        Of whoever was fitted; None where nobody was: then as `skbadge.take` reads.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is of no known kind.
+    """
+    if expected is None:
+        return as_rows(part)
+    rows = as_rows(part, lists_hold_rows=expected.lists_hold_rows)
+    return in_a_list_as_before(rows, expected.no_rows)
+
+
+def in_a_list_as_before(X: Any, no_rows: Any) -> Any:
+    """Return an array as a list of rows, where the rows of `fit` were one.
+
+    Those were of several lengths, though these happen to be of one.
+    """
+    as_before = isinstance(no_rows, RowList) and isinstance(X, np.ndarray)
+    return RowList(X.tolist()) if as_before else X

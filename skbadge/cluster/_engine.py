@@ -20,6 +20,7 @@ from dataclasses import replace
 import numpy as np
 from tqdm.auto import tqdm
 
+from skbadge.cluster._columns import part_rows
 from skbadge.cluster._errors import (
     explained_part,
     naming_part,
@@ -87,7 +88,7 @@ def as_pool(X):
     client, found = _client(), _split_up(X)
     lengths = found.lengths
     if lengths is None:
-        lengths = _counted(client, found.parts)
+        lengths = _counted(client, found)
     known = {**vars(found), "lengths": tuple(map(int, lengths))}
     return ClusterPool(**known, client=client)
 
@@ -121,13 +122,14 @@ def n_cores():
         return None
 
 
-def _counted(client, parts):
+def _counted(client, found):
     """Count the rows of each part where it is read."""
     counts, starts = [], [0]
     with released_on_error(counts), _explained(client, counts):
-        with _reads_of(client, parts) as reads:
+        with _reads_of(client, found.parts) as reads:
             for i, read in enumerate(reads):
-                counts.append(client.submit(_length, read, i, pure=False))
+                told = (i, found.expected)
+                counts.append(client.submit(_length, read, *told, pure=False))
         _check_open(client)
         for i, count in enumerate(counts):
             with naming_part({i: count}, starts):
@@ -135,9 +137,9 @@ def _counted(client, parts):
     return np.diff(starts)
 
 
-def _length(part, number):
+def _length(part, number, expected):
     with explained_part(f"part {number} of the pool"):
-        return n_rows(part)
+        return n_rows(part_rows(part, expected))
 
 
 def _is_future(X):

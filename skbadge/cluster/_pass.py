@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from skbadge._contracts import Head, Needs, Outputs
-from skbadge.cluster._columns import Columns
+from skbadge.cluster._columns import Columns, part_rows
 from skbadge.cluster._engine import DaskShards, lazily, n_cores, run_pass
 from skbadge.cluster._errors import explained_part, released_on_error
 from skbadge.embeddings._sharded import ShardedTable, from_numpy, to_numpy
@@ -56,7 +56,7 @@ class PartReader:
     needs : Needs
         What to keep of each row.
     expected : Columns or None, default=None
-        What each part must have.
+        How each part is read, and what it must have.
     """
 
     net: Any
@@ -258,7 +258,8 @@ def map_rows(pool, rows, function, *, verbose=0):
         If a part cannot be read, with its number.
     """
     each = {i: given for i, given in _each(pool, rows).items() if len(given[0])}
-    shards, facts = run_pass(pool, _taken, function, each, verbose=verbose)
+    shared = function, pool.expected
+    shards, facts = run_pass(pool, _taken, shared, each, verbose=verbose)
     shards.release()
     _check_lengths(facts, pool.lengths)
     return [fact["answer"] for fact in facts.values()]
@@ -296,9 +297,13 @@ def _each(pool, rows):
     }
 
 
-def _taken(function, part, rows, number, start, n_given):
+def _taken(shared, part, rows, number, start, n_given):
     """Run on a worker: what a function makes of some rows of a part, which is told."""
+    function, expected = shared
     with explained_part(f"part {number} of the pool (rows from {start} on)"):
+        part = part_rows(part, expected)
+        if expected is not None:
+            expected.check_part(part)
         n_read = n_rows(part)
         answer = function(take(part, rows)) if n_read == n_given else None
         return {}, {"rows": n_read, "answer": answer}
@@ -324,6 +329,7 @@ def _on_host(value):
 def _read_part(reader, part, rows, number, start, n_given):
     """Run on a worker: the arrays that stay there, and what is told of them."""
     with explained_part(f"part {number} of the pool (rows from {start} on)"):
+        part = part_rows(part, reader.expected)
         n_read = n_rows(part)
         length = n_read if rows is None else len(rows)
         facts = {"rows": n_read, "length": length, "tables": {}, "head": {}}
@@ -357,6 +363,7 @@ def _answer(function, part, number, start, expected):
     first = "" if start is None else f", the first of them row {start} of all"
     where = f"part {number} of X (rows are counted within it{first})"
     with explained_part(where):
+        part = part_rows(part, expected)
         if expected is not None:
             expected.check_part(part)
         # A pass hangs hooks on a net, and the engine may be sending it on meanwhile.

@@ -61,7 +61,7 @@ class Parts:
     dtype : numpy.dtype or None, default=None
         Of an array; None where only reading a part tells.
     expected : Columns or None, default=None
-        What each part must have.
+        How each part is read, and what it must have; None where nobody was fitted.
     """
 
     parts: list

@@ -10,7 +10,7 @@ import torch
 from sklearn.base import clone
 from sklearn.utils.validation import check_array, validate_data
 
-from skbadge.cluster._columns import Columns
+from skbadge.cluster._columns import Columns, in_a_list_as_before
 from skbadge.cluster._engine import expecting, is_sharded
 from skbadge.exceptions import InvalidInputError, SparseInputError
 from skbadge.learner._asked import AskedBatch
@@ -104,10 +104,7 @@ def check_rows(
     steps, net = split_estimator(reader)
     X = rows_for(reader, X)
     _check_parts(X)
-    in_lists = isinstance(getattr(learner, "_no_rows", None), RowList)
-    if in_lists and isinstance(X, np.ndarray):
-        # Of several lengths, as in fit, though these happen to be of one.
-        X = RowList(X.tolist())
+    X = in_a_list_as_before(X, getattr(learner, "_no_rows", None))
     if reset:
         check_loader(net)
     is_bare = steps is None and converts(net)
@@ -375,5 +372,6 @@ def _check_sharded(learner: Any, X: Any, reader: Any, reset: bool) -> Any:
         None if names is None else list(names),
         ids_differ=steps is None and _takes_ids(net),
         no_rows=getattr(learner, "_no_rows", None),
+        lists_hold_rows=steps is not None,
     )
     return expecting(X, expected)

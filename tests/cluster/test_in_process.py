@@ -17,7 +17,7 @@ import torch
 from dask.distributed import Client
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch import NeuralNetClassifier
 
 import skbadge.cluster
@@ -28,7 +28,9 @@ from skbadge import (
     ContrastiveAL,
     CoreSet,
     KMeansSampling,
+    MarginSampling,
     PenultimateFeatures,
+    RandomSampling,
     StochasticTopK,
     TypiClust,
     take,
@@ -41,6 +43,7 @@ from skbadge.exceptions import (
     InvalidInputError,
     PoolPassError,
 )
+from skbadge.modules import MLP
 from skbadge.strategies import Needs, ScoreSampling, Traits
 from tests.cluster._cluster import KNOWN, X, Y, in_parts, make_learner, make_net
 
@@ -315,6 +318,82 @@ def test_parts_of_several_inputs():
     of_arrays = {k: da.from_array(v) for k, v in inputs(slice(None)).items()}
     with pytest.raises(InvalidInputError, match="each may hold several inputs. Got di"):
         learner.query(of_arrays, n=5)
+
+
+def described(rows):
+    """Return four numbers of each row, in a pipeline step: rows of any shape."""
+    return np.array([[np.mean(r), np.std(r), np.max(r), len(r)] for r in rows], "f4")
+
+
+def learner_of_lists(rows, strategy=None):
+    net = NeuralNetClassifier(
+        MLP,
+        module__n_features=4,
+        module__n_classes=3,
+        criterion=torch.nn.CrossEntropyLoss,
+        train_split=None,
+        verbose=0,
+    )
+    steps = make_pipeline(FunctionTransformer(described), net)
+    learner = ActiveLearner(steps, strategy=strategy, random_state=0)
+    return learner.fit(rows[:20], Y[:20])
+
+
+def images():
+    random = np.random.default_rng(0)
+    return [random.normal(size=(3, 4 + i % 3, 5)) for i in range(90)]
+
+
+def tables():
+    return [rows[0] for rows in images()]
+
+
+def texts_of_ids():
+    """Sequences of several lengths; those of the second part happen to be of one."""
+    random = np.random.default_rng(1)
+    lengths = [*random.integers(2, 6, size=45), *[4] * 45]
+    return [random.integers(9, size=n).tolist() for n in lengths]
+
+
+@pytest.mark.parametrize("make", [images, tables, texts_of_ids])
+@pytest.mark.usefixtures("client")
+def test_lists_in_front_of_a_pipeline_hold_rows(make):
+    rows = make()
+    parts = [dask.delayed(rows[:45]), dask.delayed(rows[45:])]
+    for strategy in (MarginSampling(), RandomSampling()):
+        learner = learner_of_lists(rows, strategy)
+        expected = learner.query(rows, n=4)
+        marks = learner.state()["asked"]["marks"]
+        assert len(set(marks)) == 4 and None not in marks
+        for pool in (parts, [(part, 45) for part in parts]):
+            np.testing.assert_array_equal(learner.query(pool, n=4), expected)
+            assert learner.state()["asked"]["marks"] == marks
+    proba = learner.predict_proba(parts).compute()
+    np.testing.assert_allclose(proba, learner.predict_proba(rows), atol=1e-6)
+    right = [rows[i] for i in expected]
+    assert learner.teach(right, Y[expected], indices=expected).n_labeled_ == 24
+
+
+@pytest.mark.usefixtures("client")
+def test_lists_of_arrays_are_taken_as_in_memory():
+    """With no pipeline to say that they are rows, they are several inputs."""
+    rows = images()
+    parts = [dask.delayed(rows[i : i + 45]) for i in (0, 45)]
+    found = take(parts, [4, 1])
+    assert len(found) == len(take(rows[:45], [1])) == 45
+    for one, first, second in zip(found, rows[:45], rows[45:], strict=True):
+        np.testing.assert_array_equal(one, np.stack([second[1], first[1]]))
+    with pytest.raises(InvalidInputError, match=r"positions in \[0, 6\)"):
+        take(parts, [6])
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.usefixtures("client")
+def test_columns_are_compared_where_only_chosen_rows_are_read(known):
+    learner = make_learner(RandomSampling())
+    narrow = two_parts(dask.delayed(X[:300, :5]), known)
+    with pytest.raises(InvalidInputError, match=r"^In part 1 of .*: X has 5 features"):
+        learner.query(narrow, n=30)
 
 
 class OfIds(torch.nn.Module):
