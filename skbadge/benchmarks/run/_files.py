@@ -13,6 +13,7 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
+from skbadge.benchmarks.run._pictures import as_pictures
 from skbadge.datasets import DATASETS
 from skbadge.exceptions import InvalidInputError
 
@@ -32,6 +33,9 @@ def describe_file(path, target=""):
     path : str
         A ``.npz`` file with arrays ``X`` and ``y``, and with ``X_test`` and ``y_test``
         where it has a test set; or a table in CSV or parquet, one row an example.
+        Rows with several axes are pictures: channels in the last axis are turned to the
+        first, bytes from 0 to 255 become fractions of 255, and what may be read in two
+        ways, or is on no scale of a net, is refused.
     target : str, default=""
         The column of labels of a table.
 
@@ -168,7 +172,8 @@ def _read_parts(path, content):
     arrays = _read_arrays(path, content)
     X, y = _check_arrays(path, arrays, "X", "y")
     if "X_test" not in arrays and "y_test" not in arrays:
-        return *_as_pictures(path, X), y, None, None
+        (X,) = as_pictures(path, arrays["X"].dtype, X)
+        return X, y, None, None
     X_test, y_test = _check_arrays(path, arrays, "X_test", "y_test")
     if X_test.shape[1:] != X.shape[1:]:
         raise InvalidInputError(
@@ -180,7 +185,7 @@ def _read_parts(path, content):
             f"y_test in {path} must have labels of the type of y, {y.dtype}. Got "
             f"{y_test.dtype} instead."
         )
-    X, X_test = _as_pictures(path, X, X_test)
+    X, X_test = as_pictures(path, arrays["X"].dtype, X, X_test)
     return X, y, X_test, y_test
 
 
@@ -217,7 +222,7 @@ def _check_arrays(path, arrays, name_X, name_y):
             f"Missing: {', '.join(missing)}."
         )
     X, y = arrays[name_X], arrays[name_y]
-    if X.dtype.kind not in "biuf" or X.ndim < 2:
+    if X.dtype.kind not in "biuf" or X.ndim < 2 or 0 in X.shape[1:]:
         raise InvalidInputError(
             f"{name_X} in {path} must be an array of numbers of shape (n_rows, "
             "n_features), or (n_rows, n_channels, height, width) for images. Got "
@@ -240,33 +245,6 @@ def _check_arrays(path, arrays, name_X, name_y):
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         raise InvalidInputError(f"{name_y} in {path} must not hold NaN or infinity.")
     return X, y
-
-
-def _as_pictures(path, *parts):
-    """Return pictures with channels first, and bytes as numbers in [0, 1]."""
-    if parts[0].ndim != 4:
-        return parts
-    if _channels_are_last(path, parts[0].shape[1:]):
-        parts = [np.ascontiguousarray(part.transpose(0, 3, 1, 2)) for part in parts]
-    top = max(part.max() for part in parts)
-    low = min(part.min() for part in parts)
-    if 1 < top <= 255 and low >= 0 and all((p == np.round(p)).all() for p in parts):
-        parts = [part / np.float32(255) for part in parts]
-    return tuple(parts)
-
-
-def _channels_are_last(path, shape):
-    """Say which axis holds the channels: the odd one out beside height and width."""
-    a, b, c = shape
-    first = a in (1, 3, 4) or b == c
-    last = b != c and (c in (1, 3, 4) or (a == b and c < a))
-    if first and last:
-        raise InvalidInputError(
-            f"X in {path} must have pictures of shape (n_channels, height, width). Got "
-            f"{shape}, which may be that or have the channels last: crop or pad them, "
-            "so that only one axis can be that of the channels."
-        )
-    return last
 
 
 def _read_table(path, content, suffix, target):

@@ -102,6 +102,11 @@ def test_the_registry(monkeypatch):
         ((8, 8, 2), (2, 8, 8)),
         ((2, 4, 4), (2, 4, 4)),
         ((10, 24, 32), (10, 24, 32)),
+        ((32, 32, 40), (40, 32, 32)),
+        ((40, 32, 32), (40, 32, 32)),
+        ((48, 64, 2), (2, 48, 64)),
+        ((20, 30, 5), (5, 20, 30)),
+        ((7, 7, 64), (64, 7, 7)),
     ],
 )
 def test_pictures_come_out_with_channels_first(tmp_path, shape, expected):
@@ -119,10 +124,73 @@ def test_pictures_come_out_with_channels_first(tmp_path, shape, expected):
     )
 
 
-def test_pictures_that_may_be_either(tmp_path):
-    np.savez(tmp_path / "p.npz", X=np.zeros((4, 3, 32, 3)), y=[0, 1, 0, 1])
-    with pytest.raises(InvalidInputError, match=r"Got \(3, 32, 3\), which may be that"):
+@pytest.mark.parametrize("shape", [(3, 32, 3), (3, 3, 64), (16, 20, 30), (8, 8, 8)])
+def test_pictures_that_may_be_either(tmp_path, shape):
+    np.savez(tmp_path / "p.npz", X=np.zeros((4, *shape)), y=[0, 1, 0, 1])
+    with pytest.raises(InvalidInputError, match="Got .*, which may be that or have"):
         describe_file(tmp_path / "p.npz")
+
+
+SHAPES = [(28, 28), (1, 8, 8), (3, 8, 8), (8, 8, 3), (2, 3, 8, 8)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", ["u1", "i8", "f4"])
+def test_bytes_of_every_shape_become_fractions(tmp_path, shape, dtype):
+    X = np.random.default_rng(0).integers(0, 256, (40, *shape)).astype(dtype)
+    np.savez(
+        tmp_path / "p.npz",
+        X=X[:30],
+        y=np.arange(30) % 2,
+        X_test=X[30:],
+        y_test=np.arange(10) % 2,
+    )
+    task = load_task(file_cell(tmp_path / "p.npz", standardize=False))
+    for found, given in ((task.X, X[:30]), (task.X_test, X[30:])):
+        given = given.transpose(0, 3, 1, 2) if shape == (8, 8, 3) else given
+        np.testing.assert_allclose(found, given / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    ("low", "top"), [(0, 255.5), (0, 65_535), (-128, 127), (0, 254.5)]
+)
+def test_pictures_on_no_known_scale(tmp_path, shape, low, top):
+    X = np.linspace(low, top, 40 * np.prod(shape)).reshape(40, *shape)
+    X = np.round(X) if top % 1 == 0 else X
+    np.savez(tmp_path / "p.npz", X=X, y=np.arange(40) % 2)
+    with pytest.raises(InvalidInputError, match=f"Got numbers from {low} to .*divide"):
+        describe_file(tmp_path / "p.npz")
+
+
+def test_fractions_beside_bytes(tmp_path):
+    X = np.random.default_rng(0).integers(0, 256, (40, 8, 8)).astype("u1")
+    y = np.arange(40) % 2
+    np.savez(tmp_path / "p.npz", X=X, y=y, X_test=X / 255, y_test=y)
+    with pytest.raises(InvalidInputError, match="and X_test too"):
+        describe_file(tmp_path / "p.npz")
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.arange(640).reshape(40, 4, 4) % 17.0,
+        np.arange(640).reshape(40, 4, 4) % 2,
+        np.eye(640)[0].reshape(40, 1, 4, 4) * 200 - 0.1,
+    ],
+    ids=["small numbers", "masks", "standardized, with one far out"],
+)
+def test_pictures_on_the_scale_of_a_net_stay(tmp_path, X):
+    np.savez(tmp_path / "p.npz", X=X, y=np.arange(40) % 2)
+    task = load_task(file_cell(tmp_path / "p.npz", standardize=False))
+    assert max(task.X.max(), task.X_test.max()) == pytest.approx(X.max())
+
+
+def test_a_table_of_bytes_stays(tmp_path):
+    X = np.random.default_rng(0).integers(0, 256, (40, 8)).astype("u1")
+    np.savez(tmp_path / "p.npz", X=X, y=np.arange(40) % 2)
+    task = load_task(file_cell(tmp_path / "p.npz", standardize=False))
+    assert task.X.max() > 200
 
 
 def test_numbers_that_are_no_bytes_stay(tmp_path):
