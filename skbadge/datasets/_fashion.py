@@ -37,6 +37,8 @@ _FILES = {
         (10_000,),
     ),
 }
+#: Checksum of the labels of the test part, unpacked: MNIST's file has the same name.
+TEST_LABELS = _FILES["t10k-labels-idx1-ubyte.gz"][0]
 _CLASSES = [
     "T-shirt/top",
     "Trouser",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from scipy.io import loadmat
 
 from skbadge.datasets._arrays_only import read_plain_pickle
+from skbadge.datasets._fashion import TEST_LABELS
 from skbadge.datasets._registry import DATASETS
 from skbadge.exceptions import DataUnavailableError, InvalidInputError
 
@@ -34,6 +36,9 @@ _PLACES = {
         ".",
     ),
 }
+
+# Sets whose files have the same names, and whether they are Fashion-MNIST's.
+_ALIKE = {"mnist": False, "fashion_mnist": True}
 
 
 def find_original(name, folder):
@@ -65,9 +70,26 @@ def find_original(name, folder):
         return [path] if path.is_file() else None
     for place in _PLACES.get(name, ()):
         files = _files(name, folder / place)
-        if files is not None:
+        # MNIST and Fashion-MNIST name their files alike: in a folder without a name of
+        # its own, what they hold says whose they are.
+        is_shared = place == "." and files is not None and name in _ALIKE
+        if files is not None and not (is_shared and _is_fashion(files) != _ALIKE[name]):
             return files
     return None
+
+
+def _is_fashion(files):
+    """Say whether idx files are Fashion-MNIST's, by the labels of the test part."""
+    try:
+        content = _bytes(files[-1])
+    except (OSError, EOFError, zlib.error):
+        return False
+    return hashlib.sha256(content).hexdigest() == TEST_LABELS
+
+
+def _bytes(path):
+    content = path.read_bytes()
+    return gzip.decompress(content) if path.suffix == ".gz" else content
 
 
 def _files(name, folder):
@@ -188,9 +210,7 @@ def _read_mat(path):
 def _read_idx(path):
     """Return the array of an idx file of bytes, packed or not."""
     try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
+        content = _bytes(path)
         n_axes = content[3]
         lengths = np.frombuffer(content, dtype=">u4", count=n_axes, offset=4)
         values = np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * n_axes)

@@ -116,7 +116,9 @@ def load_dataset(
         them out or all in one place: CIFAR-10's batches (python or binary), SVHN's
         ``train_32x32.mat`` and ``test_32x32.mat``, the idx files of MNIST and
         Fashion-MNIST, packed or not; and the file of ``fashion_mnist_features``, which
-        can be had no other way. Sets that are not there are had as without it.
+        can be had no other way. Sets that are not there are had as without it. The idx
+        files have the same names: all in one place they are Fashion-MNIST's if the
+        labels of the test part are, and otherwise MNIST's.
 
     Returns
     -------

@@ -2,6 +2,7 @@
 
 import dataclasses
 import gzip
+import hashlib
 import pickle
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.io import savemat
 
 from skbadge.datasets import DATASETS, _folders, datasets_table, load_dataset
 from skbadge.datasets._arrays_only import read_plain_pickle
+from skbadge.datasets._fashion import DEBIAN_FOLDER
 from skbadge.datasets._folders import find_original, read_original
 from skbadge.datasets._openml import check_test_part
 from skbadge.exceptions import DataUnavailableError, InvalidInputError
@@ -202,6 +204,40 @@ def test_svhn(tmp_path, rng):
     (tmp_path / "test_32x32.mat").write_bytes(b"no")
     with pytest.raises(DataUnavailableError, match="must be a .mat file"):
         read_original(small("svhn", 2 * N), find_original("svhn", tmp_path))
+
+
+def write_idx(folder, rows=N):
+    """Write four small idx files of zeros, and return the labels of the test part."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _folders._IDX:
+        shape = (rows, 28, 28) if "images" in name else (rows,)
+        content = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">u4").tobytes()
+        (folder / name).write_bytes(content + bytes(int(np.prod(shape))))
+    return (folder / name).read_bytes()
+
+
+def test_files_of_one_name_belong_to_whom_their_labels_say(tmp_path, monkeypatch):
+    flat, labels = tmp_path / "flat", write_idx(tmp_path / "flat")
+    # MNIST's, or some other set's: not Fashion-MNIST's, which Debian's copy or a
+    # download has.
+    assert find_original("fashion_mnist", flat) is None
+    assert find_original("mnist", flat)[0].parent == flat
+    table = datasets_table(data_dir=flat)["availability"]
+    assert table["fashion_mnist"] != "files" and table["mnist"] == "files"
+    monkeypatch.setattr(_folders, "TEST_LABELS", hashlib.sha256(labels).hexdigest())
+    assert find_original("mnist", flat) is None
+    assert find_original("fashion_mnist", flat)[0].parent == flat
+    # Where the folder has the name of a set, it is believed.
+    write_idx(tmp_path / "MNIST" / "raw")
+    assert find_original("mnist", tmp_path)[0].parent == tmp_path / "MNIST" / "raw"
+
+
+def test_the_labels_of_fashion_mnist_are_known(tmp_path):
+    path = DEBIAN_FOLDER / "t10k-labels-idx1-ubyte.gz"
+    if not path.exists():
+        pytest.skip("Debian's package dataset-fashion-mnist is not installed")
+    assert find_original("fashion_mnist", DEBIAN_FOLDER)[-1] == path
+    assert find_original("mnist", DEBIAN_FOLDER) is None
 
 
 @pytest.mark.parametrize("packed", [False, True])
