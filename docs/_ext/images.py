@@ -5,11 +5,24 @@ from math import isnan
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
-from study import display_of, draw_matrix, labels, means_text, read
+from scipy import stats
+from speed import written
+from study import (
+    PUBLISHED,
+    budgets_of,
+    capped_of,
+    display_of,
+    draw_matrix,
+    in_order,
+    labels,
+    means_text,
+    read,
+)
 
 from skbadge.benchmarks import (
     PRESETS,
     area_under_budget_curve,
+    chance_matrix,
     learning_curves,
     penalty_matrix,
     preset_cells,
@@ -18,6 +31,7 @@ from skbadge.benchmarks import (
 )
 
 SETTING = ["dataset", "model", "batch_size"]
+NAMES = {"model": "model", "batch_size": "batch"}
 
 
 def complete(folder, name="results"):
@@ -71,17 +85,15 @@ def deviations():
 
 
 def capped(folder):
-    """Say what share of the trainings ended at the cap, for each setting."""
-    shares = complete(folder).groupby(SETTING)["hit_max_epochs"].agg(["mean", "size"])
-    shares = shares.reset_index()
-    return pd.DataFrame(
-        {
-            "model": shares["model"],
-            "batch": [f"{size:,}" for size in shares["batch_size"]],
-            "trainings": shares["size"],
-            "ended at the cap": [f"{share:.0%}" for share in shares["mean"]],
-        }
-    )
+    return _with_commas(capped_of(complete(folder), NAMES))
+
+
+def budgets(folder):
+    return _with_commas(budgets_of(complete(folder), NAMES))
+
+
+def _with_commas(table):
+    return table.assign(batch=[f"{size:,}" for size in table["batch"]])
 
 
 def areas(folder):
@@ -151,14 +163,121 @@ def start(folder):
     return f"After the first {first['n_labeled'].min()} labels {'; '.join(texts)}."
 
 
+def gains_of(results):
+    """Return areas minus that of random sampling, one row for each repeat.
+
+    Repeats share what they begin with, so that differences within a repeat are less
+    noisy than the areas themselves.
+    """
+    parts = [
+        area_under_budget_curve(part).assign(repeat=repeat)
+        for repeat, part in results.groupby("repeat")
+    ]
+    wide = pd.concat(parts).pivot(
+        index=[*SETTING, "repeat"], columns="strategy", values="mean"
+    )
+    wide = wide[in_order(wide.columns)]
+    return wide.sub(wide["rand"], axis=0).drop(columns="rand")
+
+
+def gains(folder):
+    """Show the mean accuracy over all label counts minus that of random sampling."""
+    return pd.DataFrame(
+        [
+            {"model": model, "batch": f"{size:,}"}
+            | {label: _with_error(part[name]) for label, name in _labeled(part.columns)}
+            for (_, model, size), part in gains_of(complete(folder)).groupby(SETTING)
+        ]
+    )
+
+
+def _labeled(names):
+    return zip(labels(names), names, strict=True)
+
+
+def _with_error(values):
+    error = f" ± {100 * values.sem():.2f}" if len(values) > 1 else ""
+    return f"{100 * values.mean():+.2f}{error}"
+
+
+def published(folder):
+    """Put the published areas on Fashion-MNIST beside those of the MLP."""
+    names = ["marg", "coreset", "badge"]
+    rows = [
+        [
+            source,
+            setting,
+            f"{rand:.1f}",
+            *(f"{v:.1f} ({v - rand:+.1f})" for v in others),
+        ]
+        for source, setting, rand, *others in PUBLISHED
+        if setting.startswith("Fashion-MNIST")
+    ]
+    results = complete(folder).query("model == 'mlp' and batch_size == 1_000")
+    if len(results):
+        areas = area_under_budget_curve(results).set_index("strategy")["mean"]
+        gains = gains_of(results)
+        ours = [
+            f"{100 * areas[name]:.2f} ({_with_error(gains[name])})" for name in names
+        ]
+        setting = "Fashion-MNIST, mlp, batches of 1,000, area"
+        rows.append(["this study", setting, f"{100 * areas['rand']:.2f}", *ours])
+    return pd.DataFrame(rows, columns=["source", "setting", *labels(["rand", *names])])
+
+
 def penalty(folder):
     """Draw the penalty matrix over the settings with repeats to test."""
-    matrix = penalty_matrix(_repeated(complete(folder)))
+    return _draw(penalty_matrix(_repeated(complete(folder))))
+
+
+def chance(folder):
+    """Draw what chance alone would show in the place of the penalty matrix."""
+    return _draw(chance_matrix(_repeated(complete(folder))))
+
+
+def _draw(matrix):
     figure, ax = plt.subplots(figsize=(4.8, 5.0), layout="constrained")
     draw_matrix(matrix, ax)
     ax.set_title(f"{matrix.n_settings} settings", fontsize="medium")
     plt.close(figure)
     return figure
+
+
+def noise(folder):
+    """Say what the tests of few repeats are worth, and who is beyond chance."""
+    results = _repeated(complete(folder))
+    if results.empty:
+        return "One repeat allows no test."
+    matrix, strict = penalty_matrix(results), penalty_matrix(results, test="t")
+    by_chance = chance_matrix(results)
+    levels = [
+        f"{2 * stats.t.sf(1.96, n - 1):.2f} with {n} repeats"
+        for n in sorted(set(matrix.comparisons["n_repeats"]))
+    ]
+    low, high = by_chance.low, by_chance.high
+    beyond = matrix.column_mean > high
+    return (
+        "A z of 1.96, by which the paper's test calls a winner, has by Student's t a p "
+        f"of {', '.join(levels)}, not of 0.05. By chance alone the column means would "
+        f"be {written(float(by_chance.column_mean.mean()))} on average; the range that "
+        "holds one in 95 of 100 deals begins at "
+        f"{written(float(low.max()))} and ends, by strategy, at "
+        f"{written(float(high.min()))} to {written(float(high.max()))}. Above it: "
+        f"{_listed(matrix.column_mean[beyond])}. Not above it: "
+        f"{_listed(matrix.column_mean[~beyond])}. By the t test at 5% the column "
+        f"means are: {_listed(strict.column_mean)}."
+    )
+
+
+def _listed(means):
+    means = means.sort_values()
+    return (
+        ", ".join(
+            f"{label} {written(float(means[name]))}"
+            for label, name in _labeled(means.index)
+        )
+        or "none"
+    )
 
 
 def times(folder):

@@ -149,12 +149,16 @@ def areas(folder):
 
 
 def budgets(folder):
-    table = label_budgets(read(folder))
+    return budgets_of(read(folder), {"dataset": "data", "batch_size": "batch"})
+
+
+def budgets_of(results, names):
+    """Show where strategies are compared; the columns that name a setting as given."""
+    table = label_budgets(results)
     listed = [", ".join(f"{n:,}" for n in row) for row in table["budgets"]]
-    return pd.DataFrame(
-        {
-            "data": table["dataset"],
-            "batch": table["batch_size"],
+    found = table[list(names)].rename(columns=names)
+    return found.assign(
+        **{
             "labels at which rand is done": [written(n) for n in table["n0"]],
             "compared at": [text or "nowhere" for text in listed],
             "why not": table["reason"],
@@ -314,15 +318,25 @@ def _gaps(rand, others):
 
 
 def capped(folder):
-    """Say what share of the trainings ended at the cap, for each setting."""
-    hits = read(folder).groupby(["dataset", "batch_size"])["hit_max_epochs"]
-    shares = hits.agg(["mean", "size"]).reset_index()
-    return pd.DataFrame(
-        {
-            "data": shares["dataset"],
-            "batch": shares["batch_size"],
-            "trainings": shares["size"],
-            "ended at the cap": [f"{share:.0%}" for share in shares["mean"]],
+    return capped_of(read(folder), {"dataset": "data", "batch_size": "batch"})
+
+
+def capped_of(results, names):
+    """Say what share of the trainings ended at the cap, of all and after round 0.
+
+    The first training has the fewest labels. In a setting of few rounds the share of
+    all trainings therefore hides that every later one was cut short.
+    """
+    hits = results.groupby(list(names))["hit_max_epochs"].agg(["mean", "size"])
+    later = results[results["round"] > 0].groupby(list(names))["hit_max_epochs"]
+    found = hits.index.to_frame(index=False).rename(columns=names)
+    return found.assign(
+        **{
+            "trainings": hits["size"].to_numpy(),
+            "ended at the cap": [f"{share:.0%}" for share in hits["mean"]],
+            "after round 0": [
+                f"{share:.0%}" for share in later.mean().reindex(hits.index)
+            ],
         }
     )
 

@@ -84,6 +84,18 @@ class TestStudyPages:
     def test_a_comparison_of_samplers_uses_the_repeats_of_both(self, study, folder):
         assert study.kdpp(folder)["repeats"].tolist() == [3, 3, 1]
 
+    def test_the_first_training_does_not_hide_the_cap(self, study, folder):
+        table = study.capped(folder)
+        assert set(table["ended at the cap"]) == {"33%"}
+        assert set(table["after round 0"]) == {"40%"}
+
+    def test_the_page_says_which_trainings_the_committed_files_saw_capped(self, study):
+        table = study.capped(DOCS.parent / "benchmarks" / "results" / "quick")
+        after = table.set_index(["data", "batch"])["after round 0"]
+        page = (DOCS / "user_guide" / "quick_study.rst").read_text(encoding="utf-8")
+        assert "On kropt in batches of 1,000 every training but the first" in page
+        assert after["kropt", 1_000] == "100%"
+
     def test_deviations_are_those_of_the_preset(self, study):
         assert "k-DPP" in study.deviations()
 
@@ -344,6 +356,8 @@ class TestImagesPages:
         assert images.areas(folder)["best first"].str.contains(" ± ").all()
         assert images.capped(folder)["trainings"].tolist() == [7 * 7 * 3, 7 * 7 * 2]
         assert images.capped(folder)["ended at the cap"][0] == "14%"
+        # One of seven trainings, one of the six that come after the first.
+        assert images.capped(folder)["after round 0"][0] == "17%"
 
     def test_a_single_repeat_has_no_error_and_no_test(self, images, folder):
         results = pd.read_csv(folder / "results.csv")
@@ -358,6 +372,41 @@ class TestImagesPages:
         assert texts[1] == "Nothing."
         assert "(resnet, batches of 100, one repeat)" in texts[2]
 
+    def test_gains_are_paired_by_repeat(self, images, folder):
+        # BADGE is ahead by 0, 1, ..., 6 points, in every repeat alike.
+        table = images.gains(folder)
+        assert table["batch"].tolist() == ["100", "1,000"]
+        assert set(table["BADGE"]) == {"+3.00 ± 0.00"}
+        assert set(table["MARG"]) == {"+0.00 ± 0.00"}
+
+    def test_where_strategies_are_compared(self, images, folder):
+        assert images.budgets(folder)["compared at"].tolist() == [
+            "200, 300",
+            "1,100, 2,100",
+        ]
+        results = pd.read_csv(folder / "results.csv").query("round < 2")
+        results.to_csv(folder / "results.csv", index=False)
+        table = images.budgets(folder)
+        assert set(table["compared at"]) == {"nowhere"}
+        assert table["why not"].str.contains("two batches after the initial set").all()
+
+    def test_what_was_published_stands_beside_ours(self, images, folder):
+        table = images.published(folder)
+        assert table["source"].tolist() == ["CDALBench", "this study"]
+        assert table["MARG"].tolist() == ["87.2 (+1.7)", "65.05 (+0.00 ± 0.00)"]
+        assert table["BADGE"][1].endswith("(+3.00 ± 0.00)")
+
+    def test_what_few_repeats_can_tell(self, images, folder):
+        text = images.noise(folder)
+        assert "a p of 0.30 with 2 repeats, 0.19 with 3 repeats" in text
+        # Two settings, in which BADGE beats six strategies that are all alike.
+        by_test = "RAND 0.286"
+        assert "By the t test at 5% the column means are: BADGE 0," in text
+        assert text.count(by_test) == 2
+        results = pd.read_csv(folder / "results.csv").query("repeat == 0")
+        results.to_csv(folder / "results.csv", index=False)
+        assert images.noise(folder) == "One repeat allows no test."
+
     def test_claims_say_what_was_not_run(self, images, folder):
         text = images.claims(folder)["In these tables"].str.cat()
         assert "best first: BADGE 0" in text
@@ -366,7 +415,7 @@ class TestImagesPages:
         text = "the mlp is right on 50% of the test set and on 100% of what it was"
         assert text in images.start(folder)
 
-    @pytest.mark.parametrize("name", ["curves", "penalty"])
+    @pytest.mark.parametrize("name", ["curves", "penalty", "chance"])
     def test_pictures(self, images, folder, name, tmp_path):
         getattr(images, name)(folder).savefig(tmp_path / "picture.png")
         assert (tmp_path / "picture.png").stat().st_size > 10_000
