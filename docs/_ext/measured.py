@@ -65,6 +65,7 @@ ITEMS = {
     "strategies-machine": Item(speed.machine, "strategies.json", script("strategies")),
     "speed-query": Item(speed.records, "query.json", script("query")),
     "training-loop": Item(speed.training("loop"), "training.json", script("training")),
+    "training-range": Item(speed.training_range, "training.json", script("training")),
     "training-stacked": Item(
         speed.training("stacked"), "training.json", script("training")
     ),

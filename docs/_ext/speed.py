@@ -108,6 +108,18 @@ def training_row(record):
     return row
 
 
+def training_range(path):
+    """Say between what bounds trainings of perceptrons lie, relative to the loop."""
+    found = json.loads(path.read_text(encoding="utf-8")).get("loop", [])
+    ratios = [r["skbadge"]["of_medians"] for r in found if "MLP" in r["setting"]]
+    if not ratios:
+        return "Trainings of perceptrons were not measured."
+    return (
+        f"In {len(ratios)} settings with a perceptron, the median CPU time of a "
+        f"training is {min(ratios):.2f} to {max(ratios):.2f} times that of the loop."
+    )
+
+
 def grid(path):
     """Show what a grid takes beside its cells, with one job and with two."""
     document = json.loads(path.read_text(encoding="utf-8"))

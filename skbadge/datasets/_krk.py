@@ -26,12 +26,13 @@ _TRIANGLE = (_ROW <= _COL) & (_COL <= 3)
 
 
 def make_krk_endgame(*, return_X_y=False):
-    """Make the king-and-rook-against-king data set, row for row (OpenML 184, kropt).
+    """Make the king-and-rook-against-king data set (OpenML 184, kropt) from its rules.
 
     Each row is a position with black to move, up to symmetry; its class says how many
     moves white needs to mate under best play, or that the game is drawn. Nothing is
     downloaded: all positions are solved by working backward from the mates, in a
-    fraction of a second.
+    fraction of a second. Known of the original and reproduced here are its number of
+    rows and its class counts; the rows were not compared with a copy of it.
 
     Parameters
     ----------

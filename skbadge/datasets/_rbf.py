@@ -25,9 +25,9 @@ def make_random_rbf(n_samples=1_000_000, *, return_X_y=False):
 
     Fifty centers have random places, classes, spreads and weights. A row picks a center
     by weight, a random direction, and a normally distributed distance along it; its
-    class is the center's. Nothing is downloaded: the rows come from the same random
-    numbers as the original, in 2 to 3 seconds for all of them. Known of the
-    original and reproduced here are its class counts and first labels; the values were
+    class is the center's. Nothing is downloaded: Java's random numbers are made again,
+    in 2 to 3 seconds for all rows. Known of the original and reproduced here are its
+    class counts and its first labels, which speak for the same numbers; the values were
     not compared.
 
     Parameters

@@ -209,6 +209,19 @@ class TestSpeedTables:
         path.write_text(json.dumps(document), encoding="utf-8")
         assert speed.strategies(path)["beside"].iloc[-1] == "plain form"
 
+    def test_trainings_beside_a_loop_in_a_sentence(self, speed, tmp_path):
+        path = tmp_path / "training.json"
+        loop = [
+            {"setting": name, "skbadge": {"of_medians": ratio}}
+            for name, ratio in (("a, MLP", 1.239), ("b, MLP", 1.011), ("ResNet", 3.0))
+        ]
+        path.write_text(json.dumps({"loop": loop}), encoding="utf-8")
+        said = speed.training_range(path)
+        assert said.startswith("In 2 settings with a perceptron")
+        assert "is 1.01 to 1.24 times that of the loop" in said
+        path.write_text(json.dumps({"loop": loop[2:]}), encoding="utf-8")
+        assert "were not measured" in speed.training_range(path)
+
     def test_parts_of_a_document_are_records_where_it_has_no_list(self, speed):
         document = {"threads": 2, "BADGE": {"ratio": 1.1}}
         assert speed.find_records(document) == [{"case": "BADGE", "ratio": 1.1}]
