@@ -15,16 +15,24 @@ from skbadge._contracts import Head, Needs, Outputs
 from skbadge.cluster._columns import Columns, part_rows
 from skbadge.cluster._engine import DaskShards, lazily, n_cores, run_pass
 from skbadge.cluster._errors import explained_part, released_on_error
-from skbadge.embeddings._sharded import ShardedTable, from_numpy, to_numpy
+from skbadge.embeddings._sharded import (
+    ShardedTable,
+    from_numpy,
+    place_rows,
+    to_numpy,
+)
 from skbadge.exceptions import PoolPassError
 from skbadge.extraction._pass import collect_outputs
 from skbadge.nets._estimators import duplicate
+from skbadge.utils._identity import mark_of, row_digests
 from skbadge.utils._rows import join, n_rows, take
 from skbadge.utils._torch import seeded_generators
 
 # A worker of several threads runs one part at a time, with all of them: generators and
 # the number of torch's threads belong to the process.
 _ONE_AT_A_TIME = threading.Lock()
+# What a part keeps beside the tables: digests of its rows.
+_DIGESTS = "digests of rows"
 
 __all__ = [
     "PartReader",
@@ -133,6 +141,26 @@ class ShardedOutputs(Outputs):
             self.n_pool, self.needs, values, self.labeled_rows, self.positions
         )
 
+    def marks(self, indices):
+        """Return what tells some rows from others, see `row_marks`: one round trip.
+
+        Of the rows that the net has seen: a part may be read anew and answer others.
+
+        Parameters
+        ----------
+        indices : ndarray of int of shape (n,)
+            Positions among the candidates.
+
+        Returns
+        -------
+        tuple of (str or None)
+        """
+        placed, back = place_rows(indices, self.shards.lengths)
+        calls = {part: (positions,) for part, positions in placed.items()}
+        found = self.shards.run(_digests, calls)
+        digests = np.concatenate([found[part] for part in placed])[back.numpy()]
+        return tuple(mark_of(digest) for digest in digests)
+
     def release(self):
         """Free what the workers hold for them; they cannot be used after that."""
         self.shards.release()
@@ -156,9 +184,14 @@ class ShardedOutputs(Outputs):
         return np.concatenate([found[i] for i in sorted(found)])
 
 
+def _digests(state, positions):
+    return state[_DIGESTS][positions]
+
+
 def _by_rows(state, shared, length, positions):
     function, needs, labeled, head = shared
-    values = {name: from_numpy(table) for name, table in state.items()}
+    tables = (name for name in state if name != _DIGESTS)
+    values = {name: from_numpy(state[name]) for name in tables}
     outputs = Outputs(length, needs, {**values, **head}, labeled, positions)
     return outputs.by_rows(function)
 
@@ -337,13 +370,15 @@ def _read_part(reader, part, rows, number, start, n_given):
             # Positions in other rows: that is said where all parts are known.
             return {}, facts
         outputs = reader.read(part, rows, start)
+        digests = row_digests(part if rows is None else take(part, rows))
     head = {k: v for k, v in outputs.values.items() if not isinstance(v, torch.Tensor)}
     tables = {k: v for k, v in outputs.values.items() if k not in head}
     facts["tables"] = {k: (tuple(v.shape[1:]), v.dtype) for k, v in tables.items()}
     # The coordinator need not have the GPU of this worker.
     facts["head"] = {k: _on_host(v) for k, v in head.items()}
     # Arrays, since an engine may take a tensor of any size for 80 bytes.
-    return {name: to_numpy(table) for name, table in tables.items()}, facts
+    state = {name: to_numpy(table) for name, table in tables.items()}
+    return {**state, _DIGESTS: digests}, facts
 
 
 @contextmanager

@@ -11,8 +11,8 @@ import numpy as np
 
 from skbadge._contracts import Outputs
 from skbadge.cluster._engine import as_pool, is_sharded
-from skbadge.cluster._pass import map_rows, released
-from skbadge.cluster._pool import ClusterPool, count_rows
+from skbadge.cluster._pass import ShardedOutputs, map_rows, released
+from skbadge.cluster._pool import ClusterPool, Traffic, count_rows
 from skbadge.learner._asked import AskedBatch
 from skbadge.learner._inputs import check_candidates, check_strategy, drawn_share
 from skbadge.learner._model import Model
@@ -21,9 +21,9 @@ from skbadge.learner._untrained import untrained_outputs
 from skbadge.nets._estimators import check_estimator_kind, is_frozen
 from skbadge.strategies import QueryStrategy
 from skbadge.strategies._base import check_runs_on_cluster
-from skbadge.utils._identity import row_marks
+from skbadge.utils._identity import mark_of, row_digests, row_marks
 from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
-from skbadge.utils._rows import is_lazy, n_rows, take
+from skbadge.utils._rows import take
 from skbadge.utils._validation import check_n
 
 __all__ = ["asker", "queried"]
@@ -83,22 +83,23 @@ def queried(
     n = check_n(n, n_candidates, subsample)
     started = perf_counter()
     outputs = _outputs(state, learner, model, X_pool, rows, strategy)
-    traffic = getattr(outputs, "traffic", None)
+    traffic = getattr(outputs, "traffic", Traffic() if is_sharded(X_pool) else None)
     with released(outputs):
         # Who asks for a share means one that this machine holds.
         read = outputs if strategy.traits.on_cluster else outputs.here()
         embedded = perf_counter()
         found = strategy.select(read, n, _generator(state, Purpose.QUERY, seed))
+        chosen = np.asarray(found.indices, dtype=np.intp)
+        indices = chosen if rows is None else rows[chosen].astype(np.intp)
+        marks = _marks(X_pool, indices, outputs, chosen)
     seconds = {"embed": embedded - started, "select": perf_counter() - embedded}
-    indices = np.asarray(found.indices, dtype=np.intp)
-    indices = indices if rows is None else rows[indices].astype(np.intp)
     asked = AskedBatch(
         found,
         indices,
         n_pool,
         n_candidates,
         open=np.ones(n, dtype=bool),
-        marks=_marks(X_pool, indices),
+        marks=marks,
         n_trainings=0 if state.model is None else state.model.n_trainings,
     )
     return replace(
@@ -109,22 +110,22 @@ def queried(
     )
 
 
-def _marks(X_pool: Any, indices: np.ndarray) -> tuple[str | None, ...]:
+def _marks(
+    X_pool: Any, indices: np.ndarray, outputs: Outputs, chosen: np.ndarray
+) -> tuple[str | None, ...]:
     """Return what tells the rows of a batch from others, see `row_marks`.
 
-    On a cluster the parts that hold some of them are read once more: nobody knows
-    before the choice which rows it will be, and marks of all would cost more.
+    On a cluster those of rows that are read one by one are not known: their source is
+    a part there, and whatever the user has of it here.
     """
     if not isinstance(X_pool, ClusterPool):
         return row_marks(take(X_pool, indices))
+    if isinstance(outputs, ShardedOutputs):
+        return outputs.marks(chosen)
+    # No pass was made; the parts that hold chosen rows are read.
     order = np.argsort(indices)
-    found = [m for part in map_rows(X_pool, indices[order], _part_marks) for m in part]
-    return tuple(found[place] for place in np.argsort(order))
-
-
-def _part_marks(rows: Any) -> tuple[str | None, ...]:
-    # The source of lazy rows is a part there, and whatever the user has of it here.
-    return (None,) * n_rows(rows) if is_lazy(rows) else row_marks(rows)
+    found = np.concatenate(map_rows(X_pool, indices[order], row_digests))
+    return tuple(mark_of(digest) for digest in found[np.argsort(order)])
 
 
 def _outputs(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 
-from skbadge._contracts import Outputs, Selection
+from skbadge._contracts import Outputs, Selection, Traits
 from skbadge.selection._top_k import _top_k
 from skbadge.strategies._base import QueryStrategy
 from skbadge.utils._random import Seed, as_generator
@@ -81,7 +83,8 @@ class ScoreSampling(DrawnScores):
     Traits(on_cluster=True)``, and chooses from pools on a cluster too. There ``_score``
     sees the rows of one part at a time: one that compares a row with others of the
     pool, by their mean or their rank, must not declare it, for it would choose other
-    rows, and nothing would say so. Subclasses inherit the declaration.
+    rows, and nothing would say so. The declaration is about the ``_score`` beside it:
+    a subclass with a ``_score`` of its own declares anew.
 
     See Also
     --------
@@ -108,6 +111,12 @@ class ScoreSampling(DrawnScores):
     array([1, 2])
     """
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "_score" in vars(cls) and "traits" not in vars(cls):
+            # A value in the place of a property, or a property of its own.
+            cls.traits = _not_on_cluster(cls.traits)  # type: ignore[method-assign]
+
     @abstractmethod
     def _score(self, outputs: Outputs) -> torch.Tensor | np.ndarray:
         """Return one value a row, higher = more wanted.
@@ -131,6 +140,13 @@ class ScoreSampling(DrawnScores):
             Higher = more wanted.
         """
         return outputs.by_rows(self._score)
+
+
+def _not_on_cluster(traits: Any) -> Any:
+    """Return traits, a value or a property, without the promise of `on_cluster`."""
+    if isinstance(traits, Traits):
+        return replace(traits, on_cluster=False)
+    return property(lambda self: replace(traits.fget(self), on_cluster=False))
 
 
 def sum_of_others(proba: torch.Tensor) -> torch.Tensor:

@@ -57,6 +57,12 @@ def read_rows(start, stop):
     return X[start:stop]
 
 
+def read_turned(start, stop):
+    """Answer rows in another order each second time."""
+    rows = read_rows(start, stop)
+    return rows[::-1] if len(READS) % 2 == 0 else rows
+
+
 @pytest.fixture(scope="module")
 def client():
     settings = {"logging.distributed": "error"}
@@ -74,7 +80,7 @@ def client():
 
 
 @pytest.mark.usefixtures("client")
-def test_readers_are_read_once_and_again_where_rows_were_chosen():
+def test_readers_with_known_lengths_read_once():
     READS.clear()
     ends = np.cumsum(LENGTHS)
     starts = ends - LENGTHS
@@ -83,11 +89,13 @@ def test_readers_are_read_once_and_again_where_rows_were_chosen():
         for low, high in zip(starts, ends, strict=True)
     ]
     learner = make_learner()
-    chosen = learner.query(parts, n=3)
-    np.testing.assert_array_equal(chosen, learner.query(X, n=3))
-    again = np.unique(starts[np.searchsorted(ends, chosen, side="right")])
-    assert 0 < len(again) < len(starts)
-    assert sorted(READS) == sorted([*starts, *again])
+    np.testing.assert_array_equal(learner.query(parts, n=20), learner.query(X, n=20))
+    assert sorted(READS) == starts.tolist()
+    # Who needs no pass reads the parts of which rows were chosen.
+    READS.clear()
+    chosen = make_learner(RandomSampling()).query(parts, n=2)
+    places = np.searchsorted(ends, chosen, side="right")
+    assert sorted(READS) == np.unique(starts[places]).tolist()
     proba = learner.predict_proba(parts)
     assert proba.chunks[0] == LENGTHS
     wrong = [parts[0], (parts[1][0], 100)]
@@ -97,11 +105,13 @@ def test_readers_are_read_once_and_again_where_rows_were_chosen():
             learner.query(wrong, n=2, candidates=candidates)
 
 
-@pytest.mark.parametrize("lengths", [LENGTHS, (48,) * 25])
+@pytest.mark.parametrize("strategy", [None, RandomSampling()], ids=["badge", "random"])
+@pytest.mark.parametrize("lengths", [LENGTHS, (48,) * 25], ids=len)
+@pytest.mark.parametrize("share", [None, 300], ids=["all", "share"])
 @pytest.mark.usefixtures("client")
-def test_answers_meet_the_rows_they_are_answers_to(lengths):
-    learner = make_learner()
-    chosen = learner.query(in_parts(lengths), n=12)
+def test_answers_meet_the_rows_they_are_answers_to(lengths, strategy, share):
+    learner = make_learner(strategy) if strategy else make_learner()
+    chosen = learner.query(in_parts(lengths), n=12, subsample=share)
     right = X[chosen].astype(np.float64)
     with pytest.raises(InvalidInputError, match="stand in different orders"):
         learner.teach(right[::-1], Y[chosen], indices=chosen)
@@ -111,6 +121,17 @@ def test_answers_meet_the_rows_they_are_answers_to(lengths):
     # Without indices the rows themselves tell where they stood.
     learner.teach(right[::-1], Y[chosen[::-1]])
     assert not learner.open_.size
+
+
+@pytest.mark.usefixtures("client")
+def test_a_part_that_reads_other_rows_the_second_time_is_noticed():
+    READS.clear()
+    learner = make_learner()
+    pool = [(dask.delayed(read_turned)(0, 600), 600)]
+    chosen = learner.query(pool, n=8)
+    assert READS == [0]
+    with pytest.raises(InvalidInputError, match="sorted anew, or exchanged"):
+        learner.teach(take(pool, chosen), Y[chosen], indices=chosen)
 
 
 @pytest.mark.usefixtures("client")
@@ -459,7 +480,7 @@ def test_dropout_draws_the_same_for_all_parts(strategy):
     np.testing.assert_array_equal(learner.query(in_parts(LENGTHS), n=30), expected)
     np.testing.assert_allclose(learner.last_selection_.scores, scores, rtol=1e-6)
     # One number a row, and not the draws.
-    assert learner.traffic_.bytes_up == 8 * len(X)
+    assert learner.traffic_.bytes_up == 8 * len(X) + 8 * 30
 
 
 class FarFromTheMean(ScoreSampling):
@@ -512,7 +533,8 @@ def test_labelled_rows_go_out_once():
     for lengths in (LENGTHS, (48,) * 25):
         learner.query(in_parts(lengths), n=3)
         sent.append(learner.traffic_.bytes_down)
-        assert learner.traffic_.rounds == 1
+        # The scores, and the marks of the chosen.
+        assert learner.traffic_.rounds == 2
     known = 4 * KNOWN * (3 + 8)
     assert all(known < size < 1.5 * known for size in sent)
 
@@ -565,8 +587,7 @@ def test_rows_done_are_shown(monkeypatch, verbose):
     learner = make_learner()
     learner.set_params(verbose=verbose)
     learner.query(in_parts(LENGTHS), n=5)
-    bar, *others = bars
-    assert not any(other.is_shown for other in others)
+    (bar,) = bars
     assert bar.total == 1200 and sorted(bar.steps) == sorted(LENGTHS)
     assert bar.is_shown == bool(verbose)
 

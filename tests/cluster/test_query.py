@@ -230,7 +230,8 @@ def test_they_choose_from_a_share_that_one_machine_holds(client, strategy, width
     found = learner.query(in_parts((500, 700)), n=12, subsample=300)
     np.testing.assert_array_equal(found, expected)
     # The tables of the share, and nothing else.
-    assert learner.traffic_.bytes_up == 300 * 4 * width
+    # The tables, and the marks of the chosen.
+    assert learner.traffic_.bytes_up == 300 * 4 * width + 8 * 12
 
 
 def test_wrong_pools(client):

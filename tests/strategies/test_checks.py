@@ -8,6 +8,7 @@ from skbadge._contracts import Needs, Outputs, Selection, Traits
 from skbadge.exceptions import InvalidInputError, StrategyCheckError
 from skbadge.strategies import (
     ALBL,
+    BALD,
     CoreSet,
     MarginSampling,
     QueryStrategy,
@@ -219,12 +220,28 @@ class FarFromTheMeanOfAPart(FarFromTheMean):
     traits = Traits(on_cluster=True)
 
 
+class NearTheMeanOfMargins(MarginSampling):
+    """Inherits from a class that declares, and scores in another way."""
+
+    def _score(self, outputs):
+        score = super()._score(outputs)
+        return -(score - score.mean()).abs()
+
+
+class FewSamples(BALD):
+    """Inherits what a property declares, and its scores."""
+
+
 class PlaceInAPart(FarFromTheMeanOfAPart):
+    traits = Traits(on_cluster=True)
+
     def _score(self, outputs):
         return -np.arange(outputs.n_pool)
 
 
 class RefusesOneRow(FarFromTheMeanOfAPart):
+    traits = Traits(on_cluster=True)
+
     def _score(self, outputs):
         return outputs.proba[:, 0] / float(outputs.n_pool > 1)
 
@@ -357,6 +374,9 @@ def test_checks_depend_on_what_is_declared():
 
     assert "check_feedback" in names(ALBL()) - names(RandomSampling())
     assert names(Mutant()) - names(FewPromises()) == {"check_prefixes", "check_ties"}
+    # What a class declares is about its own score.
+    assert not NearTheMeanOfMargins().traits.on_cluster
+    assert NearTheMeanOfMargins().traits.nested and FewSamples().traits.on_cluster
     # A base that others inherit from declares nothing for them.
     only = names(MarginSampling()) - names(FarFromTheMean())
     assert only == {"check_rows_in_parts"}
