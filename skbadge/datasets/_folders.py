@@ -136,18 +136,23 @@ def read_original(info, files):
         parts = [read(path) for path in files]
     else:
         parts = [
-            (_read_idx(files[i]), _read_idx(files[i + 1]))
+            (_read_idx(files[i], n_axes=3), _read_idx(files[i + 1], n_axes=1))
             for i in range(0, len(files), 2)
         ]
-    X = np.concatenate([rows.reshape(len(rows), -1) for rows, _ in parts])
-    y = np.concatenate([labels.ravel() for _, labels in parts]).astype(np.int64)
-    if X.shape != (info.n_rows, info.n_features) or len(y) != len(X):
+    n_rows = sum(len(rows) for rows, _ in parts)
+    if (
+        n_rows != info.n_rows
+        or any(rows.size != len(rows) * info.n_features for rows, _ in parts)
+        or any(labels.shape != (len(rows),) for rows, labels in parts)
+    ):
+        shapes = ", ".join(f"{rows.shape} and {y.shape}" for rows, y in parts)
         raise DataUnavailableError(
             f"The files of {info.name} in {files[0].parent} must hold {info.n_rows} "
-            f"rows of {info.n_features} values. Got shape {X.shape} and {len(y)} "
-            "labels: they are incomplete or others."
+            f"rows of {info.n_features} values, and a label for each. Got parts of "
+            f"shapes {shapes}: they are incomplete or others."
         )
-    return X, y
+    X = np.concatenate([rows.reshape(len(rows), info.n_features) for rows, _ in parts])
+    return X, np.concatenate([y for _, y in parts]).astype(np.int64)
 
 
 def _read_batch(path):
@@ -197,21 +202,21 @@ def _read_bin(path):
 def _read_mat(path):
     try:
         content = loadmat(path, variable_names=["X", "y"])
-        X, y = content["X"], content["y"].ravel()
+        # Rows come last; the digit 0 has the number 10.
+        return content["X"].transpose(3, 2, 0, 1), content["y"].ravel() % 10
     # scipy's reader lets anything through that a damaged file can cause.
     except Exception as error:
         raise DataUnavailableError(
             f"{path} must be a .mat file with X and y. It cannot be read: {error}."
         ) from error
-    # Rows come last; the digit 0 has the number 10.
-    return X.transpose(3, 2, 0, 1), y % 10
 
 
-def _read_idx(path):
+def _read_idx(path, n_axes):
     """Return the array of an idx file of bytes, packed or not."""
     try:
         content = _bytes(path)
-        n_axes = content[3]
+        if content[3] != n_axes:
+            raise ValueError(f"it has {content[3]} axes, not {n_axes}")
         lengths = np.frombuffer(content, dtype=">u4", count=n_axes, offset=4)
         values = np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * n_axes)
         return values.reshape(*(int(length) for length in lengths))

@@ -268,6 +268,27 @@ def test_idx_files(tmp_path, rng, packed):
         read_original(small("mnist", 2 * N), files)
 
 
+def test_idx_files_of_other_shapes(tmp_path):
+    folder = tmp_path / "MNIST" / "raw"
+    write_idx(folder)
+    files = find_original("mnist", tmp_path)
+    for content, said in (
+        (bytes([0, 0, 8, 0, 1]), "it has 0 axes, not 3"),
+        (bytes([0, 0, 8, 3]) + bytes(12), r"Got parts of shapes \(0, 0, 0\)"),
+        (bytes([0, 0, 8, 3, *[0, 0, 0, 2] * 3]) + bytes(8), r"shapes \(2, 2, 2\)"),
+    ):
+        files[0].write_bytes(content)
+        with pytest.raises(DataUnavailableError, match=said):
+            read_original(small("mnist", 2 * N), files)
+
+
+def test_svhn_of_other_shapes(tmp_path):
+    for name in ("train", "test"):
+        savemat(tmp_path / f"{name}_32x32.mat", {"X": np.zeros((2, 2)), "y": [[1]]})
+    with pytest.raises(DataUnavailableError, match="must be a .mat file with X and y"):
+        read_original(small("svhn", 2 * N), find_original("svhn", tmp_path))
+
+
 def test_what_is_not_there(tmp_path):
     assert find_original("cifar10", tmp_path) is None
     assert find_original("letter", tmp_path) is None
