@@ -138,7 +138,7 @@ def _counted(client, found):
 
 
 def _length(part, number, expected):
-    with explained_part(f"part {number} of the pool"):
+    with explained_part(f"part {number} of the pool", "Nobody could count the rows of"):
         return n_rows(part_rows(part, expected))
 
 

@@ -63,15 +63,15 @@ def naming_part(futures, starts):
 
 
 @contextmanager
-def explained_part(where):
-    """Say of an error of a worker which part it is about."""
+def explained_part(where, failed="A net could not be run over"):
+    """Say of an error of a worker which part it is about, and what failed."""
     try:
         yield
     except SkbadgeError as error:
         raise type(error)(f"In {where}: {error}") from error
     except Exception as error:
         raise PoolPassError(
-            f"A net could not be run over {where}: {type(error).__name__}: {error}"
+            f"{failed} {where}: {type(error).__name__}: {error}"
         ) from error
 
 
@@ -87,8 +87,8 @@ def workers_died(said):
 def no_worker_left(said):
     """Return the error of a cluster without workers."""
     return PoolPassError(
-        "No worker is left for the parts of the pool, so the query was given up; "
-        "labels and model are as they were. Start workers and query again. "
+        "No worker is left for the parts of the pool, so what was asked was given "
+        "up; labels and model are as they were. Start workers and ask again. "
         f"Dask said: {said}"
     )
 
@@ -96,7 +96,7 @@ def no_worker_left(said):
 def out_of_reach(said):
     """Return the error of a scheduler that has gone away."""
     return PoolPassError(
-        "The Dask scheduler cannot be reached any more, so the query was given up; "
-        "labels and model are as they were. Make a new Client and query again. "
+        "The Dask scheduler cannot be reached any more, so what was asked was given "
+        "up; labels and model are as they were. Make a new Client and ask again. "
         f"Dask said: {said}"
     )

@@ -25,7 +25,7 @@ from skbadge.exceptions import PoolPassError
 from skbadge.extraction._pass import collect_outputs
 from skbadge.nets._estimators import duplicate
 from skbadge.utils._identity import mark_of, row_digests
-from skbadge.utils._rows import join, n_rows, take
+from skbadge.utils._rows import n_rows, take
 from skbadge.utils._torch import seeded_generators
 
 # A worker of several threads runs one part at a time, with all of them: generators and
@@ -38,7 +38,6 @@ __all__ = [
     "PartReader",
     "ShardedOutputs",
     "collect_sharded",
-    "fetch_rows",
     "map_rows",
     "predict_sharded",
     "released",
@@ -298,29 +297,6 @@ def map_rows(pool, rows, function, *, verbose=0):
     return [fact["answer"] for fact in facts.values()]
 
 
-def fetch_rows(pool, rows, *, verbose=0):
-    """Bring some rows of a pool in parts to this machine, as they are.
-
-    Parameters and errors are those of `map_rows`; parts may not differ in kind.
-
-    Returns
-    -------
-    rows : of the kind of the parts
-        In the order of their positions.
-    """
-    found = map_rows(pool, rows, _as_they_are, verbose=verbose)
-    while len(found) > 1:
-        # In pairs: one after another, each would be copied as often as there are parts.
-        odd = found[len(found) // 2 * 2 :]
-        pairs = zip(found[::2], found[1::2], strict=False)
-        found = [*(join(first, second) for first, second in pairs), *odd]
-    return found[0]
-
-
-def _as_they_are(rows):
-    return rows
-
-
 def _each(pool, rows):
     """Return what the pass over each part is told: its rows, number, start, length."""
     starts = pool.starts
@@ -333,7 +309,8 @@ def _each(pool, rows):
 def _taken(shared, part, rows, number, start, n_given):
     """Run on a worker: what a function makes of some rows of a part, which is told."""
     function, expected = shared
-    with explained_part(f"part {number} of the pool (rows from {start} on)"):
+    where = f"part {number} of the pool (rows from {start} on)"
+    with explained_part(where, "Rows could not be taken from"):
         part = part_rows(part, expected)
         if expected is not None:
             expected.check_part(part)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from skbadge.cluster._brought import fetch_rows
 from skbadge.cluster._engine import as_pool, is_sharded
-from skbadge.cluster._pass import fetch_rows
 from skbadge.exceptions import InvalidInputError
 from skbadge.utils import _rows
 
@@ -25,8 +25,8 @@ def take(X: Any, indices: Any) -> Any:
         like an array, such as an HDF5 data set, the rows are read in ascending order.
         A pool on a cluster may be a dask array, a dask DataFrame, or a list of delayed
         parts; the parts that hold some of the rows are read where they lie, and those
-        rows brought here. That needs a Dask client, and counts the parts first where
-        their lengths are unknown.
+        rows brought here. That needs a Dask client, and counts all parts first, each
+        time, where their lengths are unknown.
     indices : array-like of int of shape (n,), or slice
         Positions of the rows, for example the answer of
         :meth:`~skbadge.ActiveLearner.query`.
@@ -38,13 +38,16 @@ def take(X: Any, indices: Any) -> Any:
         another one), a Hugging Face ``datasets.Dataset`` its ``select``. A list of
         rows gives a list, one of rows of numbers an array; so does what is only
         indexed like a list or an array. A pool on a cluster gives rows of the kind
-        that its parts are, in the memory of this process.
+        that its parts are, in the memory of this process. Of parts that are data sets
+        the chosen items come, each read once on a worker: a torch ``Dataset`` that
+        holds them, which draws no augmentation anew.
 
     Raises
     ------
     InvalidInputError
-        If ``X`` is of no known kind, a position is out of range, or there is no Dask
-        client for a pool on a cluster.
+        If ``X`` is of no known kind, a position is out of range, parts that hold
+        chosen rows differ in kind, columns or types, or there is no Dask client for a
+        pool on a cluster.
     PoolPassError
         If the cluster failed.
 

@@ -41,6 +41,7 @@ from skbadge.utils._tree import leaves
 from skbadge.utils._validation import check_integer, check_real
 
 __all__ = [
+    "check_are_here",
     "check_candidates",
     "check_indices",
     "check_rows",
@@ -60,6 +61,16 @@ def rows_for(estimator: Any, X: Any) -> Any:
         return X
     steps, _ = split_estimator(estimator)
     return as_rows(X, lists_hold_rows=steps is not None)
+
+
+def check_are_here(X: Any) -> None:
+    """Refuse rows on a cluster in the place of labelled ones."""
+    if is_sharded(X):
+        raise InvalidInputError(
+            "The labelled rows must be on this machine: they are few, and trained on "
+            f"here. Got {type(X).__name__} instead: call its compute() first, or "
+            "skbadge.take(X_pool, indices)."
+        )
 
 
 def check_rows(
@@ -101,6 +112,8 @@ def check_rows(
     if reset:
         for name in ("n_features_in_", "feature_names_in_", "_no_rows"):
             vars(learner).pop(name, None)
+    if isinstance(X, (list, tuple)) and not X:
+        raise InvalidInputError("X must hold at least one row. Got none.")
     steps, net = split_estimator(reader)
     X = rows_for(reader, X)
     _check_parts(X)
@@ -359,10 +372,7 @@ def check_strategy(strategy: Any) -> QueryStrategy:
 def _check_sharded(learner: Any, X: Any, reader: Any, reset: bool) -> Any:
     """Check what is known of rows on a cluster, and have the rest checked there."""
     if reset:
-        raise InvalidInputError(
-            "The labelled rows must be on this machine: they are few, and trained on "
-            f"here. Got {type(X).__name__} instead: call its compute() first."
-        )
+        check_are_here(X)
     steps, net = split_estimator(reader)
     names = getattr(learner, "feature_names_in_", None)
     is_compared = steps is not None or converts(net)

@@ -9,7 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skbadge.learner._classes import check_labels
-from skbadge.learner._inputs import check_indices, check_rows, rows_for
+from skbadge.learner._inputs import (
+    check_are_here,
+    check_indices,
+    check_rows,
+    rows_for,
+)
 from skbadge.learner._learned import Learned
 from skbadge.learner._query import asker, queried
 from skbadge.learner._state import bookkeeping, labels_kept
@@ -239,6 +244,7 @@ class ActiveLearner(Learned):
             If the training was interrupted; as for `RefitError`.
         """
         check_estimator_kind(self.estimator)
+        check_are_here(X)
         if self._state.labeled is None:
             labels = check_labels(y, rows_for(self.estimator, X))
             before = self._state

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from skbadge._contracts import Needs, Outputs
-from skbadge.cluster._pass import fetch_rows
+from skbadge.cluster._brought import fetch_rows
 from skbadge.cluster._pool import ClusterPool, count_rows
 from skbadge.exceptions import InvalidInputError, SkbadgeError
 from skbadge.extraction._pass import collect_inputs

@@ -6,9 +6,20 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
-from torch.utils.data import ConcatDataset, Subset
+from torch import Tensor
+from torch.utils.data import ConcatDataset, Dataset, Subset
 
-__all__ = ["PickedRows", "as_torch", "joined", "origins", "picked"]
+from skbadge.utils._tree import mapped
+
+__all__ = [
+    "PickedRows",
+    "ReadItems",
+    "as_torch",
+    "joined",
+    "origins",
+    "picked",
+    "read_now",
+]
 
 # Sources with the positions of their rows, or None for all of them.
 _Pieces: TypeAlias = list[tuple[Any, Any]]
@@ -42,6 +53,46 @@ class PickedRows:
         source, positions = self.pieces[number]
         index -= int(self._ends[number - 1]) if number else 0
         return source[index if positions is None else int(positions[index])]
+
+
+class ReadItems(Dataset[Any]):
+    """Items of a torch data set that were read, without what they were read from.
+
+    Parameters
+    ----------
+    items : list
+    """
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.items[index]
+
+
+def read_now(X: Any) -> Any:
+    """Read all rows of a data set, each once, and return them without their source.
+
+    Parameters
+    ----------
+    X : map-style object
+        ``len`` and items by int.
+
+    Returns
+    -------
+    ReadItems or PickedRows
+        A torch data set of one, and rows of anything else.
+    """
+    # A tensor of one row would come with the memory of all, of which it is a view.
+    items = [mapped(_alone, X[i]) for i in range(len(X))]
+    return ReadItems(items) if isinstance(X, Dataset) else PickedRows([(items, None)])
+
+
+def _alone(leaf: Any) -> Any:
+    return leaf.detach().clone() if isinstance(leaf, Tensor) else leaf
 
 
 def picked(X: Any, rows: Any, build: Callable[[Any], Any]) -> Any:

@@ -264,7 +264,7 @@ def column_names(X: Any) -> list[Any] | None:
     return None
 
 
-def join(first: Any, second: Any, name: str = "X") -> Any:
+def join(first: Any, second: Any, name: str = "X", *, same_values: bool = True) -> Any:
     """Put the rows of ``second`` below those of ``first``.
 
     Parameters
@@ -273,6 +273,9 @@ def join(first: Any, second: Any, name: str = "X") -> Any:
         The labelled rows, and new ones.
     name : str, default="X"
         What messages call the new ones.
+    same_values : bool, default=True
+        Whether columns of pandas must hold values of the same family. A column of
+        texts of which none is there looks like one of numbers.
 
     Returns
     -------
@@ -294,12 +297,22 @@ def join(first: Any, second: Any, name: str = "X") -> Any:
         )
     check_structure(first, second, name)
     if isinstance(first, Mapping):
-        return {k: join(v, second[k], f"{name}[{k!r}]") for k, v in first.items()}
+        return {
+            k: join(v, second[k], f"{name}[{k!r}]", same_values=same_values)
+            for k, v in first.items()
+        }
     if several_inputs(first):
         parts = enumerate(zip(first, second, strict=True))
-        return _rebuilt(first, (join(a, b, f"{name}[{i}]") for i, (a, b) in parts))
+        return _rebuilt(
+            first,
+            (
+                join(a, b, f"{name}[{i}]", same_values=same_values)
+                for i, (a, b) in parts
+            ),
+        )
     known, new = _values(first), _values(second)
-    if known and new and known != new:
+    is_compared = same_values or not isinstance(first, (pd.DataFrame, pd.Series))
+    if is_compared and known and new and known != new:
         raise InvalidInputError(
             f"{name} must hold {known}, as the labelled rows do. Got {new} instead: "
             "convert them first."

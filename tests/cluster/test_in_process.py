@@ -2,6 +2,7 @@
 
 import ast
 import concurrent.futures
+import pickle
 import signal
 import threading
 import time
@@ -12,9 +13,12 @@ import dask.array as da
 import dask.dataframe
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import torch
 from dask.distributed import Client
+from distributed.protocol import deserialize, serialize
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -36,7 +40,7 @@ from skbadge import (
     take,
 )
 from skbadge._contracts import Head
-from skbadge.cluster import _engine, _pass
+from skbadge.cluster import _brought, _engine, _pass
 from skbadge.cluster._engine import DaskShards
 from skbadge.exceptions import (
     DivergedTrainingError,
@@ -415,6 +419,128 @@ def test_columns_are_compared_where_only_chosen_rows_are_read(known):
     narrow = two_parts(dask.delayed(X[:300, :5]), known)
     with pytest.raises(InvalidInputError, match=r"^In part 1 of .*: X has 5 features"):
         learner.query(narrow, n=30)
+
+
+def halves(rows, other=None):
+    """Return two parts with their lengths; the second of something else, if given."""
+    half = len(rows) // 2
+    second = rows[half:] if other is None else other
+    return [(dask.delayed(rows[:half]), half), (dask.delayed(second), len(second))]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.int64])
+@pytest.mark.usefixtures("client")
+def test_tensors_travel_as_arrays(dtype):
+    rows = torch.arange(20).reshape(10, 2).to(dtype)
+    # Between processes, which these parts do not leave: Dask cannot send bfloat16.
+    sent = deserialize(*serialize(_brought._packed(rows)))
+    found = _brought._unpacked(sent)
+    assert found.dtype == dtype and torch.equal(found, rows)
+    found = take(halves(rows), [7, 1])
+    assert found.dtype == dtype and torch.equal(found, rows[[7, 1]])
+    found = take([(dask.delayed({"a": rows, "b": X[:10]}), 10)], [7, 1])
+    assert torch.equal(found["a"], rows[[7, 1]])
+    np.testing.assert_array_equal(found["b"], X[[7, 1]])
+    several = [torch.ones(3, 1).to(dtype), torch.zeros(4, 2).to(dtype)]
+    found = take([(dask.delayed(several), 2)], [1, 0])
+    assert [tuple(row.shape) for row in found] == [(4, 2), (3, 1)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        (pl.DataFrame({"a": [1]}), pl.DataFrame({"a": ["x"]}), r"'a' \(Int64\)"),
+        (pa.table({"a": [1]}), pa.table({"a": ["x"]}), r"'a' \(string\)"),
+        ({"a": X[:1]}, {"b": X[:1]}, "a dict of 'a': a ndarray of shape"),
+        (X[:1], X[:1, :5], r"ndarray of shape \(n, 5\) and float32"),
+        (X[:1], ["a text"], "a list of rows"),
+        (X[:1], torch.ones(1, 6), "a Tensor of shape"),
+        (
+            pd.DataFrame({"a": [1]}),
+            pd.DataFrame({"b": [1]}),
+            r"Part 0 .* columns 'a' \(int64\), and part 1 .* 'b' \(int64\)",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("client")
+def test_parts_that_cannot_be_put_together(first, second, words):
+    parts = [(dask.delayed(part), 1) for part in (first, second)]
+    with pytest.raises(InvalidInputError, match=words) as caught:
+        take(parts, [0, 1])
+    assert "The parts of a pool must hold rows of one kind" in str(caught.value)
+    assert "labelled" not in str(caught.value)
+    assert len(take(parts, [1])) == 1
+
+
+@pytest.mark.usefixtures("client")
+def test_a_column_of_which_one_part_holds_nothing():
+    frame = pd.DataFrame({"n": range(6), "w": [*"abc", None, None, None]})
+    bare = frame[3:].astype({"w": float})
+    for parts in (halves(frame, bare), halves(frame, bare)[::-1]):
+        found = take(parts, range(6)).sort_values("n")
+        assert found["w"].tolist()[:3] == [*"abc"] and found["w"][3:].isna().all()
+        assert take([(p, n) for p, n in parts], [5, 0]).shape == (2, 2)
+    series = [(part["w"], length) for part, length in halves(frame, bare)]
+    assert take(series, [0, 4]).isna().tolist() == [False, True]
+
+
+class Heavy(AsDataset):
+    """A data set that must stay where it is."""
+
+    def __getstate__(self):
+        raise AssertionError("The source of a data set was sent.")
+
+
+def heavy(start, stop):
+    return Heavy(torch.from_numpy(X[start:stop]))
+
+
+@pytest.mark.usefixtures("client")
+def test_of_data_sets_the_chosen_items_come():
+    parts = [(dask.delayed(heavy)(i, i + 300), 300) for i in (0, 300)]
+    indices = [500, 3, 3, 299]
+    found = pickle.loads(pickle.dumps(take(parts, indices)))
+    assert len(found) == 4 and isinstance(found, torch.utils.data.Dataset)
+    for (row, label), i in zip((found[k] for k in range(4)), indices, strict=True):
+        np.testing.assert_array_equal(row, X[i])
+        assert label == 0
+    # A row that is a view comes with its own memory alone.
+    assert row.untyped_storage().nbytes() == X[0].nbytes
+
+
+@pytest.mark.usefixtures("client")
+def test_labelled_rows_are_not_taken_from_a_cluster():
+    learner = make_learner(RandomSampling())
+    pool = in_parts(LENGTHS)
+    chosen = learner.query(pool, n=3)
+    for new in (learner, ActiveLearner(make_net())):
+        with pytest.raises(InvalidInputError, match=r"Got Array .* its compute\(\)"):
+            new.teach(pool[chosen], Y[chosen], indices=chosen)
+    assert learner.n_labeled_ == KNOWN
+    learner.teach(pool[chosen].compute(), Y[chosen], indices=chosen)
+
+
+def test_no_rows_at_all():
+    with pytest.raises(InvalidInputError, match="X must hold at least one row"):
+        make_learner().query([], n=1)
+
+
+class Unreadable:
+    """What says that it holds rows, and cannot be indexed."""
+
+    shape, dtype = (600, 2), np.dtype("f4")
+
+    def __len__(self):
+        return 600
+
+    def __getitem__(self, rows):
+        raise OSError("disk gone")
+
+
+@pytest.mark.usefixtures("client")
+def test_errors_of_take_speak_of_taking():
+    with pytest.raises(PoolPassError, match="^Rows could not be taken from part 0 of"):
+        take([(dask.delayed(Unreadable)(), 600)], [3, 5])
 
 
 class OfIds(torch.nn.Module):
