@@ -185,7 +185,7 @@ def _train(
     except SkbadgeError:
         raise
     except Exception as error:
-        problem = _narrow(fitted, X, y)
+        problem: Exception | None = _narrow(fitted, X, y)
         problem = problem or explanation(error, net, "the training", len(y))
         if problem is None:
             raise

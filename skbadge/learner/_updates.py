@@ -76,7 +76,9 @@ class Updates(Callback):
         if len(getattr(net, "classes_", (0, 1))) < 2:
             # Of a single class there is nothing to learn.
             return None
-        after = None if self.weights is None else _digest(net)
+        if self.weights is None:
+            return None
+        after = _digest(net)
         if after is None or not torch.equal(self.weights, after):
             return None
         return (
@@ -138,7 +140,8 @@ def _of_periods(net: Any, n: int) -> str | None:
         schedule = getattr(callback, "lr_scheduler_", None)
         length = getattr(schedule, "T_max", None)
         steps = getattr(callback, "step_every", None) == "batch"
-        if steps and isinstance(length, int) and schedule.last_epoch > length:
+        done = getattr(schedule, "last_epoch", 0)
+        if steps and isinstance(length, int) and done > length:
             return (
                 f"A schedule of {length} batches ran through in a training of {n}, and "
                 f"the learning rate has risen again. {_too_short(net)}"

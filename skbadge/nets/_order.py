@@ -75,11 +75,11 @@ def in_order(net: Any, batches: Iterable[Any], dataset: Any) -> Iterator[Any]:
     done: int | None = 0 if isinstance(dataset, _Numbered) else None
     for batch in batches:
         found = None if done is None else _numbers(batch, len(dataset))
-        if found is None:
+        if done is None or found is None:
             # A function that makes batches without labels cannot be looked through.
             done = None
         else:
-            due = np.arange(done, done + len(found))  # type: ignore[operator]
+            due = np.arange(done, done + len(found))
             if not np.array_equal(found, due):
                 raise _disorder(net, found, due)
             done = int(due[-1]) + 1

@@ -174,6 +174,7 @@ def _from_array_like(X: Any, rows: Any) -> np.ndarray:
     ascending, places = np.unique(rows, return_inverse=True)
     breaks = np.flatnonzero(np.diff(ascending) > 1) + 1
     runs = [slice(int(r[0]), int(r[-1]) + 1) for r in np.split(ascending, breaks)]
+    ways: list[list[Any]]
     ways = [runs, [ascending]] if len(runs) == 1 else [[ascending], runs]
     found = _by_first(X, *ways, list(map(int, ascending)))
     in_order = np.array_equal(places, np.arange(len(found)))

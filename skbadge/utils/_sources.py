@@ -6,6 +6,7 @@ import ast
 import hashlib
 import sysconfig
 import warnings
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
@@ -23,7 +24,7 @@ _INSTALLED = tuple(
 )
 
 
-def sources_checksum(modules):
+def sources_checksum(modules: Iterable[str]) -> str:
     """Return a checksum of modules and of what they import, in hexadecimal.
 
     Followed are ``import`` statements wherever they stand, as far as they lead to
@@ -39,11 +40,12 @@ def sources_checksum(modules):
     -------
     str
     """
-    sources, waiting = {}, list(modules)
+    sources: dict[str, bytes] = {}
+    waiting = list(modules)
     while waiting:
         name = waiting.pop()
         spec = None if name in sources else _own_spec(name)
-        if spec is None:
+        if spec is None or spec.origin is None:
             continue
         content = sources[name] = Path(spec.origin).read_bytes()
         is_package = spec.submodule_search_locations is not None
@@ -56,7 +58,7 @@ def sources_checksum(modules):
     return digest.hexdigest()
 
 
-def _own_spec(name) -> ModuleSpec | None:
+def _own_spec(name: str) -> ModuleSpec | None:
     """Find the file of a module of one's own; None for others, and for what is none."""
     if name.partition(".")[0] == "skbadge":
         return None
@@ -76,24 +78,24 @@ def _own_spec(name) -> ModuleSpec | None:
     return spec
 
 
-def _within(package, name) -> ModuleSpec | None:
+def _within(package: ModuleSpec, name: str) -> ModuleSpec | None:
     """Find a module of a package by the file system alone."""
     for place in package.submodule_search_locations or ():
         finder = get_importer(place)
-        spec = finder and finder.find_spec(name)
+        spec = None if finder is None else finder.find_spec(name)
         if spec is not None:
             return spec
     return None
 
 
-def _with_parents(name):
+def _with_parents(name: str) -> list[str]:
     """Return ``["a", "a.b", "a.b.c"]`` for ``"a.b.c"``."""
     parts = name.split(".") if name else []
     return [".".join(parts[: i + 1]) for i in range(len(parts))]
 
 
 @lru_cache(maxsize=1024)
-def _imported(content, package):
+def _imported(content: bytes, package: str) -> tuple[str, ...]:
     """Return names that may be modules, of a source in a package ("" outside)."""
     try:
         with warnings.catch_warnings():
