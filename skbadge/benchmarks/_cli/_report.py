@@ -8,6 +8,7 @@ from skbadge.benchmarks.analysis._curves import RULES
 from skbadge.benchmarks.report._report import write_report
 from skbadge.benchmarks.run._grid import load_grid
 from skbadge.benchmarks.run._store import KEY
+from skbadge.benchmarks.run._together import merged
 from skbadge.exceptions import InvalidInputError
 
 __all__ = ["add_parser"]
@@ -54,16 +55,14 @@ def _run(options):
             "none yet: python -m skbadge benchmark goes on with it."
         )
     _check_distinct(tables["results"], options.directory)
-    settings = {}
-    for grid in grids:
-        for part in ("about", "shared", "summary"):
-            for name, value in grid.settings[part].items():
-                settings.setdefault(name, []).append(value)
-    settings = {
-        name: values[0] if all(value == values[0] for value in values) else values
-        for name, values in settings.items()
-    }
-    rule = options.rule or ("code" if settings.get("as_published_code") else "paper")
+    # What is said of the whole and of all cells; of one folder, the later word counts.
+    settings = merged(
+        grid.settings["about"] | grid.settings["shared"] | grid.settings["summary"]
+        for grid in grids
+    )
+    rule = options.rule or (
+        "code" if settings.get("as_published_code") is True else "paper"
+    )
     page = write_report(
         tables["results"],
         tables["costs"],

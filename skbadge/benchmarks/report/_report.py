@@ -30,6 +30,7 @@ from skbadge.benchmarks.report import _tables as lists
 from skbadge.benchmarks.report._page import page
 from skbadge.benchmarks.report._verdict import verdict
 from skbadge.benchmarks.run._csv import as_csv
+from skbadge.benchmarks.run._presets import PAPER_SETTINGS
 from skbadge.exceptions import InvalidInputError
 from skbadge.utils._files import write_file
 from skbadge.utils._validation import check_option
@@ -144,11 +145,17 @@ class ReportTables:
 
     def __init__(self, results, costs, rule, metric="accuracy", settings=None):
         about = settings or {}
-        self.skipped = about.get("data_that_could_not_be_had", [])
-        self.is_papers = about.get("preset") == "paper"
-        # The published code tests by Student's t; the paper's text by 1.96.
-        self.tests = TESTS[::-1] if about.get("as_published_code") else TESTS
         check_results(results, metric)
+        there = set(results["dataset"])
+        # What one folder lacks may be in another.
+        skipped = about.get("data_that_could_not_be_had", [])
+        self.skipped = [name for name in skipped if name not in there]
+        settings_there = set(results[SETTING].itertuples(index=False, name=None))
+        self.is_papers = (
+            about.get("preset") == "paper" and settings_there == PAPER_SETTINGS
+        )
+        # The published code tests by Student's t; the paper's text by 1.96.
+        self.tests = TESTS[::-1] if about.get("as_published_code") is True else TESTS
         self.results, self.rule, self.metric = results, rule, metric
         self.names = strategy_order(results["strategy"])
         self.curves = learning_curves(results, metric=metric)

@@ -70,7 +70,12 @@ def summary(tables, missing, failures):
                 "accuracy aimed at."
             )
         )
-    short = tables.incomplete
+    return parts + _lacking(tables, missing, failures)
+
+
+def _lacking(tables, missing, failures):
+    """Say what is not there: cells, data, the strategy to compare with."""
+    short, parts = tables.incomplete, []
     if missing or failures or short:
         parts.append(
             notice(
@@ -86,7 +91,7 @@ def summary(tables, missing, failures):
                 f"{', '.join(tables.skipped)}."
             )
         )
-    if REFERENCE not in names:
+    if REFERENCE not in tables.names:
         parts.append(
             notice(
                 "There are no results of random sampling ('rand'): without it there "

@@ -8,7 +8,7 @@ from skbadge.benchmarks._methods import COLD_STARTS, KDPP, SEVEN, STRATEGIES
 from skbadge.benchmarks.run._settings import make_cells
 from skbadge.utils._validation import check_integer, check_option
 
-__all__ = ["NOT_FOLLOWED", "PRESETS", "Preset", "preset_cells"]
+__all__ = ["NOT_FOLLOWED", "PAPER_SETTINGS", "PRESETS", "Preset", "preset_cells"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,12 @@ _PAPER_SETTINGS = (
     ("cifar10", "resnet"),
 )
 _PAPER_BATCHES = (100, 1_000, 10_000)
+#: Data set, model and batch size of the paper's experiments.
+PAPER_SETTINGS = frozenset(
+    (dataset, model, size)
+    for dataset, model in _PAPER_SETTINGS
+    for size in _PAPER_BATCHES
+)
 
 # Of every preset that follows the paper's training.
 _OF_THE_PAPER = (

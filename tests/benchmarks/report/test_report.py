@@ -12,6 +12,7 @@ import pytest
 from skbadge.benchmarks.analysis._comparison import penalty_matrix
 from skbadge.benchmarks.analysis._curves import learning_curves
 from skbadge.benchmarks.report import _page as _report_page
+from skbadge.benchmarks.report import _report
 from skbadge.benchmarks.report._report import write_report
 from skbadge.benchmarks.report._tables import incomplete
 from skbadge.exceptions import InvalidInputError
@@ -344,8 +345,10 @@ def test_table_emphasizes_and_aligns():
     assert '<th scope="col" class="number">value</th>' in html
 
 
-def test_figures_are_numbered_in_the_papers_own_settings(tmp_path):
+def test_figures_are_numbered_in_the_papers_own_settings(tmp_path, monkeypatch):
     names = (*STRATEGIES,)
+    papers = {("digits", "mlp", 100), ("svhn", "resnet", 1000)}
+    monkeypatch.setattr(_report, "PAPER_SETTINGS", papers)
     results = pd.concat(
         [
             small_results(names),
@@ -360,6 +363,16 @@ def test_figures_are_numbered_in_the_papers_own_settings(tmp_path):
         "By model (paper's Figure 16)",
     ):
         assert heading in page.headings
+    assert "Left out, since their data could not be had: letter." in page.text
+    # A part of them is not what the paper shows.
+    some = small_results(names)
+    page = Page(write_report(some, None, tmp_path, settings=about))
+    assert "Overall" in page.headings and "paper's Figure" not in page.text
+
+
+def test_data_that_one_folder_lacked_and_another_has_are_not_left_out(tmp_path):
+    about = {"data_that_could_not_be_had": ["digits", "letter"]}
+    page = Page(write_report(small_results(), None, tmp_path, settings=about))
     assert "Left out, since their data could not be had: letter." in page.text
 
 

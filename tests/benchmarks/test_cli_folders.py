@@ -1,0 +1,26 @@
+"""Several commands into one folder, several folders on one page."""
+
+from skbadge.benchmarks.run import _work
+from skbadge.benchmarks.run._tasks import load_task
+from skbadge.exceptions import DataUnavailableError
+from tests.benchmarks._commands import SMALL
+
+
+def test_a_report_of_two_folders_that_lack_different_data(run, tmp_path, monkeypatch):
+    def load(cell):
+        if cell.dataset != "digits":
+            raise DataUnavailableError("no network")
+        return load_task(cell)
+
+    monkeypatch.setattr(_work, "load_task", load)
+    command = ["benchmark", *SMALL, "--jobs", 1, "--skip-missing", "--max-epochs", 2]
+    for out, strategy, other in (("a", "marg", "letter"), ("b", "rand", "pokerhand")):
+        status, _, _ = run(
+            *command, "--dataset", "digits", other, "--strategies", strategy,
+            "--out", out,
+        )  # fmt: skip
+        assert status == 0
+    status, _, err = run("report", "a", "b")
+    assert (status, err) == (0, "")
+    page = (tmp_path / "a" / "report.html").read_text()
+    assert "Left out, since their data could not be had: letter, pokerhand." in page
