@@ -4,7 +4,7 @@ import pandas as pd
 from field import SHORTER
 from study import labels, read
 
-from skbadge.benchmarks import PRESETS
+from skbadge.benchmarks.run._presets import preset_deviations
 
 SETTING = ["dataset", "model", "batch_size"]
 STARTS = {"": "at random", "kmeans": "k-means", "typiclust": "TypiClust"}
@@ -12,7 +12,7 @@ STARTS = {"": "at random", "kmeans": "k-means", "typiclust": "TypiClust"}
 
 def deviations():
     """Say what the variant is."""
-    return "\n".join(f"- {text}" for text in PRESETS["field-cold"].deviations)
+    return "\n".join(f"- {text}" for text in preset_deviations("field-cold"))
 
 
 def results_of(folder):

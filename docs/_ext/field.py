@@ -10,7 +10,6 @@ from speed import written
 from study import capped, draw_matrix, draw_settings, labels, read, scope
 
 from skbadge.benchmarks import (
-    PRESETS,
     chance_matrix,
     load_task,
     penalty_matrix,
@@ -18,6 +17,7 @@ from skbadge.benchmarks import (
     ranks_by_part,
     running_times,
 )
+from skbadge.benchmarks.run._presets import preset_deviations
 
 __all__ = ["capped", "scope"]
 
@@ -316,7 +316,7 @@ def total_time(folder):
 
 def deviations():
     """Say what the preset is, and what was cut."""
-    return "\n".join(f"- {text}" for text in PRESETS["field"].deviations)
+    return "\n".join(f"- {text}" for text in preset_deviations("field"))
 
 
 if __name__ == "__main__":

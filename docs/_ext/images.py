@@ -20,7 +20,6 @@ from study import (
 )
 
 from skbadge.benchmarks import (
-    PRESETS,
     area_under_budget_curve,
     chance_matrix,
     learning_curves,
@@ -29,6 +28,7 @@ from skbadge.benchmarks import (
     ranks_by_part,
     running_times,
 )
+from skbadge.benchmarks.run._presets import preset_deviations
 
 SETTING = ["dataset", "model", "batch_size"]
 NAMES = {"model": "model", "batch_size": "batch"}
@@ -81,7 +81,7 @@ def _settings():
 
 def deviations():
     """Say what the preset is, and how it deviates from the paper."""
-    return "\n".join(f"- {text}" for text in PRESETS["images"].deviations)
+    return "\n".join(f"- {text}" for text in preset_deviations("images"))
 
 
 def capped(folder):

@@ -24,3 +24,17 @@ def test_a_report_of_two_folders_that_lack_different_data(run, tmp_path, monkeyp
     assert (status, err) == (0, "")
     page = (tmp_path / "a" / "report.html").read_text()
     assert "Left out, since their data could not be had: letter, pokerhand." in page
+
+
+def test_a_report_of_folders_that_cannot_be_compared(run):
+    command = ["benchmark", *SMALL, "--jobs", 1, "--max-epochs", 1, "--repeats", 1]
+    run(*command, "--strategies", "marg", "--out", "a")
+    run(*command, "--strategies", "rand", "--out", "b", "--as-published-code")
+    status, _, err = run("report", "a", "b")
+    assert status == 2
+    assert (
+        "on digits, mlp, B = 5 in a, b: clamp_gradients False of marg and True" in err
+    )
+    # Nor into one folder.
+    status, _, err = run(*command, "--strategies", "badge", "--seed", 1, "--out", "a")
+    assert status == 2 and "seed 0 of marg and 1 of badge" in err

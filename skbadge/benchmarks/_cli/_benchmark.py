@@ -17,7 +17,7 @@ from skbadge.benchmarks.run._estimate import estimate
 from skbadge.benchmarks.run._files import describe_file
 from skbadge.benchmarks.run._gpus import count_gpus
 from skbadge.benchmarks.run._grid import run_grid
-from skbadge.benchmarks.run._presets import NOT_FOLLOWED, PRESETS, preset_cells
+from skbadge.benchmarks.run._presets import PRESETS, preset_cells
 from skbadge.benchmarks.run._settings import MODELS, PUBLISHED_CODE, make_cells
 from skbadge.benchmarks.run._store import PICTURE, SETTINGS, TABLES
 from skbadge.datasets import DATASETS
@@ -94,12 +94,6 @@ _FIXED = {
     "n_hidden": 256,
     "max_epochs": 300,
 }
-_DEVIATIONS = [
-    "Inputs are standardized on the pool.",
-    "The learning rate is 1e-3 and there are 256 hidden units on all data.",
-    "A training ends after 300 epochs at the latest.",
-    "Fewer labels and repeats than the paper has.",
-]
 # Presets that nobody starts without knowing how long they take.
 _LONG = ("paper", "paper-small")
 # Options that replace a setting of every cell, where they are given.
@@ -343,17 +337,13 @@ def _experiment(options):
     settings |= PUBLISHED_CODE if options.as_published_code else {}
     settings |= {name: given[name] for name in _REPLACING if given[name] is not None}
     about = {"preset": options.preset or "none"}
-    if options.preset:
-        about["title"] = PRESETS[options.preset].title
-        deviations = list(PRESETS[options.preset].deviations)
-        cells = _of_preset(options, settings)
-    else:
-        deviations = list(_DEVIATIONS)
-        cells = _of_options(options, settings)
-    if options.as_published_code:
-        about["as_published_code"] = True
-        deviations += NOT_FOLLOWED
-    return cells, about | {"deviations_from_the_paper": deviations}
+    if not options.preset:
+        return _of_options(options, settings), about
+    preset = PRESETS[options.preset]
+    about["title"] = preset.title
+    if preset.deviations:
+        about["of_the_preset"] = list(preset.deviations)
+    return _of_preset(options, settings), about
 
 
 def _of_options(options, settings):

@@ -8,7 +8,7 @@ from skbadge.benchmarks.analysis._curves import RULES
 from skbadge.benchmarks.report._report import write_report
 from skbadge.benchmarks.run._grid import load_grid
 from skbadge.benchmarks.run._store import KEY
-from skbadge.benchmarks.run._together import merged
+from skbadge.benchmarks.run._together import check_paired, merged
 from skbadge.exceptions import InvalidInputError
 
 __all__ = ["add_parser"]
@@ -55,6 +55,9 @@ def _run(options):
             "none yet: python -m skbadge benchmark goes on with it."
         )
     _check_distinct(tables["results"], options.directory)
+    check_paired(
+        [cell for grid in grids for cell in grid.cells()], ", ".join(options.directory)
+    )
     # What is said of the whole and of all cells; of one folder, the later word counts.
     settings = merged(
         grid.settings["about"] | grid.settings["shared"] | grid.settings["summary"]

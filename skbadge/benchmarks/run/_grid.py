@@ -15,10 +15,15 @@ from skbadge.benchmarks._methods import (
 )
 from skbadge.benchmarks.run._cell import environment, made_of, scorers_of
 from skbadge.benchmarks.run._csv import read_csv
+from skbadge.benchmarks.run._deviations import (
+    deviations_of,
+    follows_published_code,
+)
 from skbadge.benchmarks.run._pool import check_processes, completed
 from skbadge.benchmarks.run._progress import ProgressBar
 from skbadge.benchmarks.run._settings import Cell, from_settings
 from skbadge.benchmarks.run._store import KEY, RUN_AGAIN, SETTINGS, TABLES, CellStore
+from skbadge.benchmarks.run._together import check_paired, merged
 from skbadge.benchmarks.run._work import load_all, task_of, weigh, without_missing
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._learner import ActiveLearner
@@ -65,6 +70,10 @@ class GridResults:
     missing: pd.DataFrame
     settings: dict
 
+    def cells(self):
+        """Return the cells that the settings list (list of Cell)."""
+        return _cells_of(self.settings)
+
 
 def run_grid(
     cells,
@@ -99,7 +108,8 @@ def run_grid(
     progress : bool, default=False
         Show a progress bar with the time left, on the standard error.
     about : dict or None, default=None
-        Anything worth knowing of the experiment, written to ``settings.json``.
+        Anything worth knowing of the experiment, written to ``settings.json``, beside
+        what was said there of other cells that stay.
     skip_missing : bool, default=False
         Run the cells whose data can be had, where others cannot; which ones are left
         out is written to ``settings.json`` and told in the report.
@@ -112,8 +122,9 @@ def run_grid(
     Raises
     ------
     InvalidInputError
-        If cells cannot be run together or with their data, or the joblib backend
-        computes in threads.
+        If cells cannot be run together or with their data, if cells of one data set,
+        net and batch size differ in more than the strategy, those that are in the
+        folder included, or if the joblib backend computes in threads.
     DataUnavailableError
         If data cannot be had. Both are noticed before the first cell is run.
 
@@ -159,7 +170,11 @@ def run_grid(
     if skip_missing:
         cells, skipped = without_missing(cells, data)
         about = (about or {}) | {"data_that_could_not_be_had": skipped}
-    earlier, leaving = _earlier(store, _listed(store), cells) if resume else ([], True)
+    said, there = _listed(store) if resume else ({}, [])
+    earlier, leaving = _earlier(store, there, cells) if resume else ([], True)
+    everything = [*earlier, *cells]
+    check_paired(everything, store.directory)
+    about = _about(said, about or {}, everything) if earlier else about
     todo, changed = _unfinished(store, cells, data) if resume else (cells, True)
     work = weigh(todo, data)
     if todo:
@@ -168,7 +183,6 @@ def run_grid(
     tables_aside = store.set_tables_aside() if leaving or changed else None
     _tell_aside(aside, tables_aside)
     store.make()
-    everything = [*earlier, *cells]
     _write_settings(store, everything, about)
     # Long ones first, so that no core waits for a long one at the end.
     todo = sorted(todo, key=work.get, reverse=True)
@@ -256,17 +270,19 @@ def _read_settings(store):
     """Return what ``settings.json`` says, and its cells."""
     path = store.directory / SETTINGS
     settings = json.loads(path.read_text(encoding="utf-8"))
-    shared = settings["shared"]
     for part in ("about", "summary"):
         if not isinstance(settings.setdefault(part, {}), dict):
             raise ValueError(f"{part} is no mapping")
-    return settings, _check_cells(
-        from_settings(shared | other) for other in settings["cells"]
-    )
+    return settings, _check_cells(_cells_of(settings))
+
+
+def _cells_of(settings):
+    shared = settings["shared"]
+    return [from_settings(shared | other) for other in settings["cells"]]
 
 
 def _listed(store):
-    """Return the cells of the folder, or refuse one whose files are of something else.
+    """Return what is said of the folder and its cells, or refuse one of something else.
 
     Raises
     ------
@@ -274,10 +290,11 @@ def _listed(store):
         If tables would be replaced of which the folder holds no list or no cells.
     """
     try:
-        _, cells = _read_settings(store)
+        settings, cells = _read_settings(store)
+        about = settings["about"]
         lacking = "" if store.cells.is_dir() else "no folder cells"
     except _NO_LIST as error:
-        cells, lacking = [], f"no {SETTINGS} that lists cells ({error})"
+        about, cells, lacking = {}, [], f"no {SETTINGS} that lists cells ({error})"
     in_the_way = store.in_the_way() if lacking else []
     if in_the_way:
         raise InvalidInputError(
@@ -286,7 +303,7 @@ def _listed(store):
             f"a run would replace, and {lacking}: move what is there away, or name "
             "another folder."
         )
-    return cells
+    return about, cells
 
 
 def _earlier(store, there, cells):
@@ -317,6 +334,21 @@ def _earlier(store, there, cells):
         )
     kept = [cell for cell in there if tuple(cell.key.values()) not in asked]
     return kept, bool(differing)
+
+
+def _about(said, now, cells):
+    """Return what was said of a folder and what is now, together."""
+    about = merged([said, now])
+    # What one command lacked, another may have had.
+    there = {cell.dataset for cell in cells}
+    skipped = about.get("data_that_could_not_be_had", [])
+    about["data_that_could_not_be_had"] = [n for n in skipped if n not in there]
+    if not about["data_that_could_not_be_had"]:
+        del about["data_that_could_not_be_had"]
+    # Read off the cells today.
+    for name in ("as_published_code", "deviations_from_the_paper"):
+        about.pop(name, None)
+    return about
 
 
 def _joined(store, cells):
@@ -409,6 +441,8 @@ def _collect(store, cells, about, *, damaged=RUN_AGAIN):
         "missing": len(missing),
         "trainings_stopped_by_max_epochs": _cap_hits(results),
         "environments": environments,
+        "as_published_code": follows_published_code(cells),
+        "deviations_from_the_paper": deviations_of(cells),
     }
     settings = _write_settings(store, cells, about, summary)
     missing = pd.DataFrame([cell.key for cell in missing], columns=list(cells[0].key))

@@ -22,12 +22,13 @@ from skbadge.modules import (
 from skbadge.modules._classifier import PRECISIONS
 from skbadge.utils._validation import check_integer, check_option, check_real
 
-__all__ = ["MODELS", "PICTURE_MODELS", "make_cell_net", "make_paper_net"]
+__all__ = ["MODELS", "PAPER_RATES", "PICTURE_MODELS", "make_cell_net", "make_paper_net"]
 
 MODELS = ("mlp", "resnet", "vgg", "linear", "convnet")
 #: Those that read pictures, and no other rows.
 PICTURE_MODELS = ("resnet", "vgg", "convnet")
-_LEARNING_RATES = {"image": 1e-3, "tabular": 1e-4}
+#: The learning rates of the paper, by the kind of the data.
+PAPER_RATES = {"image": 1e-3, "tabular": 1e-4}
 _HIDDEN_UNITS = {"image": 256, "tabular": 1024}
 
 
@@ -125,10 +126,10 @@ def make_paper_net(
     """
     info = get_dataset_info(dataset) if isinstance(dataset, str) else dataset
     check_option(model, "model", MODELS)
-    check_option(info.kind, "kind", tuple(_LEARNING_RATES))
+    check_option(info.kind, "kind", tuple(PAPER_RATES))
     check_integer(max_epochs, "max_epochs", low=1)
     check_option(stop, "stop", ("exceeds", "reaches"))
-    lr = _LEARNING_RATES[info.kind] if lr is None else lr
+    lr = PAPER_RATES[info.kind] if lr is None else lr
     check_real(lr, "lr", low=0, high=1, include_low=False)
     batch_size = info.batch_size if batch_size is None else batch_size
     check_integer(batch_size, "batch_size", low=1)

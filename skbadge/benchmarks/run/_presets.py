@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from skbadge.benchmarks._methods import COLD_STARTS, KDPP, SEVEN, STRATEGIES
+from skbadge.benchmarks.run._deviations import deviations_of
 from skbadge.benchmarks.run._settings import make_cells
 from skbadge.utils._validation import check_integer, check_option
 
-__all__ = ["NOT_FOLLOWED", "PAPER_SETTINGS", "PRESETS", "Preset", "preset_cells"]
+__all__ = ["PAPER_SETTINGS", "PRESETS", "Preset", "preset_cells", "preset_deviations"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Preset:
     title : str
         In one sentence.
     deviations : tuple of str
-        From the paper's text.
+        From the paper, as far as the settings of the cells do not say it; see
+        `preset_deviations` for all.
     repeats : int
         Repeats of each setting.
     parts : tuple of dict
@@ -60,38 +62,6 @@ PAPER_SETTINGS = frozenset(
     for size in _PAPER_BATCHES
 )
 
-# Of every preset that follows the paper's training.
-_OF_THE_PAPER = (
-    "A training ends after 20,000 epochs at the latest; the paper has no limit, and "
-    "its public code none either.",
-    "The training accuracy is counted as training goes, before each update, as in the "
-    "public code; the text does not say how.",
-    "Split, initial set and initial weights are shared by all methods of a repeat.",
-    "The learning rate on images is the text's 1e-3; the authors' own code has 1e-4, "
-    "and they have said to be unsure of it.",
-    "Mini-batches, hidden units on images and the normalization of inputs are those of "
-    "the public code, where the text is silent.",
-    "The residual network has 64 to 512 channels; the public code has 16 to 128, the "
-    "text says nothing.",
-    "Batch normalization starts anew each round, as the text says; in the public code "
-    "it carries over.",
-    "Gradients are not clamped; in the public code they are, to [-0.1, 0.1].",
-    "ALBL draws one arm a batch; its reward is divided by the sum of the inverse "
-    "probabilities, since Hsu and Lin's own divisor leaves the bandit a fair coin.",
-    "Adam's other settings are PyTorch's; neither text nor code states them.",
-    "pokerhand's rarest class can fall wholly into the test part.",
-)
-#: What ``--as-published-code`` does not follow.
-NOT_FOLLOWED = [
-    "As published code: batch normalization starts anew each round all the same; there "
-    "it carries over.",
-    "As published code: the distribution of normalized errors averages all repeats; "
-    "there it reads the first one alone, and weights are misaligned where a cell is "
-    "missing.",
-    "As published code: trainings have a cap all the same.",
-    "As published code: initial sets and weights are still shared by all methods.",
-]
-
 
 def _settings(dataset, model, batch_size, **options):
     """Return the parts of one setting: seven methods, and the k-DPP where it is run."""
@@ -128,18 +98,7 @@ _SMOKE = Preset(
 )
 _QUICK = Preset(
     title="The paper's comparison on three data sets that need no network.",
-    deviations=(
-        "Inputs are standardized on the pool; the paper leaves tables as they are.",
-        "The learning rate is 1e-3 everywhere; the paper has 1e-4 on tables.",
-        "A training ends after 300 epochs at the latest; the paper has no limit.",
-        "A training ends once its accuracy reaches 99%, as in the public code; the "
-        "paper says exceeds.",
-        "At most 1,100 labels at B = 100 and 4,100 at B = 1000, of 50,000.",
-        "No batches of 10,000.",
-        "digits, which is not in the paper, at B = 100 alone, having 1,438 rows.",
-        "The k-DPP runs once at B = 1000.",
-        *_OF_THE_PAPER[1:3],
-    ),
+    deviations=("digits is run at B = 100 alone, having 1,438 rows in its pool.",),
     repeats=5,
     parts=tuple(
         part
@@ -162,7 +121,7 @@ _QUICK = Preset(
 )
 _PAPER_PRESET = Preset(
     title="The paper's 27 settings, five times each; read --dry-run first.",
-    deviations=_OF_THE_PAPER,
+    deviations=(),
     repeats=5,
     parts=tuple(
         part
@@ -173,15 +132,7 @@ _PAPER_PRESET = Preset(
 )
 _PAPER_SMALL = Preset(
     title="The paper's 27 settings to 5,000 labels, for one GPU and a night.",
-    deviations=(
-        "At most 5,100 labels, and a single batch at B = 10000; the paper has 50,000.",
-        "Three repeats, not five.",
-        "A training ends after 20,000 updates at the latest; the paper has no limit.",
-        "The residual network has 16 to 128 channels, as in the public code.",
-        "No k-DPP.",
-        *_OF_THE_PAPER[1:5],
-        *_OF_THE_PAPER[6:],
-    ),
+    deviations=(),
     repeats=3,
     parts=tuple(
         part
@@ -200,17 +151,7 @@ _PAPER_SMALL = Preset(
 )
 _IMAGES = Preset(
     title="Fashion-MNIST with an MLP and a narrow ResNet-18, batches up to 10,000.",
-    deviations=(
-        "Fashion-MNIST, which is not in the paper; it stands for its image data.",
-        "The residual network has 8 to 64 channels; the public code has 16 to 128, the "
-        "text says nothing.",
-        "Three repeats, not five, and fewer labels: see the settings.",
-        "A training ends after 100 epochs at the latest, that of the residual network "
-        "on batches of 10,000 after 10; the paper has no limit.",
-        "No k-DPP.",
-        *_OF_THE_PAPER[1:5],
-        *_OF_THE_PAPER[6:10],
-    ),
+    deviations=("Fashion-MNIST stands for the paper's image data.",),
     repeats=3,
     parts=tuple(
         part
@@ -250,7 +191,6 @@ _FIELD = Preset(
         "Frozen features of Fashion-MNIST with a linear head; small nets of 128 hidden "
         "units on tables and digits; a small convolutional net on Fashion-MNIST, with "
         f"large batches and {len(_SOME)} of the strategies alone.",
-        "Three repeats.",
         "ProbCover was run on digits alone, as its time grows with the square of the "
         "pool, and BatchBALD on batches of five and ten, as it is made for small ones. "
         "Refine narrows the pool down three times by 20 batches; its paper, five times "
@@ -258,9 +198,6 @@ _FIELD = Preset(
         "UHerding and MaxHerding cover 2,000 random rows of the pool, not all; they "
         "choose from all.",
         "First batches are random; field-cold is the variant without a label.",
-        "Tables and pictures are standardized on the pool, features are not.",
-        "A training ends once its accuracy reaches 99%, or after 100 epochs; learning "
-        "rates are 3e-3, and 1e-2 for the linear head.",
     ),
     repeats=3,
     parts=tuple(
@@ -305,7 +242,7 @@ _FIELD_COLD = Preset(
         "TypiClust on what the net is given.",
         "Frozen features of Fashion-MNIST with a linear head, and digits with an MLP "
         "of 128 hidden units; five strategies.",
-        *(_FIELD.deviations[i] for i in (2, 4, 6, 7)),
+        _FIELD.deviations[3],
     ),
     repeats=3,
     parts=tuple(
@@ -336,8 +273,7 @@ def preset_cells(name, *, repeats=None, own_strategies=(), own_models=(), **sett
     Parameters
     ----------
     name : str
-        A key of `PRESETS`; ``PRESETS[name]`` says what it is and how it deviates from
-        the paper.
+        A key of `PRESETS`; ``PRESETS[name]`` says what it is.
     repeats : int or None, default=None
         In place of the experiment's own number.
     own_strategies, own_models : sequence, default=()
@@ -372,3 +308,8 @@ def preset_cells(name, *, repeats=None, own_strategies=(), own_models=(), **sett
             # Nets of one's own come with each of the preset's; once is enough.
             cells.setdefault(tuple(cell.key.values()), cell)
     return list(cells.values())
+
+
+def preset_deviations(name):
+    """Return how a named experiment deviates from the paper (list of str)."""
+    return [*PRESETS[name].deviations, *deviations_of(preset_cells(name))]
