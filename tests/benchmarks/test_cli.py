@@ -337,9 +337,8 @@ def test_bad_files(run, tmp_path, arrays, message):
         (["benchmark", "--target", "kind"], "Got 'kind' without one."),
         (["benchmark", "--dataset", "s.tsv"], "must end in .npz, .csv, .parquet"),
         (
-            ["benchmark", "--preset", "quick", "--dataset", "letter"],
-            "With --preset quick, dataset must be among digits, kropt, random_rbf. Got "
-            "letter instead",
+            ["benchmark", "--preset", "quick", "--batch-size", "7"],
+            "With --preset quick, batch_size must be among 100, 1000. Got 7 instead",
         ),
         (["report", "nowhere"], "has no readable settings.json"),
     ],

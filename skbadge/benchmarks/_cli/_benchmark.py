@@ -6,6 +6,7 @@ import os
 import sys
 import textwrap
 from argparse import RawDescriptionHelpFormatter
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -52,7 +53,7 @@ presets:
 {chr(10).join(f"  {name:11} {preset.title}" for name, preset in PRESETS.items())}
   With a preset, --dataset, --model, --batch-size and --strategies select among its
   settings (one of your own, or after a cold start, joins them), and the other options
-  replace its own.
+  replace its own. A data set that is none of its own, or a file, takes their place.
 
 data and nets of your own:
   FILE.npz holds the arrays X, of shape (rows, features), or (rows, channels, height,
@@ -390,8 +391,11 @@ def _of_preset(options, settings):
         own_models=options.learner or [],
         **settings,
     )
+    if options.dataset:
+        sources = [_source(name, options.target) for name in options.dataset]
+        there = {cell.dataset for cell in cells}
+        cells = [cell for source in sources for cell in _on(cells, source, there)]
     wanted = {
-        "dataset": options.dataset,
         "model": options.model and [*options.model, *(options.learner or [])],
         "batch_size": options.batch_size,
         "strategy": options.strategies,
@@ -409,6 +413,26 @@ def _of_preset(options, settings):
             )
         cells = [cell for cell in cells if getattr(cell, name) in values]
     return cells
+
+
+def _on(cells, source, there):
+    """Return a preset's cells on a data set: its own, or those that it stands in for.
+
+    Another registered set takes the place of those of its kind, a file that of all;
+    where their settings differ, it has those of the first.
+    """
+    name = source["dataset"]
+    if name in there:
+        return [cell for cell in cells if cell.dataset == name]
+    if name in DATASETS:
+        kind = DATASETS[name].kind
+        same = [cell for cell in cells if DATASETS[cell.dataset].kind == kind]
+        cells = same or cells
+    found = {}
+    for cell in cells:
+        other = replace(cell, **source)
+        found.setdefault(tuple(other.key.values()), other)
+    return list(found.values())
 
 
 def _check_device(device):
