@@ -747,6 +747,7 @@ def bait_direct(vectors, labeled, n, *, regularization, oversample):
     total = len(known) + n
     mean = sum(size + known) / len(size + known)
     M = regularization * np.eye(len(mean)) + sum(known, np.zeros_like(mean)) / total
+    size = [n * each for each in size]
     picks = []
     for _ in range(min(len(size), int(np.ceil(oversample * n)))):
         left = [i for i in range(len(size)) if i not in picks]

@@ -97,9 +97,10 @@ def bait_greedy(
     -----
     Greedy minimization of :math:`\mathrm{tr}(M^{-1} F)` [1]_, with F the mean
     information of all rows, labelled ones included, and
-    :math:`M = \lambda I + \frac{L}{L + n} F_L + \frac{1}{L + n} \sum_c V_c^T V_c`
-    over the mean of L labelled rows and the rows chosen; then the rows whose loss costs
-    least are taken back, one by one. With :math:`Q_x = V_x M^{-1} V_x^T` and
+    :math:`M = \lambda I + \frac{L}{L + n} F_L + \frac{n}{L + n} \sum_c V_c^T V_c`
+    of the mean :math:`F_L` of L labelled rows and of the rows chosen, each of which
+    counts as the published code has it, like a whole batch; then the rows whose loss
+    costs least are taken back, one by one. With :math:`Q_x = V_x M^{-1} V_x^T` and
     :math:`R_x = V_x M^{-1} F M^{-1} V_x^T` a row lowers the trace by
     :math:`\mathrm{tr}((I + Q_x)^{-1} R_x)`. Q and R of all rows are kept, and a pick
     changes them by products of the features with a few vectors: the picks of the
@@ -280,7 +281,7 @@ def first_metric(
     -------
     metric : Metric
     scale : float
-        By which S of every row is multiplied, so that it adds its share of a mean.
+        By which S of every row is multiplied: it counts as a batch beside the labels.
     """
     n_labeled = 0
     start = torch.zeros_like(mean)
@@ -291,7 +292,7 @@ def first_metric(
     mean = (n_pool * mean + n_labeled * start) / (n_pool + n_labeled)
     start = start * (n_labeled / (n_labeled + n))
     start.diagonal().add_(regularization)
-    return Metric(start, mean), 1.0 / math.sqrt(n_labeled + n)
+    return Metric(start, mean), math.sqrt(n / (n_labeled + n))
 
 
 def _add(

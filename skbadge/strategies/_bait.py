@@ -45,12 +45,14 @@ class BAIT(QueryStrategy):
     Notes
     -----
     [1]_; "binary" and "top" are those of [2]_. The pool's information is the mean over
-    all rows, labelled ones included; the bias of the layer is left out. The public code
-    takes the number of classes from the true labels of the pool, and compares a sample
-    of it where it is large: here the number of columns, and all rows. Scores: how far
-    each row lowered the trace when it was chosen. A batch is made for its size: smaller
-    batches are not its beginning. "full" refuses a pool for which it would take more
-    than 8 GiB.
+    all rows, labelled ones included; the bias of the layer is left out. A row that is
+    chosen counts n / (L + n) beside L labelled ones, as in the public code: as much as
+    a whole batch of its kind; a mean over labels and batch would have 1 / (L + n). So
+    a few rows are not lost beside ``regularization``. The public code takes the number
+    of classes from the true labels of the pool, and compares a sample of it where it is
+    large: here the number of columns, and all rows. Scores: how far each row lowered
+    the trace when it was chosen. A batch is made for its size: smaller batches are not
+    its beginning. "full" refuses a pool for which it would take more than 8 GiB.
 
     On a cluster the next picks are guessed by the best rows of each part, some dozens
     at a time, and all rows judge the guesses in one round trip. (d K)^2 numbers a part

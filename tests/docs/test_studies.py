@@ -226,8 +226,10 @@ class TestFieldPages:
         assert {"alphamix", "uherding"} <= first[0] & first[1] and "marg" in first[1]
         assert {"maxherding", "uherding"} <= first[2]
         assert {"uherding", "alphamix", "badge"} <= first[3]
-        # BAIT is not the best on frozen features, and far from it on trained nets.
-        assert all(found["rank"].rank()["bait"] > 5 for found in ranks)
+        # BAIT is not the best on frozen features, but among the first with more labels,
+        # and far from it on trained nets.
+        bait = [found["rank"].rank()["bait"] for found in ranks]
+        assert 1 < bait[1] <= 5 and min(bait[0], *bait[2:]) > 10
         # What falls furthest below random sampling asks for the longest rows.
         table = field.outliers(folder)
         shares = table.iloc[:, 1].str.rstrip("%").astype(int)

@@ -23,6 +23,19 @@ def test_one_pick_by_hand():
     assert_allclose(chosen.scores, [mean - mean / (1 + 1.44)], rtol=1e-6)
 
 
+def test_a_chosen_row_counts_as_a_batch_by_hand():
+    # One label of information 4, n = 2: M = 1 + 4 / 3, and a row adds 2 / 3 of its own.
+    known = Outputs.of(features=[[4.0]], proba=[[0.5, 0.5]], y=[0])
+    outputs = Outputs.of(
+        features=[[2.0], [4.0]], proba=[[0.5, 0.5], [0.9, 0.1]], labeled=known
+    )
+    chosen = BAIT(oversample=1.0).select(outputs, 2, random_state=0)
+    mean = (1.0 + 1.44 + 4.0) / 3
+    sizes = 1 + 4 / 3 + np.cumsum([0.0, 1.44 * 2 / 3, 1.0 * 2 / 3])
+    assert_array_equal(chosen.indices, [1, 0])
+    assert_allclose(chosen.scores, -np.diff(mean / sizes), rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     "options",
     [{}, {"fisher": "top", "n_top": 3}, {"fisher": "full", "regularization": 0.1}],
