@@ -39,6 +39,19 @@ def test_of_the_papers_public_code():
     assert "batch normalization starts anew each round all the same" in text
 
 
+def test_data_that_are_regenerated():
+    both = "Regenerated, never downloaded: random_rbf (OpenML 156), kropt (OpenML 184)."
+    assert both in said("paper") and both in said("paper-small")
+    assert "never downloaded: kropt (OpenML 184), random_rbf" in said("quick")
+    assert "Regenerated" not in said("images") + said("smoke")
+
+
+def test_the_short_study_has_what_the_paper_leaves_open():
+    text = said("quick")
+    assert "divided by the sum of the inverse probabilities" in text
+    assert "Gradients are not clamped" in text
+
+
 def test_what_options_replace_is_said_as_it_is():
     text = said("paper-small", repeats=5, n_rounds=2, max_epochs=7, n_initial=50)
     assert "Repeats" not in text
