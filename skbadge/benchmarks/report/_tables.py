@@ -44,24 +44,7 @@ def summary(tables, missing, failures):
                 "the report's --metric NAME judges by them."
             )
         )
-    test = tables.tests[0]
-    means = tables.penalties[test, None].column_mean.dropna().sort_values()
-    if len(means) > 1:
-        values = ", ".join(
-            f"{label} {value:.2f}"
-            for label, value in zip(labels_of(means.index), means, strict=True)
-        )
-        used = int(tables.budgets["used"].sum())
-        chance = tables.chances[test, None]
-        parts.append(
-            paragraph(
-                "How often a strategy is beaten, as the column mean of the penalty "
-                f"matrix (lower is better): {values}. {used} of {n_settings} settings "
-                "have a label budget and count here. Were all strategies alike, chance "
-                f"alone would give about {chance.column_mean.mean():.2f}, and in 95 of "
-                f"100 cases {chance.low.min():.2f} to {chance.high.max():.2f}."
-            )
-        )
+    parts += _beaten(tables)
     capped = tables.capped()
     if capped and not capped.startswith("0 "):
         parts.append(
@@ -100,6 +83,29 @@ def _lacking(tables, missing, failures):
             )
         )
     return parts
+
+
+def _beaten(tables):
+    """Say how often each strategy is beaten, and what chance alone would give."""
+    test = tables.tests[0]
+    means = tables.penalties[test, None].column_mean.dropna().sort_values()
+    if len(means) < 2:
+        return []
+    values = ", ".join(
+        f"{label} {value:.2f}"
+        for label, value in zip(labels_of(means.index), means, strict=True)
+    )
+    used = int(tables.budgets["used"].sum())
+    chance = tables.chances[test, None]
+    return [
+        paragraph(
+            "How often a strategy is beaten, as the column mean of the penalty matrix "
+            f"(lower is better): {values}. {used} of {len(tables.budgets)} settings "
+            "have a label budget and count here. Were all strategies alike, chance "
+            f"alone would give about {chance.column_mean.mean():.2f}, and in 95 of "
+            f"100 cases {chance.low.min():.2f} to {chance.high.max():.2f}."
+        )
+    ]
 
 
 def areas(tables):
