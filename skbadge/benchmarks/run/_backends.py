@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack, contextmanager
 
 from joblib import effective_n_jobs, parallel_config
 
+from skbadge.benchmarks.run._parent import end_with
 from skbadge.exceptions import InvalidInputError
 from skbadge.utils._validation import check_integer, check_option
 
@@ -45,7 +47,7 @@ def parallel_backend(name, n_jobs, *, scheduler=None):
             "core. Got 0 instead."
         )
     if name == "loky":
-        with parallel_config(backend="loky", inner_max_num_threads=1):
+        with _watched_loky():
             yield n_jobs
         return
     with ExitStack() as stack:
@@ -53,6 +55,18 @@ def parallel_backend(name, n_jobs, *, scheduler=None):
         with parallel_config(backend="dask"):
             # The cluster alone decides how many run at a time.
             yield -1
+
+
+def _watched_loky():
+    """Return the backend whose workers end with this process from their start on."""
+    threads = {"inner_max_num_threads": 1}
+    try:
+        return parallel_config(
+            backend="loky", **threads, initializer=end_with, initargs=(os.getpid(),)
+        )
+    except TypeError:
+        # Of an older joblib: they watch from their first cell on.
+        return parallel_config(backend="loky", **threads)
 
 
 def _enter_cluster(stack, n_workers, scheduler):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from functools import cache
-from time import sleep
 
 from joblib import Parallel, delayed, effective_n_jobs
 
 from skbadge.benchmarks.run._cell import attempt_cell, describe_failure
 from skbadge.benchmarks.run._gpus import use_one_of, visible_gpus
+from skbadge.benchmarks.run._parent import end_with
 from skbadge.exceptions import InvalidInputError, SkbadgeError
 
 __all__ = ["check_processes", "completed"]
@@ -100,19 +99,7 @@ def _parallel(store, cells, n_jobs):
 def _as_child(parent, gpus, function, *arguments):
     """Call a function in a process that must not outlive the one it works for."""
     if parent == os.getppid():
-        _end_with(parent)
+        end_with(parent)
         # Workers on other machines see what they were started with.
         use_one_of(gpus)
     return function(*arguments)
-
-
-@cache
-def _end_with(parent):
-    """End this process soon after its parent, which, once killed, cannot tell it."""
-
-    def watch():
-        while os.getppid() == parent:
-            sleep(1.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

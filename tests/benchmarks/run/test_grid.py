@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from joblib import parallel_config
+from joblib._parallel_backends import LokyBackend
 
 from skbadge.benchmarks import (
     load_grid,
@@ -499,6 +500,7 @@ def test_processes_that_cannot_be_started(tmp_path, monkeypatch):
 _PARENT = """
 import os, sys
 from joblib import Parallel, delayed
+from skbadge.benchmarks.run._backends import parallel_backend
 from skbadge.benchmarks.run._pool import _as_child
 
 def work(out):
@@ -506,14 +508,34 @@ def work(out):
     open(f"{out}/{os.getpid()}", "w").close()
     time.sleep(60)
 
-Parallel(n_jobs=2)(
-    delayed(_as_child)(os.getpid(), (), work, sys.argv[1]) for _ in range(2)
-)
+out, first = sys.argv[1:]
+if first == "cell":
+    Parallel(n_jobs=2)(
+        delayed(_as_child)(os.getpid(), (), work, out) for _ in range(2)
+    )
+else:
+    with parallel_backend("loky", 2) as n_jobs:
+        Parallel(n_jobs=n_jobs)(delayed(work)(out) for _ in range(2))
 """
+# Since joblib 1.5.
+_HAS_INITIALIZER = hasattr(LokyBackend(), "backend_kwargs")
 
 
-def test_workers_end_with_a_killed_parent(tmp_path):
-    parent = subprocess.Popen([sys.executable, "-c", _PARENT, str(tmp_path)])
+@pytest.mark.parametrize(
+    "since",
+    [
+        "cell",
+        pytest.param(
+            "start",
+            marks=pytest.mark.skipif(
+                not _HAS_INITIALIZER, reason="this joblib starts workers without a word"
+            ),
+        ),
+    ],
+)
+def test_workers_end_with_a_killed_parent(tmp_path, since):
+    """Since their first cell; on the command line since they were started."""
+    parent = subprocess.Popen([sys.executable, "-c", _PARENT, str(tmp_path), since])
     while len(list(tmp_path.iterdir())) < 2:
         assert parent.poll() is None
         time.sleep(0.05)
