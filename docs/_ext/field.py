@@ -290,16 +290,33 @@ def missing(folder):
         setting = tuple(getattr(one, name) for name in SETTING)
         if (*setting, one.strategy) not in there:
             lacking.setdefault(one.strategy, {})[setting] = None
+    fewer = _fewer_repeats(folder)
     if not lacking:
-        return "Each strategy of the experiment was run in all of its settings."
+        return "Each strategy of the experiment was run in all of its settings." + fewer
     listed = "; ".join(
         f"{label} ({', '.join(f'{data} at {size}' for data, _, size in settings)})"
         for label, settings in zip(labels(lacking), lacking.values(), strict=True)
     )
     return (
         f"Settings (data and batch) in which a strategy was not run yet: {listed}. The "
-        "same command runs them."
+        f"same command runs them.{fewer}"
     )
+
+
+def _fewer_repeats(folder):
+    """Name the nets of which fewer repeats were run than the experiment has."""
+    there = read(folder).groupby(SETTING)["repeat"].nunique()
+    planned = {}
+    for one in preset_cells("field"):
+        setting = tuple(getattr(one, name) for name in SETTING)
+        planned.setdefault(setting, set()).add(one.repeat)
+    texts = [
+        f" Of {data} with the {model} {there[data, model, size]} of {len(repeats)} "
+        "repeats were run."
+        for (data, model, size), repeats in planned.items()
+        if 0 < there.get((data, model, size), 0) < len(repeats)
+    ]
+    return "".join(texts)
 
 
 def total_time(folder):

@@ -61,7 +61,7 @@ def facility_location_greedy(
         Rows that cover already.
     targets : tensor or array of shape (n_targets, n_features), default=None
         What is to be covered; None for the pool itself.
-    length_scale : float in (0, inf), default=1.0
+    length_scale : float in [1e-100, 1e100], default=1.0
         Distance at which a row covers 1/e of another.
     random_state : int, Generator, RandomState or None, default=None
         Seed that breaks ties.
@@ -103,14 +103,7 @@ def facility_location_greedy(
     """
     table = _finite(features, "features")
     n = check_n(n, len(table))
-    check_real(
-        length_scale,
-        "length_scale",
-        low=0,
-        high=np.inf,
-        include_low=False,
-        include_high=False,
-    )
+    check_length_scale(length_scale)
     goal = table if targets is None else _finite(targets, "targets")
     known = None if labeled_features is None else _finite(labeled_features, "labeled")
     for name, other in (("targets", goal), ("labeled_features", known)):
@@ -362,6 +355,11 @@ class Coverage:
                 reached = self._similar(block, part).amax(dim=0)
                 covered = self.covered[part]
                 torch.maximum(covered, reached, out=covered)
+
+
+def check_length_scale(length_scale: float) -> None:
+    """Refuse what is no length, and what has no square."""
+    check_real(length_scale, "length_scale", low=1e-100, high=1e100)
 
 
 def lengths_of(features: torch.Tensor) -> tuple[float, float]:

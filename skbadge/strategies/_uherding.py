@@ -15,6 +15,7 @@ from skbadge.selection._coverage_shards import herd_on_shards
 from skbadge.selection._facility_location import (
     Coverage,
     _facility_location_greedy,
+    check_length_scale,
     fit_to_square,
 )
 from skbadge.strategies._base import QueryStrategy
@@ -32,7 +33,7 @@ class MaxHerding(QueryStrategy):
 
     Parameters
     ----------
-    length_scale : float in (0, inf), default=1.0
+    length_scale : float in [1e-100, 1e100], default=1.0
         Distance, between features scaled to length 1, at which a row covers 1/e of
         another.
     n_targets : int or None, default=None
@@ -119,7 +120,7 @@ class UHerding(QueryStrategy):
         Divides the logits before the uncertainty. "cross-fitted" takes the temperature
         that suits predictions of labelled rows which a model of the features has not
         seen.
-    length_scale : float in (0, inf) or None, default=None
+    length_scale : float in [1e-100, 1e100] or None, default=None
         Distance, between features scaled to length 1, at which a row covers 1/e of
         another. None takes the smallest distance, above 0, between two labelled rows;
         1 where there are none.
@@ -227,14 +228,7 @@ class UHerding(QueryStrategy):
 
 
 def _check_numbers(length_scale: float, n_targets: int | None) -> None:
-    check_real(
-        length_scale,
-        "length_scale",
-        low=0,
-        high=np.inf,
-        include_low=False,
-        include_high=False,
-    )
+    check_length_scale(length_scale)
     if n_targets is not None:
         check_integer(n_targets, "n_targets", low=1)
 

@@ -241,6 +241,9 @@ class TestFieldPages:
     def test_what_was_not_run_is_named(self, field, folder):
         text = field.missing(folder)
         assert "ProbCover (digits at 10, digits at 100)" in text
+        committed = DOCS.parent / "benchmarks" / "results" / "field"
+        few = "Of fashion_mnist with the convnet 1 of 3 repeats were run."
+        assert field.missing(committed).endswith(few)
 
     def test_deviations_are_those_of_the_preset(self, field):
         assert "ProbCover was run on digits alone" in field.deviations()

@@ -107,6 +107,8 @@ def test_targets_of_their_own():
     [
         ({"n": 5}, "n must be at most"),
         ({"length_scale": 0.0}, "length_scale must be"),
+        ({"length_scale": 1e-200}, "length_scale must be"),
+        ({"length_scale": 1e200}, "length_scale must be"),
         ({"weight": [1.0, -1.0, 0.0]}, "weight must be at least 0. Got -1.0 instead."),
         ({"weight": [1.0]}, "weight must hold a finite number for each of 3 targets"),
         ({"labeled_features": [[1.0]]}, "labeled_features must have as many columns"),
