@@ -116,6 +116,7 @@ def test_notes_of_the_strategy_inside_are_passed_on():
     outputs = Outputs.of(
         proba=proba_of(guesses), residual=np.zeros((19, 3)), features=np.ones((19, 2))
     )
-    notes = ClassQuota(BADGE()).select(outputs, 9, random_state=0).notes
+    with pytest.warns(UserWarning, match="BADGE has drawn uniformly"):
+        notes = ClassQuota(BADGE()).select(outputs, 9, random_state=0).notes
     assert [note.split()[0] for note in notes] == ["Column", "The"]
     assert "BADGE has drawn uniformly" in notes[1]
