@@ -102,7 +102,13 @@ class Saved:
         saved = cls(*read_learner_file(path), path)
         try:
             saved._check()
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except (
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            ArithmeticError,
+        ) as error:
             raise LearnerFileError(
                 f"The file {str(path)!r} is whole, but what it holds is not what "
                 f"learner.save(path) writes: {type(error).__name__}: {error}."
@@ -202,8 +208,14 @@ class Saved:
                 f"{listed(self.classes)}. Got {listed(columns)}: give classes in the "
                 "same order."
             )
-        if "probed" in self.tensors:
-            _compare(self.tensors["probed"].numpy(), _probed(model, labeled))
+        if "probed" not in self.tensors:
+            return
+        if model.estimator is None:
+            raise LearnerFileError(
+                f"The file {str(self.path)!r} holds the answers of a trained net, and "
+                "says that none was trained: it is not what learner.save(path) writes."
+            )
+        _compare(self.tensors["probed"].numpy(), _probed(model, labeled))
 
 
 def _stored_values(
@@ -241,7 +253,8 @@ def _probed(model: Model, labeled: LabeledSet) -> torch.Tensor | None:
 
 
 def _compare(before: np.ndarray, now: torch.Tensor | None) -> None:
-    difference = np.inf if now is None else np.abs(now.numpy() - before).max()
+    alike = now is not None and now.shape == before.shape
+    difference = np.abs(now.numpy() - before).max() if alike else np.inf
     if not difference <= _TOLERANCE:
         warnings.warn(
             "The net has the saved weights, but answers otherwise than it did: "

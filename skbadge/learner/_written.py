@@ -15,7 +15,7 @@ from skbadge.exceptions import InvalidInputError
 from skbadge.learner._asked import AskedBatch, Pending
 from skbadge.learner._history import read_history, written_history
 from skbadge.learner._state import State
-from skbadge.utils._validation import check_integer
+from skbadge.utils._validation import check_flag, check_integer
 
 __all__ = ["recalled", "restored", "written", "written_selection"]
 
@@ -151,7 +151,13 @@ def _told_as(name: str) -> Iterator[None]:
     """Say of a part of a state that cannot be read which one it is."""
     try:
         yield
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        ArithmeticError,
+    ) as error:
         raise InvalidInputError(
             f"state must be an answer of learner.state(). Got one whose {name!r} "
             f"cannot be read: {type(error).__name__}: {error}."
@@ -172,16 +178,35 @@ def _written_batch(asked: AskedBatch) -> dict[str, Any]:
 
 
 def _read_batch(written: dict[str, Any]) -> AskedBatch:
+    selection = _read_selection(written["selection"])
+    n = len(selection.indices)
+    # A pool may have lost rows since.
+    n_pool = check_integer(written["n_pool"], "n_pool", low=1)
+    open_, marks = written["open"], written.get("marks", ())
+    if any(type(is_open) is not bool for is_open in open_) or len(open_) != n:
+        raise ValueError(f"open must hold {n} times true or false")
+    if len(marks) not in (0, n):
+        raise ValueError(f"marks must hold {n} texts, or none")
     return AskedBatch(
-        _read_selection(written["selection"]),
-        np.array(written["indices"], dtype=np.intp),
-        written["n_pool"],
-        written["n_candidates"],
-        np.array(written["open"], dtype=bool),
-        written["own"],
-        tuple(written.get("marks", ())),
-        written.get("n_trainings", 0),
+        selection,
+        _positions(written["indices"], n, n_pool),
+        n_pool,
+        check_integer(written["n_candidates"], "n_candidates", low=n),
+        np.array(open_, dtype=bool),
+        check_flag(written["own"], "own"),
+        tuple(marks),
+        check_integer(written.get("n_trainings", 0), "n_trainings", low=0),
     )
+
+
+def _positions(numbers: list[int], n: int, end: int) -> np.ndarray:
+    """Return n distinct positions in [0, end); -1 for a row that has none any more."""
+    given = np.array(numbers)
+    good = given.shape == (n,) and (not n or given.dtype.kind in "iu")
+    there = [i for i in numbers if i != -1]
+    if not good or len(set(there)) < len(there) or any(not 0 <= i < end for i in there):
+        raise ValueError(f"{n} distinct positions in [0, {end}) are expected")
+    return given.astype(np.intp)
 
 
 def _written_pending(batch: Pending) -> dict[str, Any]:
@@ -193,10 +218,11 @@ def _written_pending(batch: Pending) -> dict[str, Any]:
 
 
 def _read_pending(written: dict[str, Any]) -> Pending:
+    selection, taught = _read_selection(written["selection"]), written["taught"]
     return Pending(
-        _read_selection(written["selection"]),
-        np.array(written["taught"], dtype=np.intp),
-        written["n_unlabeled"],
+        selection,
+        _positions(taught, len(taught), len(selection.indices)),
+        check_integer(written["n_unlabeled"], "n_unlabeled", low=0),
     )
 
 
@@ -215,7 +241,14 @@ def _read_selection(written: dict[str, Any]) -> Selection:
         name: np.array(value) if isinstance(value, list) and name != "notes" else value
         for name, value in written.items()
     }
-    found["indices"] = found["indices"].astype(np.intp)
+    for name, value in found.items():
+        # Of JSON come any kinds of things, and an array would hold them all.
+        if isinstance(value, np.ndarray) and value.dtype.kind not in "iuf":
+            raise TypeError(f"{name} must hold numbers, not {value.dtype}")
+    indices = found["indices"]
+    if indices.ndim != 1 or (len(indices) and indices.dtype.kind == "f"):
+        raise TypeError("indices must be a list of ints")
+    found["indices"] = indices.astype(np.intp)
     return Selection(**{**found, "notes": tuple(found.get("notes", ()))})
 
 

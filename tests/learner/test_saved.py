@@ -242,7 +242,7 @@ def changed_header(path, **changes):
         header = json.loads(file.metadata()["skbadge"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     for name, value in changes.items():
-        if name == "labels":
+        if isinstance(value, torch.Tensor):
             tensors[name] = value
         elif name in header["state"]:
             header["state"][name] = value
@@ -251,6 +251,73 @@ def changed_header(path, **changes):
         else:
             header[name] = value
     save_file(tensors, path, {"skbadge": json.dumps(header)})
+
+
+# A batch of two rows, of which one is open.
+ASKED = {
+    "selection": {"indices": [0, 1], "scores": [0.5, 0.25], "notes": ["a"]},
+    "indices": [3, 4],
+    "n_pool": 9,
+    "n_candidates": 5,
+    "open": [True, False],
+    "own": True,
+}
+
+
+def selection(**changes):
+    return {"selection": ASKED["selection"] | changes}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"indices": [3, 3]}, "2 distinct positions in .0, 9. are expected"),
+        ({"indices": [3, 9]}, "2 distinct positions in .0, 9. are expected"),
+        ({"indices": [3, 10**30]}, "2 distinct positions in .0, 9. are expected"),
+        ({"indices": [3, 0.5]}, "2 distinct positions in .0, 9. are expected"),
+        ({"indices": [[3], [4]]}, "cannot be read: "),
+        ({"n_pool": 0}, "n_pool must be an int of at least 1"),
+        ({"n_candidates": 1}, "n_candidates must be an int of at least 2"),
+        ({"open": [True]}, "open must hold 2 times true or false"),
+        ({"open": ["no", "no"]}, "open must hold 2 times true or false"),
+        ({"own": "no"}, "own must be True or False"),
+        ({"marks": ["a"]}, "marks must hold 2 texts, or none"),
+        ({"n_trainings": None}, "n_trainings must be an int"),
+        (selection(scores=[{}, {}]), "scores must hold numbers, not object"),
+        (selection(indices=[10**30, 1]), "cannot be read: "),
+        (selection(indices=[0.5, 1.5]), "indices must be a list of ints"),
+        (selection(more=1), "unexpected keyword argument 'more'"),
+    ],
+)
+def test_a_batch_in_a_file_must_be_one(tmp_path, change, message):
+    path = tmp_path / "learner"
+    make_learner().fit(*make_data()).save(path)
+    changed_header(path, asked=ASKED)
+    assert ActiveLearner.load(path, make_learner()).open_.tolist() == [3]
+    changed_header(path, asked=ASKED | change)
+    with pytest.raises(InvalidInputError, match=f"whose 'asked' .*{message}"):
+        ActiveLearner.load(path, make_learner())
+
+
+@pytest.mark.parametrize("taught", [[2], [0, 0], [-2], [10**30], ["a"]])
+def test_answers_in_a_file_must_be_of_their_batch(tmp_path, taught):
+    path = tmp_path / "learner"
+    make_learner().fit(*make_data()).save(path)
+    batch = {"selection": ASKED["selection"], "taught": taught, "n_unlabeled": 3}
+    changed_header(path, pending=[batch])
+    with pytest.raises(InvalidInputError, match="whose 'pending' cannot be read"):
+        ActiveLearner.load(path, make_learner())
+
+
+def test_answers_of_a_net_that_do_not_belong_to_it(tmp_path):
+    path = tmp_path / "learner"
+    make_learner().fit(*make_data()).save(path)
+    changed_header(path, probed=torch.zeros(2, 2))
+    with pytest.warns(UserWarning, match="answers otherwise than it did"):
+        ActiveLearner.load(path, make_learner())
+    changed_header(path, n_trainings=0)
+    with pytest.raises(LearnerFileError, match="and says that none was trained"):
+        ActiveLearner.load(path, make_learner())
 
 
 @pytest.mark.parametrize(
