@@ -253,8 +253,9 @@ def _probed(model: Model, labeled: LabeledSet) -> torch.Tensor | None:
 
 
 def _compare(before: np.ndarray, now: torch.Tensor | None) -> None:
-    alike = now is not None and now.shape == before.shape
-    difference = np.abs(now.numpy() - before).max() if alike else np.inf
+    difference = np.inf
+    if now is not None and now.shape == before.shape:
+        difference = np.abs(now.numpy() - before).max()
     if not difference <= _TOLERANCE:
         warnings.warn(
             "The net has the saved weights, but answers otherwise than it did: "
