@@ -887,8 +887,9 @@ def test_torch_has_as_many_threads_as_the_worker(client, monkeypatch):
 
 
 @pytest.mark.usefixtures("one_thread")
+@pytest.mark.filterwarnings("ignore:Running on a single-machine scheduler")
 def test_torch_keeps_its_threads_outside_of_a_worker():
-    """Without a client: old Dask warns of a scheduler of one process beside one."""
+    """Old Dask warns of a scheduler of one process beside a client."""
     lazy = _pass.predict_sharded(count_threads, in_parts((600, 600)), (), np.dtype(int))
     torch.set_num_threads(3)
     with dask.config.set(scheduler="synchronous"):
