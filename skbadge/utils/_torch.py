@@ -66,6 +66,7 @@ def noted_generators() -> Callable[[], None]:
 class preserved_generators:
     """Put torch's, NumPy's and ``random``'s global generators back at the end.
 
+    The mode of gradients too, which a Ctrl-C in torch's own ``no_grad`` may leave off.
     A context manager, for one thread at a time. What it gives is entered in the same
     statement, see `put_back`::
 
@@ -75,6 +76,7 @@ class preserved_generators:
 
     def __init__(self) -> None:
         self._lock = one_at_a_time()
+        self._gradients = torch.is_grad_enabled()
         # Made beforehand: nothing may be called once the lock is taken.
         self._again = put_back(self._leave)
         # Filled by one call below, so that no Ctrl-C comes between taking the lock and
@@ -102,6 +104,7 @@ class preserved_generators:
         if self._held != [True]:
             return
         try:
+            torch.set_grad_enabled(self._gradients)
             if self._put_back is not None:
                 self._put_back()
         except Exception:
