@@ -56,10 +56,7 @@ def write_pool(path, n_rows, seed=0):
     return means
 
 
-def make_learner(means):
-    random = np.random.default_rng(1)
-    y = random.integers(N_CLASSES, size=2_000)
-    X = 0.6 * means[y] + random.standard_normal((2_000, N_FEATURES), dtype=np.float32)
+def make_learner():
     net = NeuralNetClassifier(
         MLP,
         module__n_features=N_FEATURES,
@@ -73,7 +70,15 @@ def make_learner(means):
         max_epochs=10,
         verbose=0,
     )
-    return ActiveLearner(net, strategy=BADGE(), random_state=0).fit(X, y)
+    return ActiveLearner(net, strategy=BADGE(), random_state=0)
+
+
+def train(means, path):
+    """Train a learner and save it: two trainings need not agree to the last digit."""
+    random = np.random.default_rng(1)
+    y = random.integers(N_CLASSES, size=2_000)
+    X = 0.6 * means[y] + random.standard_normal((2_000, N_FEATURES), dtype=np.float32)
+    make_learner().fit(X, y).save(path)
 
 
 def read_rows(path, start, stop):
@@ -155,7 +160,7 @@ def seconds_of_tasks(client, count=200):
     return found
 
 
-def on_a_cluster(path, means, n_rows, n, n_workers, n_parts):
+def on_a_cluster(path, trained, n_rows, n, n_workers, n_parts):
     with (
         LocalCluster(
             n_workers=n_workers,
@@ -165,7 +170,7 @@ def on_a_cluster(path, means, n_rows, n, n_workers, n_parts):
         ) as cluster,
         Client(cluster) as client,
     ):
-        learner = make_learner(means)
+        learner = ActiveLearner.load(trained, make_learner())
         # The first query of a worker waits for its imports.
         started = perf_counter()
         learner.query(delayed_pool(path, 1_000 * n_workers, n_workers), n=10)
@@ -200,20 +205,19 @@ def on_a_cluster(path, means, n_rows, n, n_workers, n_parts):
         }, chosen
 
 
-def in_one_process(path, means, n_rows, n):
+def in_one_process(path, trained, n):
     """Run the query in a fresh process of two threads; return what it measured."""
-    with tempfile.TemporaryDirectory() as folder:
-        np.save(Path(folder) / "means.npy", means)
-        command = [sys.executable, __file__, "--one", str(path), folder, str(n)]
-        env = {**os.environ, "OMP_NUM_THREADS": "2"}
-        subprocess.run(command, check=True, env=env)
-        found = json.loads((Path(folder) / "found.json").read_text())
-        return found, np.load(Path(folder) / "chosen.npy")
+    folder = trained.parent
+    command = [sys.executable, __file__, "--one", str(path), str(trained), str(n)]
+    env = {**os.environ, "OMP_NUM_THREADS": "2"}
+    subprocess.run(command, check=True, env=env)
+    found = json.loads((folder / "found.json").read_text())
+    return found, np.load(folder / "chosen.npy")
 
 
-def one_process(path, folder, n):
-    means = np.load(Path(folder) / "means.npy")
-    learner = make_learner(means)
+def one_process(path, trained, n):
+    folder = Path(trained).parent
+    learner = ActiveLearner.load(trained, make_learner())
     pool = np.load(path, mmap_mode="r")
     learner.query(pool[:2_000], n=10)
     before = forget_peak()
@@ -224,8 +228,8 @@ def one_process(path, folder, n):
         # The pages of the file that were read are among them.
         "bytes": peak_memory() - before,
     }
-    np.save(Path(folder) / "chosen.npy", chosen)
-    (Path(folder) / "found.json").write_text(json.dumps(found))
+    np.save(folder / "chosen.npy", chosen)
+    (folder / "found.json").write_text(json.dumps(found))
 
 
 def k_means_parallel(n, n_rows):
@@ -344,9 +348,10 @@ def measure(n_rows, n, n_workers, n_parts):
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pool.npy"
-        means = write_pool(path, n_rows)
-        cluster, chosen = on_a_cluster(path, means, n_rows, n, n_workers, n_parts)
-        alone, expected = in_one_process(path, means, n_rows, n)
+        trained = Path(folder) / "learner.safetensors"
+        train(write_pool(path, n_rows), trained)
+        cluster, chosen = on_a_cluster(path, trained, n_rows, n, n_workers, n_parts)
+        alone, expected = in_one_process(path, trained, n)
     return {
         "pool": {"rows": n_rows, "d": N_FEATURES, "K": N_CLASSES, "B": n},
         "workers": n_workers,
