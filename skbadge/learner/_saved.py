@@ -18,7 +18,7 @@ from skbadge.learner._learner_file import read_learner_file, write_learner_file
 from skbadge.learner._model import Model
 from skbadge.learner._state import State
 from skbadge.learner._stored_rows import read_rows, stored_rows
-from skbadge.learner._written import written
+from skbadge.learner._written import NOT_AS_WRITTEN, written
 from skbadge.utils._identity import row_marks
 from skbadge.utils._rows import n_rows, take
 
@@ -102,13 +102,7 @@ class Saved:
         saved = cls(*read_learner_file(path), path)
         try:
             saved._check()
-        except (
-            LookupError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            ArithmeticError,
-        ) as error:
+        except NOT_AS_WRITTEN as error:
             raise LearnerFileError(
                 f"The file {str(path)!r} is whole, but what it holds is not what "
                 f"learner.save(path) writes: {type(error).__name__}: {error}."

@@ -17,7 +17,16 @@ from skbadge.learner._history import read_history, written_history
 from skbadge.learner._state import State
 from skbadge.utils._validation import check_flag, check_integer
 
-__all__ = ["recalled", "restored", "written", "written_selection"]
+__all__ = ["NOT_AS_WRITTEN", "recalled", "restored", "written", "written_selection"]
+
+# What reading raises where something else was written, or somebody changed it.
+NOT_AS_WRITTEN = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+)
 
 _KEYS = {
     "asked",
@@ -151,13 +160,7 @@ def _told_as(name: str) -> Iterator[None]:
     """Say of a part of a state that cannot be read which one it is."""
     try:
         yield
-    except (
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        ArithmeticError,
-    ) as error:
+    except NOT_AS_WRITTEN as error:
         raise InvalidInputError(
             f"state must be an answer of learner.state(). Got one whose {name!r} "
             f"cannot be read: {type(error).__name__}: {error}."
