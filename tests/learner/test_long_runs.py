@@ -17,9 +17,11 @@ from tests._learning import Tiny, make_data, make_net
 
 X, Y = make_data(30)
 BALLAST = 200_000
-# What a round may add. The least leak is one object; one state of the net is ten times
-# the bytes.
-LIMITS = {"objects": 0.5, "bytes": BALLAST / 10}
+# What a round may add. The least leak, an array in a list, is three blocks and more; one
+# state of the net is ten times the bytes. The blocks that the libraries below hold for
+# themselves go up and down by some 400 over a thousand rounds without an end in sight, so
+# that a limit of less, or fewer rounds, would see leaks where none is.
+LIMITS = {"objects": 1, "bytes": BALLAST / 10}
 STATM = Path("/proc/self/statm")
 
 
@@ -86,7 +88,7 @@ def leaks(learner, rounds, warm_up):
 )
 def test_many_rounds(strategy, frozen):
     learner = make_learner(strategy, frozen=frozen)
-    assert leaks(learner, 300, warm_up=60) == {}
+    assert leaks(learner, 600, warm_up=60) == {}
 
 
 def keeping(keep):
