@@ -6,6 +6,7 @@ center, and a second look at the rows that are near it.
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import numpy as np
@@ -43,8 +44,11 @@ _MANY = 0.25
 # Near rows of a kept table are a group if they are such a share of it, and so many
 # numbers.
 _SOME, _GROUPED = 1 / 32, 1 << 16
-# Units in which rows are read as they are: no product of their numbers overflows.
-_MODEST = 2.0**30
+# Lengths up to this power of two do not overflow in products; rows are read as they are
+# where the longest is no longer, and many are no shorter than the second.
+_LONGEST, _SHORTEST = 30, -20
+# Rows whose lengths stand for those of all.
+_SAMPLE = 1_000
 
 
 def can_sweep(embedding: Embedding) -> bool:
@@ -64,7 +68,9 @@ class Sweep:
     """
 
     def __init__(self, embedding: Embedding, dtype: torch.dtype) -> None:
-        self._embedding, self._unit_sq = _as_it_is(cast(FactoredEmbedding, embedding))
+        self._embedding, self._unit_sq = _in_modest_units(
+            cast(FactoredEmbedding, embedding)
+        )
         self._dtype = dtype
         width = self._embedding.width
         numbers = len(embedding) * width
@@ -133,12 +139,33 @@ class Sweep:
         return found
 
 
-def _as_it_is(embedding: FactoredEmbedding) -> tuple[FactoredEmbedding, float]:
-    """Return an embedding read without a change of units, and what its squares are."""
-    left_unit, right_unit = embedding.units
-    if min(left_unit, right_unit) < 1.0 or max(left_unit, right_unit) > _MODEST:
-        return embedding, 1.0
-    return embedding.in_units((1.0, 1.0)), (left_unit * right_unit) ** -2
+def _in_modest_units(
+    embedding: FactoredEmbedding,
+) -> tuple[FactoredEmbedding, float]:
+    """Return an embedding in units that suit most of its rows, and what squares are.
+
+    Not those of the longest row, beside which all others may be nothing in float32.
+    Where it is possible factors are read as they are, which costs no copy.
+    """
+    own, squares = embedding.measured
+    units = tuple(map(_modest_unit, own, squares))
+    unit_sq = (units[0] / own[0] * (units[1] / own[1])) ** 2
+    return embedding.in_units((units[0], units[1])), unit_sq
+
+
+def _modest_unit(own: float, squares: torch.Tensor) -> float:
+    """Return a unit for rows of given squared lengths, in their own unit so far."""
+    some = squares[:: max(1, len(squares) // _SAMPLE)]
+    some = some[some > 0.0]
+    if not len(some):
+        return own
+    # As powers of two: lengths themselves may lie beyond a float64.
+    longest = math.log2(own) + math.log2(float(squares.max())) / 2
+    typical = math.log2(own) + math.log2(float(some.median())) / 2
+    if longest <= _LONGEST and typical >= _SHORTEST:
+        return 1.0
+    unit = max(math.ceil(typical), math.ceil(longest) - _LONGEST)
+    return 2.0 ** min(max(unit, -1021), 1023)
 
 
 def _products(rows: Rows, center: Rows) -> torch.Tensor:

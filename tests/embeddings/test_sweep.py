@@ -31,6 +31,8 @@ def pools():
         "groups within groups": groups + 1e-2 * normal(3)[rng.integers(3, size=N)],
         "tiny": 1e-24 * normal(),
         "long and tiny": np.concatenate([normal(1), 1e-22 * normal(N - 1)]),
+        "long and small": np.concatenate([normal(1), 1e-9 * normal(N - 1)]),
+        "tiny, beside zeros": 1e-18 * normal() * rng.integers(2, size=(N, 1)),
     }
 
 
