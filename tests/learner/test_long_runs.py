@@ -19,8 +19,8 @@ X, Y = make_data(30)
 BALLAST = 200_000
 # What a round may add. The least leak, an array in a list, is three blocks and more;
 # one state of the net is ten times the bytes. The blocks that the libraries below hold
-# for themselves go up and down by some 400 over a thousand rounds, so that a lower limit
-# or fewer rounds would see leaks where none is.
+# for themselves go up and down by some 400 over a thousand rounds: a lower limit,
+# or fewer rounds, would see leaks where none is.
 LIMITS = {"objects": 1, "bytes": BALLAST / 10}
 STATM = Path("/proc/self/statm")
 
