@@ -23,6 +23,8 @@ from skbadge.nets._estimators import (
     overrides,
     split_estimator,
 )
+from skbadge.nets._explained import explained
+from skbadge.nets._settings import check_settings
 from skbadge.utils._rows import n_rows, take
 from skbadge.utils._torch import preserved_generators, seeded_generators
 
@@ -57,11 +59,16 @@ def probe_net(
 
     Raises
     ------
+    InvalidInputError
+        If the net cannot be made of its settings.
     LayerError
         If there is no such layer.
     """
     with seeded_generators(seed) as again, again:
-        net = cloned(find_net(estimator)).initialize()
+        net = cloned(find_net(estimator))
+        with explained(net, "a look at the net"):
+            net.initialize()
+        check_settings(net)
         format = input_format(net)
         if _resized_by_callbacks(net):
             return format, 2 if is_binary(net) else None

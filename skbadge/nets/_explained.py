@@ -1,6 +1,7 @@
 """Words for the errors of others: what a training, a pass or a prediction has met.
 
-The one place that reads the texts of torch, skorch and NumPy. What it knows is raised
+The one place that reads the texts of torch, skorch and NumPy (`_settings` those of
+parts that cannot be made). What it knows is raised
 again in the words of the library, with the first error as its cause; what it does not
 know goes on as it is.
 """
@@ -30,6 +31,7 @@ from skbadge.exceptions import (
 )
 from skbadge.nets._batches import batch_size_of
 from skbadge.nets._estimators import input_format, is_binary
+from skbadge.nets._settings import of_settings
 from skbadge.utils._memory import ran_out_of_memory
 from skbadge.utils._tree import leaves
 
@@ -96,7 +98,8 @@ def explanation(
     if n_training is not None:
         for explain in (_of_callbacks, _of_rows, _of_the_training):
             found = found or explain(error, text, net, n_training)
-    for explain_any in (_of_items, _of_answers, _of_inputs, _of_single_rows):
+    anywhere = (_of_items, _of_answers, _of_inputs, of_settings, _of_single_rows)
+    for explain_any in anywhere:
         found = found or explain_any(error, text, net)
     return found
 
@@ -245,6 +248,8 @@ def _of_the_criterion(error: Exception, text: str, net: Any) -> Exception | None
         return None
     given = next(f.f_locals for f in reversed(frames) if f.f_code.co_name == "get_loss")
     kind = type(getattr(net, "criterion_", None)).__name__
+    if settings := [f"criterion__{name}" for name in net.get_params_for("criterion")]:
+        kind = f"{kind} (with {', '.join(settings)})"
     return InvalidInputError(
         f"The criterion {kind} cannot hold answers of "
         f"{_described(given.get('y_pred'))} against labels of "
