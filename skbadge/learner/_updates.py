@@ -1,7 +1,8 @@
-"""The updates that a training made: at which rates, and whether weights changed."""
+"""The updates of a training: at which rates, and whether they changed or broke it."""
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,9 +40,11 @@ class Updates(Callback):
         # How many there were when each epoch began.
         self.begun: list[int] = []
         self.weights: torch.Tensor | None = None
+        self.n_epochs = 0
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         self.weights = _digest(net)
+        self.n_epochs = len(net.history)
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         self.begun.append(len(self.rates))
@@ -53,24 +56,26 @@ class Updates(Callback):
             self.rates.append(max(rates, default=np.nan))
 
     def check(self, net: Any) -> None:
-        """Warn where the rates say that the training, or its end, was in vain.
+        """Warn where a training diverged, or where it, or its end, was in vain.
 
         Parameters
         ----------
         net : skorch net
             After its training.
         """
-        if _rate_of(net) == 0:
-            # As was asked for.
-            return
-        rates, found = np.asarray(self.rates), None
-        if len(rates) and np.isfinite(rates).all():
-            found = self._of_the_last_training(net, rates) if self.goes_on else None
-            found = found or self._of_batches(net, rates)
-            found = found or _of_periods(net, len(rates))
-        found = found or self._of_weights(net)
+        found = _of_losses(net.history[self.n_epochs :])
+        if found is None and _rate_of(net) != 0:
+            # Of 0 nothing else was to be expected.
+            found = self._of_rates(net) or self._of_weights(net)
         if found:
             warnings.warn(found, UserWarning, stacklevel=2)
+
+    def _of_rates(self, net: Any) -> str | None:
+        rates = np.asarray(self.rates)
+        if not len(rates) or not np.isfinite(rates).all():
+            return None
+        found = self._of_the_last_training(net, rates) if self.goes_on else None
+        return found or self._of_batches(net, rates) or _of_periods(net, len(rates))
 
     def _of_weights(self, net: Any) -> str | None:
         if len(getattr(net, "classes_", (0, 1))) < 2:
@@ -112,6 +117,24 @@ class Updates(Callback):
             f"learning rate below {_SPENT:.0%} of the highest, {rates.max():.2g}, and "
             f"changed next to nothing. {_too_short(net)}"
         )
+
+
+def _of_losses(epochs: list[dict]) -> str | None:
+    """Speak of the first epoch whose loss is no number, of those that noted one."""
+    for number, epoch in enumerate(epochs, start=1):
+        for name in ("train_loss", "valid_loss"):
+            loss = epoch.get(name)
+            if isinstance(loss, float) and not math.isfinite(loss):
+                return (
+                    f"The training diverged: in epoch {number} of {len(epochs)} the "
+                    f"{name} was {loss}. The labels are kept: lower the learning "
+                    "rate, scale the inputs (and look for NaN among them), or clip "
+                    "the gradients (skorch.callbacks.GradientNormClipping), by "
+                    "learner.set_params(estimator__lr=...), then call learner.refit(). "
+                    "A warm_start would go on with the weights there are: set it to "
+                    "False first."
+                )
+    return None
 
 
 def _rate_of(net: Any) -> Any:

@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, Freezer, GradientNormClipping, LRScheduler
+from skorch.helper import predefined_split
 from torch.optim.lr_scheduler import (
     CosineAnnealingLR,
     CosineAnnealingWarmRestarts,
@@ -19,7 +20,9 @@ from torch.optim.lr_scheduler import (
     PolynomialLR,
     StepLR,
 )
+from torch.utils.data import TensorDataset
 
+from skbadge.exceptions import DivergedTrainingError
 from skbadge.learner._updates import Updates, listening
 from skbadge.modules import LeanClassifier
 from tests._learning import make_data, make_learner, make_net
@@ -193,3 +196,56 @@ def test_rates_that_are_not_known_say_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         rates.check(net)
+
+
+class Broken(Callback):
+    """Makes the weights infinite at the end of one epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.epoch:
+            net.module_.head.weight.data.fill_(np.inf)
+
+
+@pytest.mark.parametrize("epoch", [2, 4])
+def test_a_training_that_diverged_is_told_with_its_epoch(epoch):
+    net = make_net(max_epochs=5, callbacks=[Broken(epoch)])
+    learner = make_learner(net=net)
+    text = f"diverged: in epoch {epoch + 1} of 5 the train_loss was nan. The labels are"
+    with pytest.warns(UserWarning, match=text) as caught:
+        learner.fit(X[:60], Y[:60])
+    assert len(caught) == 1
+    learner.set_params(estimator__callbacks=None).refit()
+    assert learner.n_labeled_ == 60
+
+
+def test_labels_taught_to_a_training_that_diverges_are_kept():
+    net = make_net(max_epochs=3, callbacks=[Broken(4)])
+    learner = make_learner(net=net, warm_start=True).fit(X[:60], Y[:60])
+    with pytest.warns(UserWarning, match="in epoch 2 of 3 the train_loss was nan"):
+        learner.teach(X[60:90], Y[60:90])
+    assert learner.n_labeled_ == 90
+    assert learner.set_params(warm_start=False).refit().n_labeled_ == 90
+
+
+def test_a_loss_of_validation_rows_that_is_infinite_is_told():
+    far = TensorDataset(torch.full((9, 3), 3e38), torch.zeros(9).long())
+    net = make_net(train_split=predefined_split(far))
+    with pytest.warns(UserWarning, match="in epoch 1 of 2 the valid_loss was"):
+        make_learner(net=net).fit(X[:60], Y[:60])
+
+
+class NoLosses(NeuralNetClassifier):
+    """Notes no loss of an epoch."""
+
+    def get_default_callbacks(self):
+        return []
+
+
+def test_a_history_without_losses_tells_nothing():
+    net = make_net(kind=NoLosses, lr=1e30, max_epochs=3)
+    learner = make_learner(net=net).fit(X[:60], Y[:60])
+    with pytest.raises(DivergedTrainingError):
+        learner.predict(X)

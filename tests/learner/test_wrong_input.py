@@ -367,7 +367,8 @@ def test_nan_in_rows_to_predict():
 def test_diverged_training(net):
     make = make_net if net == "logits" else make_binary_net
     learner = make_learner(net=make(lr=1e30, max_epochs=10))
-    learner.fit(X, Y if net == "logits" else Y % 2)
+    with pytest.warns(UserWarning, match="The training diverged: in epoch 1 of 10 the"):
+        learner.fit(X, Y if net == "logits" else Y % 2)
     with pytest.raises(DivergedTrainingError, match="its training diverged. Lower the"):
         learner.query(POOL, n=2)
     for method in (learner.predict, learner.predict_proba):
