@@ -1,12 +1,13 @@
 """The file of a saved learner: tensors, and a header with all else.
 
 It is one safetensors file. The tensors are rows, labels and parameters; the entry
-``skbadge`` of its metadata is a JSON text. So it can be read without this library, and
-nothing in it is ever executed.
+``skbadge`` of its metadata is a JSON text, and ``sha256`` a digest of that text and of
+all tensors. So it can be read without this library, and nothing in it is ever executed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -18,11 +19,11 @@ from skbadge._version import __version__
 from skbadge.exceptions import LearnerFileError
 from skbadge.utils._files import write_atomically
 
-__all__ = ["read_learner_file", "write_learner_file"]
+__all__ = ["digest_of", "read_learner_file", "write_learner_file"]
 
 # What cannot be read as now gets another number.
 FORMAT = 1
-_HEADER = "skbadge"
+_HEADER, _DIGEST = "skbadge", "sha256"
 
 
 def write_learner_file(
@@ -36,7 +37,8 @@ def write_learner_file(
         If it cannot be written; what was there before is still there.
     """
     header = {"format": FORMAT, "written_by": __version__, **header}
-    metadata = {_HEADER: json.dumps(header, allow_nan=False)}
+    text = json.dumps(header, allow_nan=False)
+    metadata = {_HEADER: text, _DIGEST: digest_of(text, tensors)}
     try:
         write_atomically(path, lambda partial: save_file(tensors, partial, metadata))
     except (SafetensorError, OSError) as error:
@@ -52,19 +54,20 @@ def read_learner_file(path: str | Path) -> tuple[dict, dict[str, torch.Tensor]]:
     Raises
     ------
     LearnerFileError
-        If it is none of ours, or not whole.
+        If it is none of ours, not whole, or not as it was written.
     """
     if Path(path).exists() and not Path(path).is_file():
         # A named pipe would be waited for, for ever.
         raise LearnerFileError(f"{str(path)!r} is no file, but a folder or a pipe.")
     try:
         with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(_HEADER)
+            metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise LearnerFileError(
             f"The file {str(path)!r} is no saved learner, or is not whole: {error}."
         ) from error
+    text = metadata.get(_HEADER)
     if text is None:
         raise LearnerFileError(
             f"The file {str(path)!r} holds tensors, but no learner: learner.save(path) "
@@ -83,4 +86,34 @@ def read_learner_file(path: str | Path) -> tuple[dict, dict[str, torch.Tensor]]:
             f"{author}; skbadge {__version__} reads format {FORMAT}. Read it with that "
             "version."
         )
+    if metadata.get(_DIGEST) != digest_of(text, tensors):
+        raise LearnerFileError(
+            f"The file {str(path)!r} is not as learner.save(path) has written it: what "
+            "it holds does not have the digest that was noted. It was damaged, or "
+            "changed by hand: take a copy of it that was not."
+        )
     return header, tensors
+
+
+def digest_of(text: str, tensors: dict[str, torch.Tensor]) -> str:
+    """Return the digest of all that a learner is read from.
+
+    A label that became another one leaves a file that is whole; only this tells.
+
+    Parameters
+    ----------
+    text : str
+        Of the header.
+    tensors : dict of str to Tensor
+        By any order of names.
+
+    Returns
+    -------
+    str
+        SHA-256, hexadecimal.
+    """
+    found = hashlib.sha256(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        found.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+    return found.hexdigest()

@@ -154,7 +154,8 @@ def _path_of(learner, folder):
 
 
 def test_a_net_that_diverged_is_saved_with_its_labels(tmp_path):
-    learner = make_learner(net=make_net(lr=1e30)).fit(X, Y)
+    with pytest.warns(UserWarning, match="The training diverged"):
+        learner = make_learner(net=make_net(lr=1e30)).fit(X, Y)
     twin = ActiveLearner.load(*_path_of(learner, tmp_path), clone(learner))
     assert_array_equal(twin.y_, Y)
 
@@ -250,7 +251,54 @@ def changed_header(path, **changes):
             del header[name]
         else:
             header[name] = value
-    save_file(tensors, path, {"skbadge": json.dumps(header)})
+    text = json.dumps(header)
+    digest = _learner_file.digest_of(text, tensors)
+    save_file(tensors, path, {"skbadge": text, "sha256": digest})
+
+
+def test_a_changed_bit_anywhere_is_seen(tmp_path):
+    _, path = saved(tmp_path)
+    whole = path.read_bytes()
+    places = np.random.default_rng(0).choice(len(whole), 300, replace=False)
+    for place in places:
+        changed = bytearray(whole)
+        changed[place] ^= 1 << int(place) % 8
+        path.write_bytes(changed)
+        with pytest.raises(LearnerFileError):
+            ActiveLearner.load(path, make_learner(ALBL()))
+
+
+def test_values_that_were_changed_by_hand_are_seen(tmp_path):
+    _, path = saved(tmp_path)
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    other = {**tensors, "labels": tensors["labels"].flip(0)}
+    trained = metadata["skbadge"].replace('"n_trainings": 2', '"n_trainings": 3')
+    assert trained != metadata["skbadge"]
+    for changed in (
+        (other, metadata),
+        (tensors, {**metadata, "skbadge": trained}),
+        ({**tensors, "more": torch.zeros(1)}, metadata),
+        (tensors, {"skbadge": metadata["skbadge"]}),
+    ):
+        save_file(changed[0], path, changed[1])
+        with pytest.raises(LearnerFileError, match="not as learner.save.* the digest"):
+            ActiveLearner.load(path, make_learner(ALBL()))
+    save_file(tensors, path, metadata)
+    assert ActiveLearner.load(path, make_learner(ALBL())).n_labeled_ == 64
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.bool, torch.bfloat16, torch.float16, torch.uint8, torch.complex64]
+)
+def test_the_digest_reads_all_types(dtype):
+    ones, zeros = torch.ones(2, dtype=dtype), torch.zeros(2, dtype=dtype)
+    found = {
+        _learner_file.digest_of("", {"a": tensor})
+        for tensor in (ones, zeros, ones[0], ones[None], ones[:0])
+    }
+    assert len(found) == 5
 
 
 # A batch of two rows, of which one is open.
