@@ -1,6 +1,7 @@
 """The paper's experiments: cells, a parallel grid, analysis and report."""
 
 from skbadge.benchmarks._methods import STRATEGIES, make_strategy
+from skbadge.benchmarks.analysis._arms import arm_shares
 from skbadge.benchmarks.analysis._chance import ChanceMatrix, chance_matrix
 from skbadge.benchmarks.analysis._comparison import (
     NormalizedErrorCDF,
@@ -36,6 +37,7 @@ __all__ = [
     "Preset",
     "Task",
     "area_under_budget_curve",
+    "arm_shares",
     "chance_matrix",
     "describe_file",
     "label_budgets",

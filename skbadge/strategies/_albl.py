@@ -137,6 +137,18 @@ class ALBL(QueryStrategy):
             traits = traits & arm.traits
         return traits
 
+    @property
+    def arm_names(self) -> list[str]:
+        """Names of the arms, of their classes; with a number where two have the same.
+
+        ``arm_names[selection.arm]`` says which one chose a batch.
+        """
+        names = [type(arm).__name__ for arm in self._all_arms()]
+        return [
+            name if names.count(name) == 1 else f"{name} {names[: i + 1].count(name)}"
+            for i, name in enumerate(names)
+        ]
+
     def observe(self, feedback: Feedback) -> None:
         """Learn from how a batch turned out.
 

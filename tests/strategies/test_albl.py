@@ -53,6 +53,13 @@ def test_scores_are_those_of_the_drawn_arm():
     assert_allclose(drawn(ALBL(), 1).scores, [10.0, 5.0, 2.5])
 
 
+def test_arms_have_names():
+    assert ALBL().arm_names == ["LeastConfidence", "CoreSet"]
+    twice = ALBL(arms=[CoreSet(), MarginSampling(), CoreSet(space="proba")])
+    assert twice.arm_names == ["CoreSet 1", "MarginSampling", "CoreSet 2"]
+    assert ALBL(uniform_arm=True).arm_names[2] == "RandomSampling"
+
+
 def test_a_random_arm_counts_with_its_share():
     selection = drawn(ALBL(uniform_arm=True), 0)
     assert_allclose(selection.arm_inclusion[2], [0.6, 0.6, 0.6])

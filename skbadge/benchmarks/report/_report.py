@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from skbadge.benchmarks._methods import strategy_order
+from skbadge.benchmarks.analysis._arms import arm_shares
 from skbadge.benchmarks.analysis._chance import chance_matrix
 from skbadge.benchmarks.analysis._comparison import (
     GROUPS,
@@ -91,8 +92,8 @@ def write_report(
         ``label_budgets.csv``, ``penalty_matrix.csv``, ``chance_matrix.csv``,
         ``penalty_comparisons.csv``, ``normalized_error_cdf.csv``,
         ``normalized_errors.csv``, ``area_under_budget_curve.csv``,
-        ``ranks_by_part.csv``, ``win_shares.csv`` and, with costs,
-        ``running_times.csv`` and ``running_times_total.csv``.
+        ``ranks_by_part.csv``, ``win_shares.csv``, with costs ``running_times.csv`` and
+        ``running_times_total.csv``, and ``arm_shares.csv`` where arms were recorded.
 
     Raises
     ------
@@ -126,6 +127,7 @@ def _sections(tables, settings, missing, failures, scale):
         "Learning curves": figures.curves(tables, scale),
         "Area under the budget curve": lists.areas(tables),
         "Ranks by part of the campaign": lists.ranks(tables),
+        "Arms of strategies that learn": lists.arms(tables),
         "k-means++ against the k-DPP": figures.kdpp(tables, scale),
         "Running times": lists.times(tables),
         "Label budgets": lists.budgets(tables),
@@ -164,6 +166,8 @@ class ReportTables:
         self.areas = area_under_budget_curve(results, metric=metric)
         self.ranks = ranks_by_part(results, metric=metric)
         self.wins = win_shares(results, metric=metric)
+        recorded = "arm" in results and results["arm"].notna().any()
+        self.arms = arm_shares(results) if recorded else None
         self.times = self.totals = None
         if costs is not None:
             costs = _with_labels(check_costs(costs), results)
@@ -229,6 +233,8 @@ class ReportTables:
         if self.times is not None:
             files["running_times.csv"] = self.times
             files["running_times_total.csv"] = self.totals
+        if self.arms is not None:
+            files["arm_shares.csv"] = self.arms
         return files
 
 

@@ -173,6 +173,31 @@ def ranks(tables):
     ]
 
 
+def arms(tables):
+    """Show how often each arm was taken, by thirds of the campaign."""
+    if tables.arms is None or tables.arms.empty:
+        return []
+    wide = tables.arms.pivot(
+        index=[*SETTING, "strategy", "arm"], columns="part", values="share"
+    )
+    rows = [
+        [name_of(setting), *labels_of([strategy]), arm, *(f"{x:.0%}" for x in shares)]
+        for (*setting, strategy, arm), shares in zip(
+            wide.index, wide.to_numpy(), strict=True
+        )
+    ]
+    header = [f"part {part} of {len(wide.columns)}" for part in wide.columns]
+    return [
+        paragraph(
+            "Such a strategy draws one of several others, its arms, for each batch. "
+            "This is the share of the batches that each arm chose, over all repeats, "
+            "in the first, the middle and the last rounds: equal columns say that it "
+            "learned nothing, or that there was nothing to learn."
+        ),
+        table(["setting", "strategy", "arm", *header], rows),
+    ]
+
+
 def unit_of(metric):
     """Return a score with its unit."""
     return "accuracy in percent" if metric == "accuracy" else metric

@@ -81,7 +81,8 @@ def run_cell(cell, *, checkpoint=None, state=None):
     dict
         ``settings`` of the cell, ``records`` (one dict a round: round, n_labeled,
         accuracy and the cell's metrics, train_accuracy, epochs, hit_max_epochs (also
-        for a cap on updates), positions in the pool, fit_seconds, embed_seconds,
+        for a cap on updates), positions in the pool, the arm that chose them (of a
+        strategy that has several, such as ALBL), fit_seconds, embed_seconds,
         select_seconds, peak_memory_mb), ``seconds``, what it took in all,
         ``environment``, the versions it was run with, and ``made_of``: a checksum of
         the data, the version of skbadge, a checksum of code of your own.
@@ -236,6 +237,7 @@ def _record(simulation, records, metrics):
         "accuracy": float(found["accuracy"]),
         **_scores(simulation, metrics),
         **_training(simulation.learner),
+        "arm": _arm(simulation.learner) if records else None,
         "positions": found["positions"].tolist(),
         "peak_memory_mb": _or_none(peak_memory_mb()),
     }
@@ -243,6 +245,18 @@ def _record(simulation, records, metrics):
         # The timings of the learner include the query's only once there was one.
         record[name] = _or_none(found[name])
     return record
+
+
+def _arm(learner):
+    """Name the arm that chose the last batch; None for strategies without arms.
+
+    A strategy of a user's own may number its arms and not name them.
+    """
+    arm = learner.last_selection_.arm
+    names = getattr(learner.strategy, "arm_names", None)
+    if arm is None:
+        return None
+    return f"arm {arm}" if names is None else names[arm]
 
 
 def scorers_of(metrics, task=None):

@@ -36,6 +36,7 @@ CELLS = "cells"
 #: What is made of the cells: tables, pictures, pages.
 MADE_OF_CELLS = (
     "area_under_budget_curve.csv",
+    "arm_shares.csv",
     "chance_matrix.csv",
     "costs.csv",
     "failures.csv",
@@ -71,6 +72,7 @@ RESULTS = (
     "train_accuracy",
     "epochs",
     "hit_max_epochs",
+    "arm",
     "positions",
 )
 COSTS = (
@@ -321,14 +323,16 @@ _KINDS_OF_VALUE = {
     "hit_max_epochs": bool,
     "positions": list,
 }
-# Not known everywhere: there, they are null.
-_NUMBERS_OR_NOTHING = (
-    "train_accuracy",
-    "fit_seconds",
-    "embed_seconds",
-    "select_seconds",
-    "peak_memory_mb",
-)
+# Not known everywhere: there, they are null, and missing from files of versions that
+# did not record them.
+_KINDS_OR_NOTHING = {
+    "train_accuracy": (int, float),
+    "fit_seconds": (int, float),
+    "embed_seconds": (int, float),
+    "select_seconds": (int, float),
+    "peak_memory_mb": (int, float),
+    "arm": str,
+}
 
 
 def check_content(path, content, kind):
@@ -357,12 +361,12 @@ def check_content(path, content, kind):
 def _misfit_of_record(record):
     if not isinstance(record, dict):
         return "a record that is no mapping"
-    numbers = {
-        name: (int, float)
-        for name in _NUMBERS_OR_NOTHING
+    there = {
+        name: kinds
+        for name, kinds in _KINDS_OR_NOTHING.items()
         if record.get(name) is not None
     }
-    return _misfit(record, _KINDS_OF_VALUE | numbers)
+    return _misfit(record, _KINDS_OF_VALUE | there)
 
 
 def _misfit(content, parts):

@@ -301,6 +301,21 @@ def test_one_repeat(tmp_path):
     assert len(page.images) == 1
 
 
+def test_arms_are_shown_where_they_were_recorded(tmp_path):
+    results = small_results(("albl", "rand"))
+    assert "Arms of" not in Page(write_report(results, None, tmp_path / "a")).text
+    first = results["round"] <= 2
+    chosen = np.where(first, "CoreSet", "LeastConfidence").astype(object)
+    chosen[(results["round"] == 0) | (results["strategy"] == "rand")] = None
+    page = Page(write_report(results.assign(arm=chosen), None, tmp_path / "b"))
+    assert "Arms of strategies that learn" in page.headings
+    # Rounds 1 and 2, 3 and 4, 5.
+    for row in ("ALBL CoreSet 100% 0% 0%", "ALBL LeastConfidence 0% 100% 100%"):
+        assert row in page.text
+    shares = pd.read_csv(tmp_path / "b" / "arm_shares.csv")
+    assert shares["share"].tolist() == [1, 0, 0, 1, 0, 1]
+
+
 def test_ragged_grid_with_the_other_rule_and_scale(tmp_path):
     results = random_results(1, missing=0.4)
     results = results[results["model"] == "resnet"]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from skbadge import ALBL
 from skbadge.benchmarks import STRATEGIES, Cell, load_task, make_paper_net, run_cell
 from skbadge.benchmarks.run import _cell as cell_module
 from skbadge.benchmarks.run._cell import attempt_cell
@@ -153,6 +154,38 @@ def test_going_on_from_a_checkpoint(tmp_path, monkeypatch, strategy, n_done):
     state = read_json(path)
     assert len(state["records"]) == n_done
     assert results_of(run_cell(cell, checkpoint=path, state=state)) == expected
+
+
+def test_the_arm_of_each_round_is_recorded():
+    cell = tiny_cell(strategy="albl", n_rounds=12)
+    records = run_cell(cell)["records"]
+    first, *arms = [record["arm"] for record in records]
+    assert first is None
+    # Nothing is learned so early: two arms, drawn by a coin, are both seen in 12.
+    assert set(arms) == {"LeastConfidence", "CoreSet"}
+    # The arm that is named is the one that chose: the last state asked again.
+    taken = run(strategy="albl", n_rounds=1)["records"]
+    alone = {"LeastConfidence": "conf", "CoreSet": "coreset"}[taken[1]["arm"]]
+    other = run(strategy=alone, n_rounds=1)["records"]
+    assert taken[1]["positions"] == other[1]["positions"]
+    assert {record["arm"] for record in other} == {None}
+
+
+def test_arms_of_a_strategy_of_ones_own_have_numbers(monkeypatch):
+    monkeypatch.delattr(ALBL, "arm_names")
+    records = run(strategy="albl")["records"]
+    assert {record["arm"] for record in records[1:]} <= {"arm 0", "arm 1"}
+
+
+def test_a_checkpoint_of_a_version_without_arms_goes_on(tmp_path):
+    cell, path = tiny_cell(strategy="albl", n_rounds=3), tmp_path / "cell.json"
+    expected = run_cell(cell, checkpoint=path)["records"]
+    state = read_json(path)
+    for record in state["records"]:
+        del record["arm"]
+    records = run_cell(cell, state=state)["records"]
+    assert "arm" not in records[2] and records[3]["arm"] == expected[3]["arm"]
+    assert [r["positions"] for r in records] == [r["positions"] for r in expected]
 
 
 def test_a_checkpoint_of_all_rounds_needs_no_training(monkeypatch):

@@ -222,7 +222,10 @@ def test_tables(tmp_path):
     store = CellStore(tmp_path)
     store.make()
     cells = [tiny_cell(repeat=repeat) for repeat in (1, 0, 2, 3)]
-    store.write(cells[0], content_of(cells[0], accuracy=1 / 3))
+    # Files of earlier versions say nothing of arms.
+    content = content_of(cells[0], accuracy=1 / 3)
+    content["records"][0]["arm"] = "CoreSet"
+    store.write(cells[0], content)
     store.write(cells[1], content_of(cells[1]))
     failure = {"settings": cells[2].settings(), "error": "E: x", "traceback": "T"}
     store.write_failure(cells[2], failure)
@@ -230,9 +233,9 @@ def test_tables(tmp_path):
     store.write_tables(results, costs, failures)
     assert (tmp_path / "results.csv").read_text() == (
         "dataset,model,batch_size,strategy,repeat,round,n_labeled,accuracy,"
-        "train_accuracy,epochs,hit_max_epochs,positions\n"
-        "digits,mlp,10,marg,0,0,3,0.5,1.0,7,False,4 0 2\n"
-        "digits,mlp,10,marg,1,0,3,0.3333333333333333,1.0,7,False,4 0 2\n"
+        "train_accuracy,epochs,hit_max_epochs,arm,positions\n"
+        "digits,mlp,10,marg,0,0,3,0.5,1.0,7,False,,4 0 2\n"
+        "digits,mlp,10,marg,1,0,3,0.3333333333333333,1.0,7,False,CoreSet,4 0 2\n"
     )
     assert (tmp_path / "costs.csv").read_text() == (
         "dataset,model,batch_size,strategy,repeat,round,n_labeled,fit_seconds,"
@@ -267,6 +270,7 @@ def test_json_files_are_json(tmp_path):
         ({"records": [3]}, "a record that is no mapping"),
         ({"records": [{"round": 0}]}, "'n_labeled' of type NoneType"),
         ({"records": [RECORD | {"fit_seconds": {}}]}, "'fit_seconds' of type dict"),
+        ({"records": [RECORD | {"arm": 1}]}, "'arm' of type int"),
         ({"environment": None}, "'environment' of type NoneType"),
         ({"seconds": True}, "'seconds' of type bool"),
     ],
