@@ -143,27 +143,43 @@ def _falls_behind(places):
 
 def gain_of(folder, name):
     """Give the points above random sampling in all four situations."""
-    gains = [
-        (kind, budget, 100 * means_of(results, 1)["gain"].loc[name].item())
+    gains = {
+        (kind, budget): 100 * means_of(results, 1)["gain"].loc[name].item()
         for kind, budget, results in situations(folder)
-    ]
-    text = "; ".join(f"{gain:+.1f} ({kind}, {budget})" for kind, budget, gain in gains)
-    return verdict([gain <= 0 for *_, gain in gains]), f"Points above it: {text}."
+    }
+    texts = {where: f"{gain:+.1f}" for where, gain in gains.items()}
+    holds = [gain <= 0 for (kind, _), gain in gains.items() if kind == FROZEN]
+    return verdict(holds), f"Points above it: {_apart(texts)}."
 
 
 def pairs(folder, name):
     """Count the pairs of a strategy on whose winner REFINE and a situation agree."""
     found = [(first, second) for first, second, _ in REFINE if first == name]
-    texts, holds = [], []
+    texts, holds = {}, []
     for kind, budget, results in situations(folder):
         shares = win_shares(results)
         if name not in shares:
             continue
         same = [shares.loc[pair] > 0.5 for pair in found]
-        holds += same
-        texts.append(f"{sum(same)} of {len(found)} ({kind}, {budget})")
-    where = "; ".join(texts) or "none: it was not run"
+        # Its figures are of frozen features: there alone they can be borne out.
+        holds += same if kind == FROZEN else []
+        texts[kind, budget] = f"{sum(same)} of {len(found)}"
+    where = _apart(texts) or "none: it was not run"
     return verdict(holds), f"Of these pairs it is more often ahead in {where}."
+
+
+def _apart(texts):
+    """Put what was found on frozen features before what the paper did not look at."""
+    same, other = (
+        [
+            f"{text} ({kind}, {budget})"
+            for (kind, budget), text in texts.items()
+            if (kind == FROZEN) is is_frozen
+        ]
+        for is_frozen in (True, False)
+    )
+    beyond = f"not counted, since it had none such: {', '.join(other)}" if other else ""
+    return "; ".join(filter(None, [", ".join(same), beyond]))
 
 
 def camps(folder):

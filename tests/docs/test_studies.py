@@ -238,6 +238,22 @@ class TestFieldPages:
         text = (folder / "settings.json").read_text(encoding="utf-8")
         assert json.loads(text)["shared"]["data_dir"] == ""
 
+    def test_papers_are_judged_by_what_they_looked_at(self, published, folder):
+        """On trained nets the made-up BAIT is behind all: that counts for no paper."""
+        results = pd.read_csv(folder / "results.csv")
+        here = (results["model"] != "linear") & (results["strategy"] == "bait")
+        results.loc[here, "accuracy"] = 0.1
+        results.to_csv(folder / "results.csv", index=False)
+        verdict, text = published.pairs(folder, "bait")
+        assert verdict == "agrees"
+        frozen, other = text.split("; not counted, since it had none such: ")
+        assert frozen.count("4 of 4") == 2 and other.count("0 of 4") == 2
+        results.loc[results["strategy"] == "coreset", "accuracy"] = 0.1
+        high = (results["model"] != "linear") & (results["strategy"] == "coreset")
+        results.loc[high, "accuracy"] = 0.99
+        results.to_csv(folder / "results.csv", index=False)
+        assert published.gain_of(folder, "coreset")[0] == "agrees"
+
     def test_what_was_not_run_is_named(self, field, folder):
         text = field.missing(folder)
         assert "ProbCover (digits at 10, digits at 100)" in text

@@ -22,6 +22,8 @@ from skbadge.plotting import (
     RunningTimeDisplay,
 )
 
+# What a cell needs for its number, and the names at the sides of all cells, in inches.
+_CELL, _NAMES = 0.34, (2.8, 2.2)
 _MATRIX_SIZE = (5.4, 5.0)
 _CURVE_SIZE = (5.2, 4.5)
 _BY = {"batch_size": "batch size", "model": "model"}
@@ -208,7 +210,12 @@ def _matrix(outcome, title, test, caption):
         column_mean=outcome.column_mean,
     )
     alt = f"Penalty matrix by the {test} test. {title}"
-    return picture(display.plot, alt, size=_MATRIX_SIZE, title=title, caption=caption)
+    cells = _CELL * len(outcome.matrix)
+    size = tuple(
+        max(side, cells + names)
+        for side, names in zip(_MATRIX_SIZE, _NAMES, strict=True)
+    )
+    return picture(display.plot, alt, size=size, title=title, caption=caption)
 
 
 def _why_empty(outcome):

@@ -10,6 +10,7 @@ import base64
 import re
 from io import StringIO
 
+from skbadge.benchmarks.report._svg import INK, SVG_STYLE, compact
 from skbadge.utils._marks import shown
 
 __all__ = [
@@ -25,25 +26,19 @@ __all__ = [
     "table",
 ]
 
-# Text and axes are drawn in this color, which the pictures replace by themselves
-# where the reader's theme is dark.
-_INK, _INK_ON_DARK = "#24292f", "#d8dce2"
-_PICTURE_STYLE = {
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
+# Widest picture, in pixels, that may share a line with another.
+_COLUMN = 544
+_PICTURE_STYLE = SVG_STYLE | {
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
     "axes.titlesize": "medium",
     "figure.facecolor": "none",
     "axes.facecolor": "none",
     "font.size": 10,
-    "svg.hashsalt": "skbadge",
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
 }
-_DARK_RULES = f"""<style>@media (prefers-color-scheme: dark) {{
-[style*="fill: {_INK}"] {{ fill: {_INK_ON_DARK} !important; }}
-[style*="stroke: {_INK}"] {{ stroke: {_INK_ON_DARK} !important; }}
-}}</style>"""
 
 
 def page(title, lead, sections):
@@ -184,12 +179,11 @@ def picture(draw, alt, *, size=(5.2, 3.9), title="", caption="", below=()):
         draw(figure.subplots())
         buffer = StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :].replace("<defs>", _DARK_RULES + "<defs>", 1)
-    data = base64.b64encode(svg.encode()).decode()
+    data = base64.b64encode(compact(buffer.getvalue()).encode()).decode()
     width, height = (round(96 * side) for side in size)
     return {
         "kind": "picture",
+        "is_wide": width > _COLUMN,
         "src": f"data:image/svg+xml;base64,{data}",
         "alt": alt,
         "title": title,
