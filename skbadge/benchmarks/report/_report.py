@@ -108,7 +108,8 @@ def write_report(
     missing = _records(missing, "missing")
     failures = _records(failures, "failures")
     tables = ReportTables(results, costs, rule, metric, settings)
-    lead = [*verdict(tables), *lists.summary(tables, missing, failures)]
+    lead = [*verdict(tables), *lists.capped(tables)]
+    lead += lists.summary(tables, missing, failures)
     text = page(_TITLE, lead, _sections(tables, settings, missing, failures, scale))
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)

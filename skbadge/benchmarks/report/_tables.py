@@ -20,7 +20,29 @@ from skbadge.benchmarks.report._page import (
 )
 from skbadge.benchmarks.report._words import count, in_words, name_of, number, score
 
+# Share of the trainings from which on it counts.
+_MANY_CAPPED = 0.1
 _LIBRARIES = "matplotlib numpy pandas scikit-learn scipy skorch torch".split()
+
+
+def capped(tables):
+    """Say how many trainings ended too early, and where it is many, what to do."""
+    hits = tables.results.get("hit_max_epochs")
+    if hits is None or not hits.any():
+        return []
+    told = (
+        f"{tables.capped()} on epochs or updates, before they got to the training "
+        "accuracy aimed at."
+    )
+    if hits.mean() <= _MANY_CAPPED:
+        return [paragraph(told)]
+    return [
+        notice(
+            f"{told} Such nets are less trained than the experiment means them to be, "
+            "and more so with more labels. Raise --max-epochs, or the learning rate, "
+            "before relying on differences."
+        )
+    ]
 
 
 def summary(tables, missing, failures):
@@ -45,14 +67,6 @@ def summary(tables, missing, failures):
             )
         )
     parts += _beaten(tables)
-    capped = tables.capped()
-    if capped and not capped.startswith("0 "):
-        parts.append(
-            paragraph(
-                f"{capped} on epochs or updates, before they got to the training "
-                "accuracy aimed at."
-            )
-        )
     return parts + _lacking(tables, missing, failures)
 
 

@@ -9,15 +9,14 @@ from scipy import stats
 
 from skbadge.benchmarks._methods import KDPP, REFERENCE, labels_of
 from skbadge.benchmarks.analysis._curves import areas_of_cells, check_results
-from skbadge.benchmarks.report._page import listing, notice, paragraph
-from skbadge.benchmarks.report._words import count, name_of, share
+from skbadge.benchmarks.report._page import listing, paragraph
+from skbadge.benchmarks.report._words import count, name_of
 
 __all__ = ["verdict"]
 
 _LEVEL = 0.05
 # Of the paired t test: to notice a true difference in four of five experiments.
 _POWER = 0.8
-_MANY_CAPPED = 0.1
 _MOST_REPEATS = 1_000
 
 
@@ -65,9 +64,7 @@ def verdict(tables):
         )
     points.append(_certainty(tables, n_settings))
     points += _needed(best, alike, against)
-    blocks = [paragraph(lead, style="lead"), listing(points)]
-    capped = _cap(tables)
-    return [*blocks, notice(capped)] if capped else blocks
+    return [paragraph(lead, style="lead"), listing(points)]
 
 
 def _gaps(tables):
@@ -182,15 +179,3 @@ def _needed(best, alike, against):
             "can turn the order around."
         )
     return text
-
-
-def _cap(tables):
-    hits = tables.results.get("hit_max_epochs")
-    if hits is None or not len(hits) or hits.mean() <= _MANY_CAPPED:
-        return ""
-    return (
-        f"{share(hits.mean())} of all trainings ended at the cap on epochs or updates, "
-        "before the training accuracy that they were to reach. Such nets are less "
-        "trained than the experiment means them to be, and more so with more labels. "
-        "Raise --max-epochs, or the learning rate, before relying on differences."
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["count", "in_words", "name_of", "number", "score", "share"]
+__all__ = ["count", "in_words", "name_of", "number", "score"]
 
 
 def name_of(setting):
@@ -17,11 +17,6 @@ def count(n, noun):
     """Return a number with its noun, in the plural where it takes one."""
     plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{n:,} {noun if n == 1 else plural}"
-
-
-def share(value):
-    """Return a fraction as a percentage."""
-    return f"{value:.0%}"
 
 
 def number(value):

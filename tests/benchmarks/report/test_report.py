@@ -254,7 +254,19 @@ def test_trainings_at_the_cap_are_counted(tmp_path):
     results = small_results()
     results.loc[[0, 5], "hit_max_epochs"] = True
     page = Page(write_report(results, None, tmp_path))
-    assert "2 of 24 trainings ended at the cap on epochs" in page.text
+    assert page.text.count("2 of 24 trainings ended at the cap on epochs") == 1
+    assert "Raise --max-epochs" not in page.text
+
+
+def test_many_trainings_at_the_cap_are_a_warning_with_advice_once(tmp_path):
+    page = Page(write_report(small_results(), None, tmp_path / "none"))
+    assert "at the cap on epochs" not in page.text
+    results = small_results()
+    results["hit_max_epochs"] = results["round"] > 2
+    page = Page(write_report(results, None, tmp_path / "many"))
+    assert page.text.count("at the cap on epochs") == 1
+    assert page.text.count("Raise --max-epochs, or the learning rate") == 1
+    assert "of all trainings ended" not in page.text
 
 
 def test_kdpp_run_less_often_is_no_gap():

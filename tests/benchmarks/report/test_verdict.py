@@ -73,14 +73,6 @@ def test_one_setting_for_and_one_against():
     assert "It has the lower one than RAND (in 1 of 2 settings)." in found
 
 
-def test_trainings_at_the_cap_are_a_warning():
-    results = noisy({"rand": 0.4, "badge": 0.6})
-    assert not any("ended at the cap" in text for text in texts(results))
-    capped = results.assign(hit_max_epochs=results["round"] > 2)
-    (text,) = [text for text in texts(capped) if "ended at the cap" in text]
-    assert text.startswith("50% of all trainings") and "--max-epochs" in text
-
-
 @pytest.mark.parametrize("names", [["badge"], ["badge", "badge-kdpp"]])
 def test_nothing_to_compare(names):
     assert verdict(ReportTables(noisy(dict.fromkeys(names, 0.5)), None, "paper")) == []
