@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -90,7 +91,26 @@ def write_copy(path, arrays, facts):
         What to keep; no objects.
     facts : dict
         What the record shall say besides.
+
+    Warns
+    -----
+    UserWarning
+        If it cannot be kept, with the reason: no room, or a folder that cannot be
+        written to. What was there before is still there, or counts as damaged.
     """
+    try:
+        _write(path, arrays, facts)
+    except OSError as error:
+        warnings.warn(
+            f"What was downloaded cannot be kept at {path} ({error.strerror or error}):"
+            " it is downloaded again next time. Make room there, or name another "
+            "folder with data_home or the environment variable SKBADGE_DATA.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _write(path, arrays, facts):
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".new-") as folder:
         data, record = Path(folder, "data.npz"), Path(folder, "record.json")

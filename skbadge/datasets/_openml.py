@@ -82,6 +82,12 @@ def fetch_openml_task(
     InvalidInputError
         If ``data_id`` is no positive int, or the set is not one that skbadge can use.
 
+    Warns
+    -----
+    UserWarning
+        If the copy cannot be kept, as on a full disk; the data are returned all the
+        same.
+
     Notes
     -----
     Our copy is an ``.npz`` file without pickled objects, and a record with its sha256.
@@ -115,9 +121,8 @@ def fetch_openml_task(
                 f"OpenML {data_id} must have been downloaded before, as "
                 f"download_if_missing=False. Got no copy in {path.parent}."
             )
-        arrays, facts = _download(data_id, n_retries, damage)
-        write_copy(path, arrays, facts)
-        copy = read_copy(path)
+        copy = _download(data_id, n_retries, damage)
+        write_copy(path, *copy)
     arrays, facts = copy
     if return_X_y:
         return arrays["data"], arrays["target"]
