@@ -20,7 +20,7 @@ from skbadge.benchmarks.run._gpus import count_gpus
 from skbadge.benchmarks.run._grid import run_grid
 from skbadge.benchmarks.run._presets import PRESETS, preset_cells
 from skbadge.benchmarks.run._settings import MODELS, PUBLISHED_CODE, make_cells
-from skbadge.benchmarks.run._store import PICTURE, SETTINGS, TABLES
+from skbadge.benchmarks.run._store import PICTURE, SETTINGS, TABLES, told_of_the_disk
 from skbadge.datasets import DATASETS
 from skbadge.exceptions import InvalidInputError
 from skbadge.modules._classifier import PRECISIONS
@@ -301,7 +301,8 @@ def _tell(grid, out):
     written = [*TABLES[:2], SETTINGS]
     if len(grid.results):
         print(results_text(grid.results))  # noqa: T201
-        curves_picture(grid.results, out / PICTURE)
+        with told_of_the_disk():
+            curves_picture(grid.results, out / PICTURE)
         written.append(PICTURE)
     for hit in grid.settings["summary"]["trainings_stopped_by_max_epochs"]:
         if hit["hits"]:

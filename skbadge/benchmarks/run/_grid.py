@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -19,21 +18,28 @@ from skbadge.benchmarks.run._deviations import (
     deviations_of,
     follows_published_code,
 )
+from skbadge.benchmarks.run._listing import (
+    NO_LIST,
+    about_all,
+    cells_of,
+    check_cells,
+    earlier,
+    joined,
+    read_listing,
+    what_is_there,
+    write_listing,
+)
 from skbadge.benchmarks.run._pool import check_processes, completed
 from skbadge.benchmarks.run._progress import ProgressBar
-from skbadge.benchmarks.run._settings import Cell, from_settings
 from skbadge.benchmarks.run._store import KEY, RUN_AGAIN, SETTINGS, TABLES, CellStore
-from skbadge.benchmarks.run._together import check_paired, merged
+from skbadge.benchmarks.run._together import check_paired
 from skbadge.benchmarks.run._work import load_all, task_of, weigh, without_missing
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._learner import ActiveLearner
 from skbadge.nets._estimators import check_estimator_kind
-from skbadge.utils._files import write_file
 
 __all__ = ["GridResults", "load_grid", "run_grid"]
 
-# What reading a list of cells that is none may raise.
-_NO_LIST = (OSError, ValueError, KeyError, TypeError, RecursionError)
 _WORDS = {
     "data": "other data",
     "skbadge": "another version of skbadge",
@@ -72,7 +78,7 @@ class GridResults:
 
     def cells(self):
         """Return the cells that the settings list (list of Cell)."""
-        return _cells_of(self.settings)
+        return cells_of(self.settings)
 
 
 def run_grid(
@@ -127,6 +133,9 @@ def run_grid(
         folder included, or if the joblib backend computes in threads.
     DataUnavailableError
         If data cannot be had. Both are noticed before the first cell is run.
+    SkbadgeError
+        If a file cannot be written, as on a full disk. Finished cells are kept, and a
+        further call goes on.
 
     Warns
     -----
@@ -163,18 +172,18 @@ def run_grid(
     >>> grid.results[["strategy", "n_labeled"]].values.tolist()
     [['marg', 100], ['marg', 150], ['rand', 100], ['rand', 150]]
     """
-    cells = _check_cells(cells)
+    cells = check_cells(cells)
     _check_own(cells)
     store = CellStore(out)
     data = load_all(cells, must=skip_missing is False)
     if skip_missing:
         cells, skipped = without_missing(cells, data)
         about = (about or {}) | {"data_that_could_not_be_had": skipped}
-    said, there = _listed(store) if resume else ({}, [])
-    earlier, leaving = _earlier(store, there, cells) if resume else ([], True)
-    everything = [*earlier, *cells]
+    said, there = what_is_there(store) if resume else ({}, [])
+    before, leaving = earlier(store, there, cells) if resume else ([], True)
+    everything = [*before, *cells]
     check_paired(everything, store.directory)
-    about = _about(said, about or {}, everything) if earlier else about
+    about = about_all(said, about or {}, everything) if before else about
     todo, changed = _unfinished(store, cells, data) if resume else (cells, True)
     work = weigh(todo, data)
     if todo:
@@ -183,7 +192,8 @@ def run_grid(
     tables_aside = store.set_tables_aside() if leaving or changed else None
     _tell_aside(aside, tables_aside)
     store.make()
-    _write_settings(store, everything, about)
+    with store.alone():
+        write_listing(store, *joined(store, everything, about))
     # Long ones first, so that no core waits for a long one at the end.
     todo = sorted(todo, key=work.get, reverse=True)
     done = len(cells) - len(todo)
@@ -196,7 +206,8 @@ def run_grid(
                 (store.write_failure if failed else store.write)(cell, content)
                 bar.advance(cell, failed)
     finally:
-        grid = _collect(store, _joined(store, everything), about)
+        with store.alone():
+            grid = _collect(store, *joined(store, everything, about))
     return grid
 
 
@@ -218,39 +229,27 @@ def load_grid(out):
         If it is no such folder.
     """
     store = CellStore(out)
+    with store.alone():
+        settings, cells = _listing_of(store)
+        if not store.cells.is_dir():
+            return _tables_only(store, cells, settings)
+        about = settings.get("about")
+        return _collect(store, cells, about, damaged="It counts as missing.")
+
+
+def _listing_of(store):
     try:
-        settings, cells = _read_settings(store)
+        return read_listing(store)
     except OSError as error:
         raise InvalidInputError(
-            f"The folder must hold the results of a benchmark. Got {str(out)!r}, which "
-            f"has no readable {SETTINGS}."
+            f"The folder must hold the results of a benchmark. Got "
+            f"{str(store.directory)!r}, which has no readable {SETTINGS}."
         ) from error
-    except _NO_LIST as error:
+    except NO_LIST as error:
         raise InvalidInputError(
             f"{store.directory / SETTINGS} must list the cells of a benchmark. Got "
             f"something else ({error}): run the benchmark again to write it anew."
         ) from error
-    about = settings.get("about")
-    if not store.cells.is_dir():
-        return _tables_only(store, cells, settings)
-    return _collect(store, cells, about, damaged="It counts as missing.")
-
-
-def _check_cells(cells):
-    cells = list(cells)
-    if not cells or not all(isinstance(cell, Cell) for cell in cells):
-        raise InvalidInputError(
-            f"cells must be a sequence of at least one Cell. Got {cells[:3]!r} instead."
-        )
-    counts = Counter(tuple(cell.key.values()) for cell in cells)
-    key, count = counts.most_common(1)[0]
-    if count > 1:
-        raise InvalidInputError(
-            "Each cell of an experiment must have its own dataset, model, batch_size, "
-            f"strategy and repeat. Got {key} {count} times: use one folder for each "
-            "setting."
-        )
-    return cells
 
 
 def _check_own(cells):
@@ -264,101 +263,6 @@ def _check_own(cells):
         )
     for metrics in dict.fromkeys(cell.metrics for cell in cells):
         scorers_of(metrics)
-
-
-def _read_settings(store):
-    """Return what ``settings.json`` says, and its cells."""
-    path = store.directory / SETTINGS
-    settings = json.loads(path.read_text(encoding="utf-8"))
-    for part in ("about", "summary"):
-        if not isinstance(settings.setdefault(part, {}), dict):
-            raise ValueError(f"{part} is no mapping")
-    return settings, _check_cells(_cells_of(settings))
-
-
-def _cells_of(settings):
-    shared = settings["shared"]
-    return [from_settings(shared | other) for other in settings["cells"]]
-
-
-def _listed(store):
-    """Return what is said of the folder and its cells, or refuse one of something else.
-
-    Raises
-    ------
-    InvalidInputError
-        If tables would be replaced of which the folder holds no list or no cells.
-    """
-    try:
-        settings, cells = _read_settings(store)
-        about = settings["about"]
-        lacking = "" if store.cells.is_dir() else "no folder cells"
-    except _NO_LIST as error:
-        about, cells, lacking = {}, [], f"no {SETTINGS} that lists cells ({error})"
-    in_the_way = store.in_the_way() if lacking else []
-    if in_the_way:
-        raise InvalidInputError(
-            "The output folder must be new, or hold a benchmark, to which more is "
-            f"added. Got {str(store.directory)!r}, with {', '.join(in_the_way)}, which "
-            f"a run would replace, and {lacking}: move what is there away, or name "
-            "another folder."
-        )
-    return about, cells
-
-
-def _earlier(store, there, cells):
-    """Return the cells of the folder that are not asked for now, and if any leave.
-
-    Those of the same name and with other settings leave the tables, with a warning.
-    """
-    asked = {tuple(cell.key.values()): cell for cell in cells}
-    differing = {}
-    for old in there:
-        new = asked.get(tuple(old.key.values()))
-        if new is not None and new.settings() != old.settings():
-            before, now = old.settings(), new.settings()
-            for name in before.keys() | now.keys():
-                if before.get(name) != now.get(name):
-                    differing[name] = (getattr(old, name), getattr(new, name))
-    if differing:
-        listed = ", ".join(
-            f"{name} {before!r}, now {now!r}"
-            for name, (before, now) in sorted(differing.items())
-        )
-        warnings.warn(
-            f"{store.directory} has results of the same cells with other settings "
-            f"({listed}). They leave its tables; their files stay. To keep both, use "
-            "a folder for each.",
-            UserWarning,
-            stacklevel=4,
-        )
-    kept = [cell for cell in there if tuple(cell.key.values()) not in asked]
-    return kept, bool(differing)
-
-
-def _about(said, now, cells):
-    """Return what was said of a folder and what is now, together."""
-    about = merged([said, now])
-    # What one command lacked, another may have had.
-    there = {cell.dataset for cell in cells}
-    skipped = about.get("data_that_could_not_be_had", [])
-    about["data_that_could_not_be_had"] = [n for n in skipped if n not in there]
-    if not about["data_that_could_not_be_had"]:
-        del about["data_that_could_not_be_had"]
-    # Read off the cells today.
-    for name in ("as_published_code", "deviations_from_the_paper"):
-        about.pop(name, None)
-    return about
-
-
-def _joined(store, cells):
-    """Return the cells of this run, and those that another has listed meanwhile."""
-    try:
-        _, there = _read_settings(store)
-    except _NO_LIST:
-        return cells
-    others, _ = _earlier(store, there, cells)
-    return [*others, *cells]
 
 
 def _tell_aside(everything, tables):
@@ -444,7 +348,7 @@ def _collect(store, cells, about, *, damaged=RUN_AGAIN):
         "as_published_code": follows_published_code(cells),
         "deviations_from_the_paper": deviations_of(cells),
     }
-    settings = _write_settings(store, cells, about, summary)
+    settings = write_listing(store, cells, about, summary)
     missing = pd.DataFrame([cell.key for cell in missing], columns=list(cells[0].key))
     return GridResults(results, costs, failures, missing, settings)
 
@@ -470,24 +374,3 @@ def _cap_hits(results):
         | {"hits": int(hits.sum()), "trainings": len(hits)}
         for setting, hits in counts
     ]
-
-
-def _write_settings(store, cells, about, summary=None):
-    everything = [asdict(cell) for cell in cells]
-    shared = {
-        name: value
-        for name, value in everything[0].items()
-        if all(settings[name] == value for settings in everything)
-    }
-    settings = {
-        "about": about or {},
-        "summary": summary or {},
-        "shared": shared,
-        "cells": [
-            {name: value for name, value in cell.items() if name not in shared}
-            for cell in everything
-        ],
-    }
-    text = json.dumps(settings, indent=1)
-    write_file(store.directory / SETTINGS, text + "\n")
-    return settings

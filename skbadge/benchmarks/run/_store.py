@@ -16,10 +16,15 @@ import secrets
 import time
 import warnings
 from collections import Counter
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 from skbadge.benchmarks.run._csv import as_csv
 from skbadge.benchmarks.run._json import (
@@ -27,10 +32,18 @@ from skbadge.benchmarks.run._json import (
     read_json,
     write_json,
 )
-from skbadge.exceptions import InvalidInputError
+from skbadge.exceptions import InvalidInputError, SkbadgeError
 from skbadge.utils._files import write_file
 
-__all__ = ["KEY", "MADE_OF_CELLS", "PICTURE", "SETTINGS", "TABLES", "CellStore"]
+__all__ = [
+    "KEY",
+    "MADE_OF_CELLS",
+    "PICTURE",
+    "SETTINGS",
+    "TABLES",
+    "CellStore",
+    "told_of_the_disk",
+]
 
 CELLS = "cells"
 #: What is made of the cells: tables, pictures, pages.
@@ -85,6 +98,25 @@ COSTS = (
     "peak_memory_mb",
 )
 FAILURES = (*KEY, "error", "traceback")
+
+
+@contextmanager
+def told_of_the_disk():
+    """Say of what cannot be written that nothing is lost, and what to do.
+
+    Raises
+    ------
+    SkbadgeError
+        From the error of the disk, with the name of the file.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SkbadgeError(
+            f"A file of the benchmark cannot be written: {error}. Finished cells are "
+            "kept: make room, or make the folder one that may be written to, and give "
+            "the same command again, which goes on."
+        ) from error
 
 
 class CellStore:
@@ -152,6 +184,26 @@ class CellStore:
         for path in self.cells.glob("*.json"):
             if path.is_dir():
                 self._rename(path, "aside")
+
+    @contextmanager
+    def alone(self):
+        """Hold the folder, so that no other run changes its list meanwhile.
+
+        A process that dies holds nothing any more. Where there are no locks, as on
+        Windows and on some network shares, two runs that end within the same moment
+        may write tables that lack cells of one of them; `load_grid` of another run
+        writes them anew.
+        """
+        if fcntl is None or not self.directory.is_dir():
+            yield
+            return
+        folder = os.open(self.directory, os.O_RDONLY)
+        try:
+            with suppress(OSError):
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     def _rename(self, path, ending):
         with suppress(FileNotFoundError, NotADirectoryError):
@@ -240,6 +292,7 @@ class CellStore:
         except (OSError, InvalidInputError, KeyError, TypeError):
             return 0
 
+    @told_of_the_disk()
     def write(self, cell, content):
         """Store a finished cell, and drop its checkpoint and its failure."""
         write_json(self.path(cell), content)
@@ -250,6 +303,7 @@ class CellStore:
         for kind in (".partial", ".failed"):
             self.path(cell, kind).unlink(missing_ok=True)
 
+    @told_of_the_disk()
     def write_failure(self, cell, content):
         """Store what stopped a cell."""
         write_json(self.path(cell, ".failed"), content)
@@ -292,6 +346,7 @@ class CellStore:
             [json.loads(text) | {"cells": n} for text, n in environments.items()],
         )
 
+    @told_of_the_disk()
     def write_tables(self, results, costs, failures):
         """Write ``results.csv``, ``costs.csv`` and, if there are any, failures."""
         # Floats are written as the shortest text that reads back as the same number:
