@@ -37,6 +37,9 @@ _PLACES = {
     ),
 }
 
+# More than any of these files unpacks to: an archive that goes on is not read on.
+_MOST_BYTES = 2**27
+
 # Sets whose files have the same names, and whether they are Fashion-MNIST's.
 _ALIKE = {"mnist": False, "fashion_mnist": True}
 
@@ -88,8 +91,13 @@ def _is_fashion(files):
 
 
 def _bytes(path):
-    content = path.read_bytes()
-    return gzip.decompress(content) if path.suffix == ".gz" else content
+    if path.suffix != ".gz":
+        return path.read_bytes()
+    with gzip.open(path) as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise OSError(f"it unpacks to more than {_MOST_BYTES:,} bytes")
+    return content
 
 
 def _files(name, folder):
@@ -152,7 +160,15 @@ def read_original(info, files):
             f"shapes {shapes}: they are incomplete or others."
         )
     X = np.concatenate([rows.reshape(len(rows), info.n_features) for rows, _ in parts])
-    return X, np.concatenate([y for _, y in parts]).astype(np.int64)
+    y = np.concatenate([labels for _, labels in parts])
+    if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= info.n_classes:
+        lowest, highest = np.unique(y)[[0, -1]]
+        raise DataUnavailableError(
+            f"The files of {info.name} in {files[0].parent} must have whole numbers "
+            f"from 0 to {info.n_classes - 1} as labels. Got {lowest} to {highest}, of "
+            f"type {y.dtype}: they are damaged or others."
+        )
+    return X, y.astype(np.int64)
 
 
 def _read_batch(path):
@@ -178,11 +194,18 @@ def _read_batch(path):
 def _read_npz(path):
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return [
+            parts = [
                 (archive[f"X{part}"].astype(np.float32), archive[f"y{part}"])
                 for part in ("", "_test")
             ]
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        if not all(np.isfinite(rows).all() for rows, _ in parts):
+            raise ValueError("X has NaN or infinity")
+        return parts
+    # A header may promise more than there is room for.
+    except (
+        *(ValueError, KeyError, OSError, EOFError, MemoryError),
+        *(zipfile.BadZipFile, zlib.error),
+    ) as error:
         raise DataUnavailableError(
             f"{path} must hold the arrays X, y, X_test and y_test. It cannot be read: "
             f"{error}."
@@ -190,7 +213,10 @@ def _read_npz(path):
 
 
 def _read_bin(path):
-    content = np.fromfile(path, dtype=np.uint8)
+    try:
+        content = np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise DataUnavailableError(f"{path} cannot be read: {error}.") from error
     if content.size % 3_073:
         raise DataUnavailableError(
             f"{path} must hold rows of 3,073 bytes. Got {content.size:,} bytes."
@@ -202,8 +228,14 @@ def _read_bin(path):
 def _read_mat(path):
     try:
         content = loadmat(path, variable_names=["X", "y"])
-        # Rows come last; the digit 0 has the number 10.
-        return content["X"].transpose(3, 2, 0, 1), content["y"].ravel() % 10
+        X, y = content["X"], content["y"].ravel()
+        if X.dtype != np.uint8:
+            raise ValueError(f"X has {X.dtype}, not bytes")
+        # The digit 0 has the number 10. NaN is none of these, nor a fraction.
+        if not np.isin(y, np.arange(11)).all():
+            raise ValueError("y has others than the numbers from 1 to 10")
+        # Rows come last.
+        return X.transpose(3, 2, 0, 1), y.astype(np.int64) % 10
     # scipy's reader lets anything through that a damaged file can cause.
     except Exception as error:
         raise DataUnavailableError(
@@ -215,6 +247,8 @@ def _read_idx(path, n_axes):
     """Return the array of an idx file of bytes, packed or not."""
     try:
         content = _bytes(path)
+        if content[:3] != b"\0\0\x08":
+            raise ValueError(f"it begins with {content[:3]!r}, unlike files of bytes")
         if content[3] != n_axes:
             raise ValueError(f"it has {content[3]} axes, not {n_axes}")
         lengths = np.frombuffer(content, dtype=">u4", count=n_axes, offset=4)

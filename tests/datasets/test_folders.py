@@ -289,6 +289,49 @@ def test_svhn_of_other_shapes(tmp_path):
         read_original(small("svhn", 2 * N), find_original("svhn", tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("X", "y", "said"),
+    [
+        (np.full((32, 32, 3, 2), 0.5), [[1], [10]], "X has float64, not bytes"),
+        (np.zeros((32, 32, 3, 2), "i2"), [[1], [10]], "X has int16, not bytes"),
+        (np.zeros((32, 32, 3, 2), "u1"), [[1.5], [10]], "numbers from 1 to 10"),
+        (np.zeros((32, 32, 3, 2), "u1"), [[np.nan], [10]], "numbers from 1 to 10"),
+        (np.zeros((32, 32, 3, 2), "u1"), [[1], [-3]], "numbers from 1 to 10"),
+        (np.zeros((32, 32, 3, 2), "u1"), ["ab"], "numbers from 1 to 10"),
+    ],
+)
+def test_svhn_of_other_values(tmp_path, X, y, said):
+    for name in ("train", "test"):
+        savemat(tmp_path / f"{name}_32x32.mat", {"X": X, "y": y})
+    with pytest.raises(DataUnavailableError, match=said):
+        read_original(small("svhn", 4), find_original("svhn", tmp_path))
+
+
+def test_idx_files_of_other_values(tmp_path):
+    write_idx(tmp_path)
+    files = find_original("mnist", tmp_path)
+    good = files[1].read_bytes()
+    files[1].write_bytes(good[:-1] + b"\xc8")
+    with pytest.raises(DataUnavailableError, match="from 0 to 9 as labels. Got 0 to 2"):
+        read_original(small("mnist", 2 * N), files)
+    # The third byte is the type: 13 are numbers of four bytes.
+    files[1].write_bytes(good[:2] + b"\x0d" + good[3:])
+    with pytest.raises(DataUnavailableError, match="unlike files of bytes"):
+        read_original(small("mnist", 2 * N), files)
+
+
+def test_an_archive_that_unpacks_to_more_than_any_set_has(tmp_path, monkeypatch):
+    write_idx(tmp_path)
+    for path in find_original("mnist", tmp_path):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    files = find_original("mnist", tmp_path)
+    assert len(read_original(small("mnist", 2 * N), files)[0]) == 2 * N
+    monkeypatch.setattr(_folders, "_MOST_BYTES", 1_000)
+    with pytest.raises(DataUnavailableError, match="unpacks to more than 1,000 bytes"):
+        read_original(small("mnist", 2 * N), files)
+
+
 def test_what_is_not_there(tmp_path):
     assert find_original("cifar10", tmp_path) is None
     assert find_original("letter", tmp_path) is None
@@ -328,3 +371,12 @@ def test_features_that_a_script_wrote(tmp_path, rng):
     np.savez(path, X=X)
     with pytest.raises(DataUnavailableError, match="must hold the arrays X, y, X_test"):
         load_dataset(name, data_dir=tmp_path)
+    files = find_original(name, tmp_path)
+    words = y.astype(str)
+    np.savez(path, X=X[:N], y=words[:N], X_test=X[N:], y_test=words[N:])
+    with pytest.raises(DataUnavailableError, match="Got 0 to 9, of type <U"):
+        read_original(small(name, 2 * N), files)
+    X[3, 5] = np.nan
+    np.savez(path, X=X[:N], y=y[:N], X_test=X[N:], y_test=y[N:])
+    with pytest.raises(DataUnavailableError, match="X has NaN or infinity"):
+        read_original(small(name, 2 * N), files)
