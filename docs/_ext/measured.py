@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import cold
+import dry_run
 import field
 import geometry
 import images
@@ -25,6 +26,8 @@ from docutils.statemachine import StringList
 from pictures import LIGHT, draw_in
 from sphinx.util.docutils import SphinxDirective
 
+# In inches: pictures of several panels side by side.
+WIDE = 5.5
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 QUICK = "python -m skbadge benchmark --preset quick --out benchmarks/results/quick"
 FIELD = (
@@ -64,6 +67,8 @@ ITEMS = {
     ),
     "strategies-machine": Item(speed.machine, "strategies.json", script("strategies")),
     "speed-query": Item(speed.records, "query.json", script("query")),
+    "dry-run-plans": Item(dry_run.plans, "dry_run.json", script("dry_run")),
+    "dry-run-cells": Item(dry_run.cells, "dry_run.json", script("dry_run")),
     "training-loop": Item(speed.training("loop"), "training.json", script("training")),
     "training-range": Item(speed.training_range, "training.json", script("training")),
     "training-stacked": Item(
@@ -182,6 +187,8 @@ class Measured(SphinxDirective):
         folder = Path(self.env.srcdir) / "generated" / "measured"
         folder.mkdir(parents=True, exist_ok=True)
         lines = []
+        # On phones such a picture keeps a width at which it can be read, and scrolls.
+        wide = " wide" if figure.get_figwidth() > WIDE else ""
         for theme in ("light", "dark"):
             if theme == "dark":
                 draw_in(figure, LIGHT)
@@ -193,7 +200,7 @@ class Measured(SphinxDirective):
                 f".. figure:: /generated/measured/{file}",
                 f"   :alt: {self.options.get('alt', name)}",
                 f"   :class: only-{theme}",
-                f"   :figclass: only-{theme}",
+                f"   :figclass: only-{theme}{wide}",
                 f"   :target: {up}_images/{file}",
                 "",
                 *(f"   {line}" for line in self.content),
@@ -208,6 +215,8 @@ def table_lines(frame):
     for row in [list(frame.columns), *frame.astype(object).to_numpy().tolist()]:
         for position, cell in enumerate(row):
             text = "" if cell is None or cell != cell else str(cell)
+            # A number and its error stay on one line.
+            text = text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
             lines.append(f"   {'*' if position == 0 else ' '} - {text}".rstrip())
     return lines
 

@@ -175,13 +175,18 @@ def penalty(folder):
 
 def _side_by_side(matrices):
     matrices = {name: one for name, one in matrices.items() if one.n_settings}
+    # Three in a row would be too small to be read.
+    n_columns = min(2, max(1, len(matrices)))
+    n_rows = max(1, -(-len(matrices) // n_columns))
     figure, axes = plt.subplots(
-        1,
-        max(1, len(matrices)),
-        figsize=(4.6 * max(1, len(matrices)), 5.0),
+        n_rows,
+        n_columns,
+        figsize=(4.6 * n_columns, 5.0 * n_rows),
         layout="constrained",
         squeeze=False,
     )
+    for ax in axes.flat[len(matrices) :]:
+        ax.set_axis_off()
     for ax, (name, one) in zip(axes.flat, matrices.items(), strict=False):
         draw_matrix(one, ax)
         ax.set_title(f"{name}: {one.n_settings} settings", fontsize="medium")

@@ -1,4 +1,4 @@
-/* Show which tables and code blocks go on beyond their right edge. */
+/* Show which tables, pictures and code blocks go on beyond their right edge. */
 (function () {
   "use strict";
 
@@ -14,10 +14,11 @@
 
   function watch(box) {
     let hint = null;
-    if (box.querySelector("table")) {
+    const what = box.querySelector("table") ? "table" : "picture";
+    if (box.querySelector("table, figure.wide")) {
       hint = document.createElement("p");
       hint.className = "scroll-hint";
-      hint.textContent = "The table goes on: scroll it sideways \u2192";
+      hint.textContent = `The ${what} goes on: scroll it sideways \u2192`;
       box.before(hint);
     }
     look(box, hint);

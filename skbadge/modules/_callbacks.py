@@ -156,8 +156,8 @@ class StopAtTrainAccuracy(Callback):
                 f"{tuple(y.shape)} instead: use NeuralNetClassifier with one output a "
                 "class."
             )
-        with torch.no_grad():
-            self.hits_.append(y_pred.argmax(dim=1) == y.to(y_pred.device))
+        # Whole numbers, that no gradient goes through.
+        self.hits_.append(y_pred.argmax(dim=1) == y.to(y_pred.device))
 
     def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs):
         """Record the epoch's accuracy, and end training where it suffices."""

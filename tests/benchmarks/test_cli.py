@@ -12,7 +12,9 @@ from sklearn.datasets import make_blobs
 from skbadge import __version__
 from skbadge._cli import _parser, main
 from skbadge.benchmarks import preset_cells
+from skbadge.benchmarks._cli import _text
 from skbadge.benchmarks._cli._text import curves_picture
+from skbadge.benchmarks.run._estimate import Plan
 from skbadge.strategies import MarginSampling
 from tests.benchmarks._commands import SMALL, errors_only
 
@@ -446,6 +448,26 @@ def test_a_dry_run_runs_nothing(run, tmp_path):
     assert len(re.findall(f"^({names}) ", out, re.M)) == 27
     assert re.search("567 cells, [0-9,]+ trainings; [0-9.,]+ hours on one core", out)
     assert "Not at hand, to be downloaded from OpenML: cifar10, letter, mnist" in out
+    assert re.search(
+        r"^By net: mlp [0-9.,]+, resnet [0-9.,]+\. --model runs", out, re.M
+    )
+
+
+@pytest.mark.parametrize(("n_cores", "said"), [(1, 0), (4, 1)])
+def test_a_dry_run_speaks_of_the_cores_that_are_here(monkeypatch, n_cores, said):
+    monkeypatch.setattr(_text, "cpu_count", lambda: n_cores)
+    table = pd.DataFrame(
+        {
+            "dataset": ["d", "d"], "model": ["mlp", "mlp"], "B": [1, 2],
+            "cells": [1, 1], "trainings": [2, 3], "data": ["file", "file"],
+            "hours": [6.0, 2.0], "hours at the cap": [8.0, 8.0],
+        }
+    )  # fmt: skip
+    text = _text.plan_text(Plan(table, "core", 1.0, []))
+    assert "2 cells, 5 trainings; 8 hours on one core at the epochs assumed" in text
+    assert text.count("On the 4 cores here, one cell each: 2 hours at the") == said
+    assert "By net" not in text
+    assert "cores here" not in _text.plan_text(Plan(table, "Card", 1.0, []))
 
 
 def test_a_dry_run_of_the_field_says_what_is_missing_and_not_counted(run):

@@ -309,7 +309,7 @@ def _tell(grid, out):
             say(
                 "note: {hits} of {trainings} trainings on {dataset} ({model}, B = "
                 "{batch_size}) ended at the cap, not above 99% training "
-                "accuracy: --max-epochs raises it.".format(**hit)
+                "accuracy: --max-epochs and --max-updates raise it.".format(**hit)
             )
     print(f"Written to {out}: {', '.join(written)}.")  # noqa: T201
     if len(grid.failures):

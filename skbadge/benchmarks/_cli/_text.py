@@ -5,8 +5,11 @@ from __future__ import annotations
 import sys
 import textwrap
 
+from joblib import cpu_count
+
 from skbadge.benchmarks._methods import strategy_order
 from skbadge.benchmarks.analysis._curves import SETTING, learning_curves, metrics_of
+from skbadge.benchmarks.report._words import count
 from skbadge.plotting import LearningCurveDisplay
 from skbadge.utils._files import write_atomically
 
@@ -118,16 +121,32 @@ def plan_text(plan):
         _hours(plan.table[name].sum(min_count=1))
         for name in ("hours", "hours at the cap")
     )
-    lines = [
-        table,
-        "",
-        f"{plan.table['cells'].sum():,} cells, {plan.table['trainings'].sum():,} "
-        f"trainings; {hours} hours on one {plan.device} "
-        f"at the epochs assumed, {most} if every "
-        f"training went to its cap; about {plan.disk_mb:,.0f} MB on disk.",
+    told = [
+        f"{count(plan.table['cells'].sum(), 'cell')}, "
+        f"{count(plan.table['trainings'].sum(), 'training')}; {hours} hours on one "
+        f"{plan.device} at the epochs assumed, {most} if every training went to its "
+        f"cap; about {plan.disk_mb:,.0f} MB on disk.",
+        *_parts_of_plan(plan),
         *plan.notes,
     ]
-    return "\n".join([lines[0], "", *(textwrap.fill(x, 80) for x in lines[2:])])
+    return "\n".join([table, "", *(textwrap.fill(line, 80) for line in told)])
+
+
+def _parts_of_plan(plan):
+    """Say how long it takes on all cores of this machine, and how much is each net's.
+
+    Nets for pictures may go to a GPU while the cores train the others.
+    """
+    total, n_cores = plan.table["hours"].sum(min_count=1), cpu_count()
+    if plan.device == "core" and n_cores > 1 and total == total:
+        yield (
+            f"On the {n_cores} cores here, one cell each: {_hours(total / n_cores)} "
+            "hours at the epochs assumed."
+        )
+    by_net = plan.table.groupby("model", sort=False)["hours"].sum(min_count=1)
+    if len(by_net) > 1:
+        listed = ", ".join(f"{net} {_hours(value)}" for net, value in by_net.items())
+        yield f"By net: {listed}. --model runs one; all may share a folder."
 
 
 def _hours(value):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from scipy import stats
+
 from skbadge.benchmarks._methods import KDPP, strategy_order
 from skbadge.benchmarks.analysis._comparison import GROUPS
 from skbadge.benchmarks.analysis._curves import SETTING
@@ -13,7 +15,7 @@ from skbadge.benchmarks.report._page import (
     picture,
     table,
 )
-from skbadge.benchmarks.report._tables import accuracy_table, unit_of
+from skbadge.benchmarks.report._tables import accuracy_table
 from skbadge.benchmarks.report._words import count, name_of
 from skbadge.plotting import (
     LearningCurveDisplay,
@@ -58,8 +60,7 @@ def comparisons(tables):
             "Beside each matrix stands that of chance: the mean over "
             f"{tables.chances[first, None].n_permutations} deals in which the names of "
             "the strategies were dealt out anew among the curves of each repeat. What "
-            "does not exceed it means nothing. With five repeats, 1.96 is a level of "
-            "12%, not of 5%."
+            f"does not exceed it means nothing. {_level(overall)}"
         ),
         paragraph(
             "A setting with several label budgets splits its one point among them. "
@@ -78,6 +79,16 @@ def comparisons(tables):
     return parts + _left_out(overall, ["strategy", "versus"], "comparisons")
 
 
+def _level(outcome):
+    """Say what 1.96 is worth with as many repeats as were compared."""
+    compared = outcome.comparisons.query("reason == ''")["n_repeats"]
+    levels = [
+        f"{2 * stats.t.sf(1.96, n - 1):.0%} with {n} repeats"
+        for n in sorted(set(compared))
+    ]
+    return f"By Student's t, 1.96 is a level of {', '.join(levels)}, not of 5%."
+
+
 def _pair(tables, test, by, title, value=None):
     """Show a matrix, and beside it what chance alone would give."""
     outcome, chance = (
@@ -94,7 +105,7 @@ def _pair(tables, test, by, title, value=None):
             _matrix(outcome, title, test, caption),
             _matrix(
                 chance,
-                f"{title}: chance",
+                f"{title}, by chance",
                 test,
                 f"{spread}{chance.high.max():.2f}",
             ),
@@ -144,7 +155,7 @@ def curves(tables, scale):
     compared = tables.curves[tables.curves["strategy"] != KDPP]
     if compared.empty:
         return []
-    text = f"Mean test {unit_of(tables.metric)}; the band is one standard error."
+    text = f"Mean test {tables.metric}; the band is one standard error."
     if tables.is_papers:
         text += " These are the paper's Figures 2, 3 and 6 to 12."
     parts = [paragraph(text)]
@@ -249,10 +260,17 @@ def _curve_picture(frame, scale, alt, metric, **lines):
         alt,
         size=_CURVE_SIZE,
         below=[
-            details("The numbers at each label count", accuracy_table(frame, metric))
+            details(
+                f"The numbers at each label count{_in_percent(metric)}",
+                accuracy_table(frame, metric),
+            )
         ],
         **lines,
     )
+
+
+def _in_percent(metric):
+    return ", in percent" if metric == "accuracy" else ""
 
 
 def _kdpp_times(tables, setting, scale):
@@ -304,4 +322,4 @@ def _columns(frame, columns):
 
 def _group(by, value):
     shown = f"{value:,}" if by == "batch_size" else value
-    return f"{_BY[by].capitalize()}: {shown}"
+    return f"{_BY[by].capitalize()} {shown}"

@@ -7,7 +7,7 @@ from skbadge.benchmarks.run._nets import PAPER_RATES
 from skbadge.benchmarks.run._settings import PUBLISHED_CODE
 from skbadge.datasets import DATASETS
 
-__all__ = ["deviations_of", "follows_published_code"]
+__all__ = ["deviations_of", "follows_published_code", "read_off", "without_read_off"]
 
 _PAPER_DATA = ("letter", "pokerhand", "random_rbf", "kropt", "mnist", "svhn", "cifar10")
 _PAPER_MODELS = ("mlp", "resnet")
@@ -68,6 +68,23 @@ def deviations_of(cells):
     if follows_published_code(cells):
         found += _NOT_FOLLOWED
     return found
+
+
+def read_off(cells):
+    """Return what the settings of cells say of the paper and of its code (dict)."""
+    return {
+        "as_published_code": follows_published_code(cells),
+        "deviations_from_the_paper": deviations_of(cells),
+    }
+
+
+def without_read_off(about):
+    """Return what was said of a folder, but for what is read off its cells today.
+
+    Earlier versions wrote it there.
+    """
+    gone = ("as_published_code", "deviations_from_the_paper")
+    return {name: value for name, value in about.items() if name not in gone}
 
 
 def _several(values):

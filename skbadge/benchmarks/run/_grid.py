@@ -14,10 +14,7 @@ from skbadge.benchmarks._methods import (
 )
 from skbadge.benchmarks.run._cell import environment, made_of, scorers_of
 from skbadge.benchmarks.run._csv import read_csv
-from skbadge.benchmarks.run._deviations import (
-    deviations_of,
-    follows_published_code,
-)
+from skbadge.benchmarks.run._deviations import read_off, without_read_off
 from skbadge.benchmarks.run._listing import (
     NO_LIST,
     about_all,
@@ -345,8 +342,7 @@ def _collect(store, cells, about, *, damaged=RUN_AGAIN):
         "missing": len(missing),
         "trainings_stopped_by_max_epochs": _cap_hits(results),
         "environments": environments,
-        "as_published_code": follows_published_code(cells),
-        "deviations_from_the_paper": deviations_of(cells),
+        **read_off(cells),
     }
     settings = write_listing(store, cells, about, summary)
     missing = pd.DataFrame([cell.key for cell in missing], columns=list(cells[0].key))
@@ -356,8 +352,13 @@ def _collect(store, cells, about, *, damaged=RUN_AGAIN):
 def _tables_only(store, cells, settings):
     """Return what the tables say where the files of the cells are not there.
 
-    Nothing is written: the tables could not be made again.
+    Nothing is written: the tables could not be made again. Deviations are those that
+    the settings have by what is known of the paper today.
     """
+    settings = settings | {
+        "about": without_read_off(settings["about"]),
+        "summary": settings["summary"] | read_off(cells),
+    }
     tables = [read_csv(store.directory / name) for name in TABLES[:2]]
     there = set(tables[0][list(KEY)].itertuples(index=False, name=None))
     missing = [cell for cell in cells if tuple(cell.key.values()) not in there]

@@ -11,6 +11,7 @@ import warnings
 from collections import Counter
 from dataclasses import asdict
 
+from skbadge.benchmarks.run._deviations import without_read_off
 from skbadge.benchmarks.run._settings import Cell, from_settings
 from skbadge.benchmarks.run._store import SETTINGS, told_of_the_disk
 from skbadge.benchmarks.run._together import merged
@@ -148,10 +149,7 @@ def about_all(said, now, cells):
     about["data_that_could_not_be_had"] = [n for n in skipped if n not in there]
     if not about["data_that_could_not_be_had"]:
         del about["data_that_could_not_be_had"]
-    # Read off the cells today.
-    for name in ("as_published_code", "deviations_from_the_paper"):
-        about.pop(name, None)
-    return about
+    return without_read_off(about)
 
 
 @told_of_the_disk()

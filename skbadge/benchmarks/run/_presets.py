@@ -131,7 +131,7 @@ _PAPER_PRESET = Preset(
     ),
 )
 _PAPER_SMALL = Preset(
-    title="The paper's 27 settings to 5,000 labels, for one GPU and a night.",
+    title="The paper's 27 settings to some 5,000 labels: one GPU, 16 cores, a night.",
     deviations=(),
     repeats=3,
     parts=tuple(
@@ -144,7 +144,7 @@ _PAPER_SMALL = Preset(
             batch_size,
             kdpp_repeats=0,
             max_labels=10_100 if batch_size == 10_000 else 5_100,
-            max_updates=20_000,
+            max_updates=100_000,
             width=16,
         )
     ),

@@ -1,6 +1,7 @@
 """The report: complete, self-contained, escaped, and not stopped by what is missing."""
 
 import base64
+import html
 import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
@@ -183,6 +184,16 @@ def test_tables_can_be_read_again(whole):
     budgets = pd.read_csv(path.parent / "label_budgets.csv")
     assert budgets["budgets"].tolist() == ["200 300", "1100 2100"]
     assert len(pd.read_csv(path.parent / "running_times_total.csv")) == 16
+
+
+def test_the_level_of_the_test_is_that_of_the_repeats(whole):
+    results, path = whole
+    assert results["repeat"].nunique() == 2
+    # Student's t with one degree of freedom is the Cauchy distribution.
+    level = f"{1 - 2 * np.arctan(1.96) / np.pi:.0%}"
+    assert level == "30%"
+    said = f"1.96 is a level of {level} with 2 repeats, not of 5%."
+    assert said in html.unescape(path.read_text())
 
 
 def test_same_tables_give_the_same_files(tmp_path):

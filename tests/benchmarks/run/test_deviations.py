@@ -55,7 +55,7 @@ def test_the_short_study_has_what_the_paper_leaves_open():
 def test_what_options_replace_is_said_as_it_is():
     text = said("paper-small", repeats=5, n_rounds=2, max_epochs=7, n_initial=50)
     assert "Repeats" not in text
-    assert "ends after 7 epochs or 20,000 updates at the latest" in text
+    assert "ends after 7 epochs or 100,000 updates at the latest" in text
     assert "Labels at the start: 50;" in text
     assert "250 (mlp, B = 100; resnet, B = 100)" in text
     assert "10,100 (mlp, B = 10000; " in text and "5,100" not in text

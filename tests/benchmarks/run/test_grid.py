@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import shutil
@@ -450,6 +451,21 @@ def test_tables_alone_can_be_read_and_are_left_alone(tmp_path):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert grid.missing.empty and grid.failures.empty
     pd.testing.assert_frame_equal(grid.results, whole.results, check_dtype=False)
+
+
+def test_tables_alone_deviate_by_what_is_known_today(tmp_path):
+    run_grid(tiny_cells(), tmp_path)
+    shutil.rmtree(tmp_path / "cells")
+    path = tmp_path / "settings.json"
+    settings = json.loads(path.read_text())
+    expected = settings["summary"].pop("deviations_from_the_paper")
+    # As earlier versions wrote it, by hand and once for all.
+    settings["about"] = {"preset": "none", "deviations_from_the_paper": ["some"]}
+    path.write_text(json.dumps(settings))
+    found = load_grid(tmp_path).settings
+    assert found["about"] == {"preset": "none"}
+    assert found["summary"]["deviations_from_the_paper"] == expected
+    assert found["summary"]["as_published_code"] is False
 
 
 def test_a_folder_of_results_imports_nothing(tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from skorch.callbacks import Callback
 
 from skbadge.benchmarks.run._nets import make_paper_net
 from skbadge.datasets import DATASETS, load_dataset
@@ -72,6 +73,28 @@ def test_the_public_code_is_one_argument_away():
 def test_batches_of_a_net_elsewhere_are_cut_there():
     assert make_paper_net("svhn", device="cuda").iterator_train__device == "cuda"
     assert "iterator_train__device" not in make_paper_net("svhn").get_params()
+
+
+@pytest.mark.parametrize("model", ["mlp", "linear", "resnet", "convnet"])
+@pytest.mark.parametrize("clamp", [False, True])
+def test_a_net_elsewhere_trains_there_to_the_end_of_an_epoch(model, clamp):
+    # On torch's "meta" device there are shapes and no values: it stands in for a GPU
+    # where there is none. Reading the epoch's accuracy is the first that fails there.
+    told = []
+
+    class Told(Callback):
+        def on_batch_end(self, net, batch=None, y_pred=None, **kwargs):
+            told.append({x.device.type for x in (*batch, y_pred)})
+
+    net = make_paper_net(
+        "digits", model, device="meta", n_hidden=4, width=2, batch_size=10,
+        clamp_gradients=clamp,
+    )  # fmt: skip
+    net.set_params(callbacks=[*net.callbacks, ("told", Told())])
+    X, y = np.zeros((25, 1, 8, 8), dtype=np.float32), np.zeros(25, dtype=np.int64)
+    with pytest.raises((RuntimeError, NotImplementedError), match="(?i)meta"):
+        net.fit(X, y)
+    assert told == [{"meta"}] * 3
 
 
 def test_arguments_are_taken():
