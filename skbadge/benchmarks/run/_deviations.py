@@ -91,6 +91,15 @@ def _several(values):
     return ", ".join(f"{v:,}" if isinstance(v, int) else f"{v}" for v in values)
 
 
+def _place(cell):
+    return f"{cell.model}, B = {cell.batch_size:,}"
+
+
+def _with_places(values):
+    """Say of each value where it holds."""
+    return "; ".join(f"{value} ({'; '.join(where)})" for value, where in values.items())
+
+
 def _of(cells, name):
     """Return the values of an attribute, each once."""
     return list(dict.fromkeys(getattr(cell, name) for cell in cells))
@@ -137,11 +146,11 @@ def _labels(cells):
         if cell.n_rounds is not None:
             limits.append(cell.n_initial + cell.n_rounds * cell.batch_size)
         if min(limits) < _PAPER_LABELS:
-            place = f"{cell.model}, B = {cell.batch_size}"
-            most.setdefault(min(limits), {})[place] = None
+            most.setdefault(f"{min(limits):,}", {})[_place(cell)] = None
     if most:
-        listed = "; ".join(f"{n:,} ({'; '.join(where)})" for n, where in most.items())
-        yield f"Labels at the end, at most: {listed}. The paper has 50,000."
+        yield (
+            f"Labels at the end, at most: {_with_places(most)}. The paper has 50,000."
+        )
 
 
 def _strategies(cells):
@@ -244,11 +253,16 @@ def _nets(cells):
 
 
 def _training(cells):
-    caps = [f"{epochs:,} epochs" for epochs in _of(cells, "max_epochs")]
-    caps += [f"{n:,} updates" for n in _of(cells, "max_updates") if n is not None]
+    caps = {}
+    for cell in cells:
+        cap = f"{cell.max_epochs:,} epochs"
+        if cell.max_updates is not None:
+            cap += f" or {cell.max_updates:,} updates"
+        caps.setdefault(cap, {})[_place(cell)] = None
+    listed = "; ".join(caps) if len(caps) == 1 else _with_places(caps)
     yield (
-        f"A training ends after {' or '.join(caps)} at the latest; the paper has no "
-        "limit, and its public code none either."
+        f"A training ends after {listed} at the latest; the paper has no limit, and "
+        "its public code none either."
     )
     if "reaches" in _of(cells, "stop"):
         yield (

@@ -58,8 +58,10 @@ def test_what_options_replace_is_said_as_it_is():
     assert "ends after 7 epochs or 100,000 updates at the latest" in text
     assert "Labels at the start: 50;" in text
     assert "250 (mlp, B = 100; resnet, B = 100)" in text
-    assert "10,100 (mlp, B = 10000; " in text and "5,100" not in text
+    assert "10,100 (mlp, B = 10,000; " in text and "5,100" not in text
     assert "No k-DPP." in text
+    text = said("images")
+    assert "; 10 epochs (resnet, B = 10,000) at the latest" in text
     text = said("quick")
     assert "Repeats" not in text and "The k-DPP runs once at B = 1,000." in text
     assert "Data that are not in the paper: digits." in text
