@@ -1,6 +1,6 @@
 """What lazy selection is measured against, each as fast as its idea allows.
 
-Plain torch in float32 on all cores, no Python loop over rows: not the slow reference
+Plain torch on all cores, no Python loop over rows: not the slow reference
 code of the tests.
 """
 
@@ -77,6 +77,30 @@ def sequential_k_center(features, norm_sq, nearest_sq, n):
         distance_sq += norm_sq[center]
         torch.minimum(nearest_sq, distance_sq, out=nearest_sq)
         nearest_sq[center] = -1.0
+    return chosen
+
+
+def sequential_log_det(residual, features, n):
+    """Greedy log-determinants, one row of a growing Cholesky factor a pick.
+
+    Keeps n numbers of each row of the pool. No care for rows in the span of the chosen
+    ones: what rounding leaves of them is chosen from as well.
+    """
+    left_over = (residual.norm(dim=1) * features.norm(dim=1)).square_()
+    along = features.new_empty(n, len(features))
+    chosen = []
+    for m in range(n):
+        best = int(left_over.argmax())
+        chosen.append(best)
+        pivot = float(left_over[best].clamp_min(1e-30)) ** 0.5
+        row = features @ features[best]
+        row *= residual @ residual[best]
+        if m:
+            row -= along[:m].T @ along[:m, best].contiguous()
+        row /= pivot
+        along[m] = row
+        left_over -= row.square()
+        left_over[best] = -1.0
     return chosen
 
 

@@ -10,12 +10,14 @@ from _selection_baselines import (
     SequentialSampler,
     plain_swap_chain,
     sequential_k_center,
+    sequential_log_det,
 )
 
 from skbadge.embeddings import DenseEmbedding, GradientEmbedding
 from skbadge.selection._k_center import _k_center_greedy
 from skbadge.selection._k_dpp import _k_dpp
 from skbadge.selection._kmeans_plusplus import _kmeans_plusplus
+from skbadge.selection._log_det import _log_det_greedy
 
 
 def _normal(rng, n, width):
@@ -102,52 +104,66 @@ def hostile_factors(kind, n_pool, n_classes, n_features, seed=0):
 
 
 def methods(residual, features, n):
-    """Return {algorithm: (lazy, plain)}, calls that choose ``n`` rows.
+    """Return {algorithm: {way: call}}; each call chooses ``n`` rows.
 
-    The plain loops are those of `_selection_baselines`: one center at a time, matrix
-    products in float32, no care for lost digits.
+    The plain loops are those of `_selection_baselines`: one center at a time, by matrix
+    products, with no care for lost digits. In float32 most of these pools lose them,
+    and what the loop chooses is not what it should; in float64 it is right.
     """
-
-    def kmeans():
-        generator = np.random.default_rng(0)
-        embedding = GradientEmbedding(residual, features)
-        return _kmeans_plusplus(embedding, n, first="uniform", generator=generator)[0]
-
-    def plain_kmeans():
-        SequentialSampler(residual, features).add_centers(n)
-
-    def dense_kmeans():
-        generator = np.random.default_rng(0)
-        embedding = DenseEmbedding(features)
-        return _kmeans_plusplus(embedding, n, first="uniform", generator=generator)[0]
-
-    ones = torch.ones(len(features), 1)
-
-    def plain_dense_kmeans():
-        SequentialSampler(ones, features).add_centers(n)
-
-    def k_center():
-        return _k_center_greedy(features, n, labeled_features=features[:1])[0]
-
-    def plain_k_center():
-        norm_sq = features.square().sum(dim=1)
-        nearest = norm_sq + norm_sq[0] - 2.0 * (features @ features[0])
-        sequential_k_center(features, norm_sq, nearest, n)
-
     # A chain of a few thousand steps.
     few = min(n, 50)
 
-    def k_dpp():
+    def gradients():
+        return GradientEmbedding(residual, features)
+
+    def vectors():
+        return DenseEmbedding(features)
+
+    def kmeans(embedding):
         generator = np.random.default_rng(0)
-        embedding = GradientEmbedding(residual, features)
-        return _k_dpp(embedding, few, n_steps=None, generator=generator)
+        return _kmeans_plusplus(embedding, n, first="uniform", generator=generator)
 
-    def plain_k_dpp():
-        plain_swap_chain(residual, features, few)
+    def plain_kmeans(left, right):
+        SequentialSampler(left, right).add_centers(n)
 
-    return {
-        "k-means++": (kmeans, plain_kmeans),
-        "k-means++ of vectors": (dense_kmeans, plain_dense_kmeans),
-        "k-center": (k_center, plain_k_center),
-        "k-DPP": (k_dpp, plain_k_dpp),
+    def plain_k_center(left, right):
+        norm_sq = right.square().sum(dim=1)
+        nearest = norm_sq + norm_sq[0] - 2.0 * (right @ right[0])
+        sequential_k_center(right, norm_sq, nearest, n)
+
+    def plain_log_det(left, right):
+        sequential_log_det(left, right, n)
+
+    def both(lazy, plain, left):
+        return {
+            "lazy": lazy,
+            "plain loop": lambda: plain(left, features),
+            "plain loop in float64": lambda: plain(left.double(), features.double()),
+        }
+
+    ones = torch.ones(len(features), 1)
+    found = {
+        "k-means++": both(lambda: kmeans(gradients()), plain_kmeans, residual),
+        "k-means++ of vectors": both(lambda: kmeans(vectors()), plain_kmeans, ones),
+        "k-center": both(
+            lambda: _k_center_greedy(features, n, labeled_features=features[:1]),
+            plain_k_center,
+            ones,
+        ),
+        "log-det": both(
+            lambda: _log_det_greedy(gradients(), n), plain_log_det, residual
+        ),
+        "log-det of vectors": both(
+            lambda: _log_det_greedy(vectors(), n), plain_log_det, ones
+        ),
+        "k-DPP": {
+            "lazy": lambda: _k_dpp(
+                gradients(), few, n_steps=None, generator=np.random.default_rng(0)
+            ),
+            "plain loop": lambda: plain_swap_chain(residual, features, few),
+        },
     }
+    # What float32 leaves of rows near the span is nothing: no loop to hold against.
+    for name in ("log-det", "log-det of vectors"):
+        del found[name]["plain loop"]
+    return found

@@ -15,6 +15,7 @@ import cold
 import dry_run
 import field
 import geometry
+import hostile
 import images
 import pandas as pd
 import published
@@ -57,6 +58,10 @@ def script(name):
 ITEMS = {
     "speed": Item(speed.selection, "selection.json", script("selection")),
     "speed-memory": Item(speed.memory, "selection.json", script("selection")),
+    "speed-hostile": Item(hostile.table, "selection.json", script("selection")),
+    "speed-hostile-summary": Item(
+        hostile.summary, "selection.json", script("selection")
+    ),
     "speed-machine": Item(speed.machine, "selection.json", script("selection")),
     "cluster": Item(speed.cluster, "cluster.json", script("cluster")),
     "cluster-machine": Item(speed.cluster_machine, "cluster.json", script("cluster")),

@@ -47,6 +47,8 @@ def selection(path):
     document = json.loads(path.read_text(encoding="utf-8"))
     rows = []
     for record in find_records(document):
+        if "pool" in record:  # One of many, of which `hostile` makes a table.
+            continue
         seconds = record.get("median_seconds", {})
         for name, other in seconds.items():
             if name not in (OURS, SHARED) and OURS in seconds:

@@ -18,6 +18,7 @@ from skbadge.embeddings._rows import Rows
 from skbadge.embeddings._tensors import times_unit
 from skbadge.selection._bounds import first_by_bound
 from skbadge.selection._centers import Centers
+from skbadge.selection._coordinates import Coordinates, fill_coordinates
 from skbadge.selection._k_dpp import SPANNED
 from skbadge.utils._validation import check_n
 
@@ -28,8 +29,6 @@ _BLOCK, _LARGEST_BLOCK = 512, 4096
 _BLOCK_NUMBERS = 1 << 22
 # Rows of a block that are compared with each other.
 _RIVALS = 512
-# Chosen rows whose coordinates are found at a time.
-_PANEL = 256
 # The first bounds come from norms in float32 and are no bounds before they are longer.
 _SLACK = 1.0 + 1e-5
 
@@ -79,9 +78,11 @@ def log_det_greedy(embedding: Any, n: int) -> np.ndarray:
 
     Distances to a growing span only fall, so an old one is an upper bound: only a block
     of the largest is brought up to date, and picks are made from it while none outside
-    can be larger. The picks are those of the plain loop, which keeps n_pool x n numbers
-    and reads the pool for each pick. Here: O(n (n + K + d)) time for each row brought
-    up to date and memory of n^2 / 2 numbers, some of each row, and a block.
+    can be larger. Each row brought up to date takes O(n (n + K + d)) time; memory holds
+    n^2 / 2 numbers, some of each row, and a block. The picks are those of the plain
+    loop, which reads the pool for each of them and keeps n numbers of each row. Where
+    many rows compete for each pick (few rows, or rows alike) its own steps follow, if
+    what they keep, 8 n n_pool bytes, fits into scikit-learn's ``working_memory``.
 
     The arithmetic is float64. Rows tie where they differ by less than rounding of a
     float32 leaves, 4e-12 of their squared length; a row within an angle of 2e-6 of the
@@ -113,7 +114,7 @@ def _log_det_greedy(
     n: int,
     *,
     priority: np.ndarray | None = None,
-    block_size: int = _BLOCK,
+    block_size: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Choose n rows by greedy log-determinants; no validation.
 
@@ -126,8 +127,9 @@ def _log_det_greedy(
     priority : ndarray of int of shape (n_pool,) or None, default=None
         Order among rows that tie, lower first, without repeats; None for the lower
         position first.
-    block_size : int
-        Rows refreshed at a time, at first. For tests: the picks do not depend on it.
+    block_size : int or None, default=None
+        Rows refreshed at a time, at first, whatever that costs; None for as many as is
+        best, or none. For tests: the picks do not depend on it.
 
     Returns
     -------
@@ -168,6 +170,9 @@ class LazySpan:
     ``bound[i]`` is at least the squared distance of row ``i`` to the span of the rows
     chosen since the last start. Chosen rows have the bound -inf.
 
+    Where many rows compete for each choice, blocks of them save nothing over the plain
+    loop; steps of the loop itself follow then, until a block can be afforded again.
+
     Parameters
     ----------
     pool : Embedding
@@ -183,6 +188,11 @@ class LazySpan:
         self.chosen: list[int] = []
         self.scores: list[float] = []
         self.rank = n
+        none = self._rows(np.array([], dtype=np.intp))
+        width = none.right.shape[1]
+        width += 0 if none.left is None else none.left.shape[1]
+        self.span = Centers(n, none)
+        self.all = Coordinates(pool, self.span, width, n)
         self.start()
 
     def start(self) -> None:
@@ -194,11 +204,13 @@ class LazySpan:
         self.factor = torch.empty(
             (room, room), dtype=torch.float64, device=self.pool.device
         )
-        self.span = Centers(room, self._rows(np.array([], dtype=np.intp)))
+        self.span = Centers(room, self.span[:0])
+        self.all.restart()
 
-    def run(self, block_size: int) -> None:
+    def run(self, block_size: int | None = None) -> None:
         """Choose until ``n`` rows are chosen."""
-        size = block_size
+        first = block_size or _BLOCK
+        size = first
         while len(self.chosen) < self.n:
             if not self.bound.max() > 0.0:
                 self.rank = min(self.rank, len(self.chosen))
@@ -206,10 +218,39 @@ class LazySpan:
                     self._choose_zeros()
                     return
                 self.start()
-            largest = self._largest_block(block_size)
+            if block_size is None and not self.all.affords(size, len(self.span)):
+                self.walk_plainly(size)
+                continue
+            largest = self._largest_block(first)
             accepted = self.walk_block(size, grow=size < largest)
             # Nothing accepted: rows compete with stale distances, or tie.
-            size = block_size if accepted else min(2 * size, largest)
+            size = first if accepted else min(2 * size, largest)
+
+    def walk_plainly(self, size: int) -> None:
+        """Choose as the plain loop does, until blocks of ``size`` can be afforded."""
+        left_over = self.all.catch_up(self.span, self.factor)
+        left_over[self.chosen] = -np.inf
+        before = len(self.chosen)
+        while len(self.chosen) < self.n:
+            n_span = len(self.span) + len(self.chosen) - before
+            if self.all.affords(size, n_span):
+                break
+            best = self._best(left_over, self.all.rounding)
+            if not left_over[best] > 0.0:
+                break
+            self.scores.append(float(left_over[best]))
+            self.all.add(best, self.factor)
+            self.all.count_picks(n_span, 1)
+            self.chosen.append(best)
+        left_over[self.chosen] = -np.inf
+        self.span.append(self._rows(np.array(self.chosen[before:], dtype=np.intp)))
+        self.bound = left_over.copy()
+
+    def _best(self, left_over: np.ndarray, rounding: np.ndarray) -> int:
+        """Return the first by priority of the rows that tie for the most left."""
+        top = int(left_over.argmax())
+        ties = np.flatnonzero(left_over >= left_over[top] - rounding[top])
+        return int(ties[np.argmin(self.priority[ties])])
 
     def walk_block(self, size: int, *, grow: bool = False) -> int:
         """Refresh the farthest rows and choose from them while none outside competes.
@@ -242,6 +283,7 @@ class LazySpan:
             # The first of the others is the rival then; a larger block has no use.
             able, outside = able[:_RIVALS], block[able[_RIVALS : _RIVALS + 1]]
             rival, grow = self._rival(outside), False
+        self.all.spend(len(block), len(self.span), len(able))
         if not len(able):
             return 0
         place = torch.from_numpy(able).to(along.device)
@@ -302,24 +344,17 @@ class LazySpan:
         self.factor[start:stop, start:stop] = torch.from_numpy(
             np.tril(within[picks, : len(picks)])
         )
+        self.all.count_picks(start, len(picks))
         self.span.append(rows[place])
         self.chosen.extend(block[picks].tolist())
 
     def _along_span(self, rows: Rows) -> torch.Tensor:
         """Return the coordinates of rows in the span, (len(span), len(rows)).
 
-        In the orthonormal basis that the chosen rows become one after another, by
-        forward substitution, a panel of them at a time.
+        In the orthonormal basis that the chosen rows become one after another.
         """
-        n_span = len(self.span)
-        along = rows.norm_sq.new_empty((n_span, len(rows)))
-        for start in range(0, n_span, _PANEL):
-            part = slice(start, min(start + _PANEL, n_span))
-            products = inner(self.span[part], rows)
-            products -= self.factor[part, :start] @ along[:start]
-            along[part] = torch.linalg.solve_triangular(
-                self.factor[part, part], products, upper=False
-            )
+        along = rows.norm_sq.new_empty((len(self.span), len(rows)))
+        fill_coordinates(along, 0, self.span, self.factor, rows)
         return along
 
     def _rows(self, indices: np.ndarray) -> Rows:

@@ -86,6 +86,56 @@ class TestSpeedTables:
             }
         ]
 
+    def test_pools_that_save_nothing_are_judged_by_the_worst(
+        self, monkeypatch, tmp_path
+    ):
+        monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+        hostile = importlib.import_module("hostile")
+        sizes = {"n_pool": 2**20, "K": 1, "d": 1, "B": 9}
+
+        def record(pool, algorithm, lazy, exact, single=None, peak=0.0):
+            seconds = {"lazy": lazy, "plain loop in float64": exact}
+            peaks = {"lazy": peak, "plain loop in float64": 0.0}
+            if single is not None:
+                seconds["plain loop"], peaks["plain loop"] = single, 2.0
+            return {
+                "pool": pool,
+                "algorithm": algorithm,
+                "sizes": sizes,
+                "median_seconds": seconds,
+                "peak_mib": peaks,
+            }
+
+        records = [
+            record("alike", "k-center", 0.3, 0.2, 0.1),
+            record("alike", "k-center", 0.1, 0.2, 0.1, peak=2.0),
+            record("alike", "k-center", 0.003, 0.001, 0.001),
+            record("alike", "log-det", 0.1, 0.4),
+            record("copies", "k-center", 0.1, 0.2, 0.1),
+            {"case": "small", "median_seconds": {"lazy": 9.0}},
+        ]
+        path = tmp_path / "selection.json"
+        path.write_text(json.dumps({"records": records}), encoding="utf-8")
+        assert hostile.table(path).to_dict("records") == [
+            {
+                "rows of the pool": "alike",
+                "k-center": "1.50 (3.00)",
+                "log-det": "0.25",
+            },
+            {
+                "rows of the pool": "copies",
+                "k-center": "0.50 (1.00)",
+                "log-det": "beyond the rank",
+            },
+        ]
+        assert hostile.summary(path) == (
+            "In 4 cases choosing takes at most 1.50 times as long as the loop in "
+            "float64, in 3 of them no longer, and at most 3.00 times as long as the "
+            "loop in float32. Pool and choice together take at most 25% more memory "
+            "than with the loop. In 1 cases more, in which the loop takes less than "
+            "20 ms, choosing takes at most 2.0 ms more."
+        )
+
     def test_a_grid_has_a_row_for_each_number_of_jobs(self, speed, tmp_path):
         path = tmp_path / "grid.json"
         path.write_text(

@@ -6,6 +6,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from skbadge.embeddings import DenseEmbedding, GradientEmbedding
+from skbadge.selection import log_det_greedy
 from skbadge.selection._k_center import _k_center_greedy
 from skbadge.selection._kmeans_plusplus import _kmeans_plusplus
 
@@ -83,6 +84,20 @@ def plain_k_center(right):
         center = int(nearest.argmax())
 
 
+def plain_log_det(left, right):
+    """One row of a growing Cholesky factor a pick; right in float64 only."""
+    left, right = left.double(), right.double()
+    left_over = left.square().sum(dim=1) * right.square().sum(dim=1)
+    along = torch.empty(BATCH, N, dtype=torch.float64)
+    for m in range(BATCH):
+        best = int(left_over.argmax())
+        row = torch.mv(right, right[best]) * torch.mv(left, left[best])
+        row = row - torch.mv(along[:m].T, along[:m, best].contiguous())
+        along[m] = row / left_over[best].clamp_min(1e-9).sqrt()
+        left_over = left_over - along[m].square()
+        left_over[best] = -1.0
+
+
 def lazy_kmeans(embedding):
     generator = np.random.default_rng(0)
     _kmeans_plusplus(embedding, BATCH, first="uniform", generator=generator)
@@ -96,14 +111,23 @@ def work_of(function, *arguments):
 
 
 @pytest.mark.parametrize("kind", POOLS)
-@pytest.mark.parametrize("sampler", ["k-means++", "k-means++ of vectors", "k-center"])
+@pytest.mark.parametrize(
+    "sampler",
+    ["k-means++", "k-means++ of vectors", "k-center", "log-det", "log-det of vectors"],
+)
 def test_at_most_twice_the_work_of_the_plain_loop(kind, sampler):
     X = POOLS[kind]
+    left, right = X[:, :8].contiguous(), X[:, 8:].contiguous()
     if sampler == "k-center":
         plain = work_of(plain_k_center, X)
         found = work_of(lambda: _k_center_greedy(X, BATCH, labeled_features=X[:1]))
+    elif sampler == "log-det":
+        plain = work_of(plain_log_det, left, right)
+        found = work_of(lambda: log_det_greedy(GradientEmbedding(left, right), BATCH))
+    elif sampler == "log-det of vectors":
+        plain = work_of(plain_log_det, torch.ones(N, 1), X)
+        found = work_of(lambda: log_det_greedy(DenseEmbedding(X), BATCH))
     elif sampler == "k-means++":
-        left, right = X[:, :8].contiguous(), X[:, 8:].contiguous()
         plain = work_of(plain_kmeans, left, right)
         found = work_of(lambda: lazy_kmeans(GradientEmbedding(left, right)))
     else:
