@@ -23,7 +23,7 @@ def plain_seconds(record):
 
 
 def ratios(records):
-    """Return how many times as long as the loop in float64, and in float32, each took."""
+    """Return lazy times over those of the loop in float64, and of that in float32."""
     exact = [r["median_seconds"]["lazy"] / plain_seconds(r) for r in records]
     both = [r["median_seconds"] for r in records if len(r["median_seconds"]) > 2]
     return exact, [seconds["lazy"] / seconds[PLAIN] for seconds in both]
