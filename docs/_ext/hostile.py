@@ -8,6 +8,8 @@ PLAIN, EXACT = "plain loop", "plain loop in float64"
 # Where the loop is faster than this, calls decide, not the pool.
 SHORT = 0.02
 MIB = 2**20
+# Pools of so many MiB and more are judged by shares of memory, smaller ones by MiB.
+LARGE = 64
 
 
 def read(path):
@@ -67,13 +69,10 @@ def summary(path):
     if not long:
         return "Not measured."
     exact, single = ratios(long)
-    more = [more_memory(record) for record in records]
     sentences = [
         f"In {len(long)} cases choosing takes at most {max(exact):.2f} times as long "
         f"as the loop in float64, in {sum(x <= 1 for x in exact)} of them no longer, "
         f"and at most {max(single):.2f} times as long as the loop in float32.",
-        f"Pool and choice together take at most {100 * max(more):.0f}% more memory "
-        "than with the loop.",
     ]
     if short:
         gap = max(r["median_seconds"]["lazy"] - plain_seconds(r) for r in short)
@@ -81,12 +80,34 @@ def summary(path):
             f"In {len(short)} cases more, in which the loop takes less than "
             f"{1000 * SHORT:.0f} ms, choosing takes at most {1000 * gap:.1f} ms more."
         )
-    return " ".join(sentences)
+    return " ".join([*sentences, memory(records)])
 
 
-def more_memory(record):
-    """Return the share by which the peak is above that with the leanest loop."""
-    sizes, peaks = record["sizes"], record["peak_mib"]
-    pool = 4 * sizes["n_pool"] * (sizes["K"] + sizes["d"]) / MIB
-    plain = min(peak for name, peak in peaks.items() if name != "lazy")
-    return (pool + peaks["lazy"]) / (pool + plain) - 1
+def memory(records):
+    """Say how much more memory choosing takes than the leanest loop."""
+    large = [r for r in records if pool_mib(r) >= LARGE]
+    small = [r for r in records if pool_mib(r) < LARGE]
+    found = []
+    if large:
+        shares = [(pool_mib(r) + r["peak_mib"]["lazy"]) / with_loop(r) for r in large]
+        found.append(
+            f"On pools of {LARGE} MiB and more, pool and choice together take at most "
+            f"{100 * (max(shares) - 1):.0f}% more memory than with the leanest loop"
+        )
+    if small:
+        gap = max(pool_mib(r) + r["peak_mib"]["lazy"] - with_loop(r) for r in small)
+        found.append(f"on smaller ones at most {gap:.0f} MiB more")
+    text = "; ".join(found)
+    return text[:1].upper() + text[1:] + "."
+
+
+def pool_mib(record):
+    """Return what the two factors take."""
+    sizes = record["sizes"]
+    return 4 * sizes["n_pool"] * (sizes["K"] + sizes["d"]) / MIB
+
+
+def with_loop(record):
+    """Return what the pool and the leanest of the loops take, in MiB."""
+    peaks = record["peak_mib"]
+    return pool_mib(record) + min(x for name, x in peaks.items() if name != "lazy")
