@@ -45,6 +45,10 @@ class Centers:
         """How many more rows fit."""
         return len(self._rows) - self._filled
 
+    def clear(self) -> None:
+        """Take all rows out, and keep their memory for others."""
+        self._filled = 0
+
     def append(self, rows: Rows) -> None:
         """Add rows at the end, as many as fit."""
         rows = rows[: self.room]

@@ -191,20 +191,18 @@ class LazySpan:
         none = self._rows(np.array([], dtype=np.intp))
         width = none.right.shape[1]
         width += 0 if none.left is None else none.left.shape[1]
+        self.reach = np.square(pool.norms().cpu().numpy()) * _SLACK
+        # Lower triangle of the Cholesky factor; memory is touched only as it is filled.
+        self.factor = torch.empty((n, n), dtype=torch.float64, device=pool.device)
         self.span = Centers(n, none)
         self.all = Coordinates(pool, self.span, width, n)
         self.start()
 
     def start(self) -> None:
         """Take all rows not chosen as they are, as at the beginning."""
-        self.bound = np.square(self.pool.norms().cpu().numpy()) * _SLACK
+        self.bound = self.reach.copy()
         self.bound[self.chosen] = -np.inf
-        room = self.n - len(self.chosen)
-        # Lower triangle of the Cholesky factor; memory is touched only as it is filled.
-        self.factor = torch.empty(
-            (room, room), dtype=torch.float64, device=self.pool.device
-        )
-        self.span = Centers(room, self.span[:0])
+        self.span.clear()
         self.all.restart()
 
     def run(self, block_size: int | None = None) -> None:
