@@ -161,6 +161,57 @@ def stochastic_plain(data, batch):
     return query
 
 
+def cluster_margin_plain(data, batch):
+    """scikit-learn's k-means, and small margins from its clusters in turn."""
+
+    def query():
+        n_clusters = min(500, len(data.pool.y) // 2)
+        k_means = KMeans(n_clusters, n_init=1, random_state=0)
+        labels = k_means.fit_predict(data.pool.features.numpy())
+        small = _weight(data.pool.proba).topk(int(1.25 * batch)).indices.numpy()
+        parts = [small[labels[small] == k] for k in np.unique(labels[small])]
+        parts = [part.tolist() for part in sorted(parts, key=len)]
+        chosen = []
+        while len(chosen) < batch:
+            chosen += [part.pop() for part in parts if part]
+        return chosen[:batch]
+
+    return query
+
+
+def direct_plain(data, batch):
+    """Sort once a class, find its threshold by a running sum, take rows around it."""
+
+    def preference(proba, k):
+        others = np.delete(proba, k, axis=1).max(axis=1)
+        return proba[:, k] - others
+
+    def query():
+        proba, known = data.pool.proba.numpy(), data.labeled.proba.numpy()
+        y, lists = data.labeled.y.numpy(), []
+        n_classes = proba.shape[1]
+        for k in np.argsort(np.bincount(y, minlength=n_classes)):
+            labeled = np.sort(preference(known, k))[::-1]
+            order = np.argsort(-preference(known, k))
+            balance = np.cumsum(np.where(y[order] == k, 1, -1))
+            best = np.flatnonzero(balance == balance.max())
+            scores = preference(proba, k)
+            ranked = np.argsort(-scores)
+            ends = labeled[best[0]], labeled[min(best[-1] + 1, len(labeled) - 1)]
+            start, stop = np.searchsorted(-scores[ranked], [-ends[0], -ends[1]])
+            spread = np.linspace(start, max(stop - 1, start), batch // n_classes // 2)
+            near = np.argsort(abs(np.arange(len(ranked)) - (start + stop) // 2))
+            wanted = [*ranked[spread.astype(int)], *ranked[near[: 2 * batch]]]
+            lists.append(iter(wanted))
+        chosen = dict.fromkeys(())
+        while len(chosen) < batch:
+            for wanted in lists:
+                chosen[next(row for row in wanted if row not in chosen)] = None
+        return list(chosen)[:batch]
+
+    return query
+
+
 PLAIN = {
     "BADGE, uncertainty": uncertainty_loop,
     "BADGE, log-det": log_det_loop,
@@ -168,5 +219,7 @@ PLAIN = {
     "UHerding, temperature 1": uherding_loop,
     "KMeansSampling": kmeans_plain,
     "AlphaMix": alpha_mix_plain,
+    "ClusterMargin": cluster_margin_plain,
+    "DIRECT": direct_plain,
     "StochasticTopK": stochastic_plain,
 }

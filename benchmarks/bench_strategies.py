@@ -37,6 +37,7 @@ from bench_selection import AnonymousMemory, machine
 from threadpoolctl import threadpool_limits
 
 from skbadge import (
+    ALBL,
     BADGE,
     BAIT,
     BALD,
@@ -45,6 +46,7 @@ from skbadge import (
     FALCUN,
     AlphaMix,
     BatchBALD,
+    ClassQuota,
     ClusterMargin,
     ContrastiveAL,
     CoreSet,
@@ -56,6 +58,7 @@ from skbadge import (
     MaxHerding,
     ProbCover,
     RandomSampling,
+    Refine,
     StochasticTopK,
     TypiClust,
     UHerding,
@@ -76,6 +79,9 @@ STRATEGIES = {
     "BADGE, uncertainty": lambda: BADGE(embedding="uncertainty"),
     "BADGE, log-det": lambda: BADGE(sampler="log-det"),
     "BAIT": BAIT,
+    "BAIT, top": lambda: BAIT(fisher="top"),
+    "BAIT, full": lambda: BAIT(fisher="full"),
+    "UHerding": UHerding,
     "UHerding, temperature 1": lambda: UHerding(temperature=1.0),
     "MaxHerding": MaxHerding,
     "CoreSet": CoreSet,
@@ -90,12 +96,16 @@ STRATEGIES = {
     "ContrastiveAL": ContrastiveAL,
     "DIRECT": DIRECT,
     "BALD": BALD,
+    "BALD, Laplace": lambda: BALD(source="laplace"),
     "BatchBALD": BatchBALD,
     "StochasticTopK": lambda: StochasticTopK(MarginSampling()),
     "LeastConfidence": LeastConfidence,
     "MarginSampling": MarginSampling,
     "EntropySampling": EntropySampling,
     "RandomSampling": RandomSampling,
+    "ClassQuota(BADGE)": lambda: ClassQuota(BADGE()),
+    "Refine(BADGE, margin)": lambda: Refine([BADGE(), MarginSampling()]),
+    "ALBL": ALBL,
 }
 # Made for small batches; larger ones take exponential memory or samples.
 ONLY_BATCHES = {"BatchBALD": [10]}

@@ -133,6 +133,9 @@ class Outputs:
         Where the rows stand in ``X_pool``; None for all of it, in its order.
     labels : torch.Tensor of shape (n_pool,), dtype int64, or None
         Of labelled rows only: their labels, as numbers of the columns of ``proba``.
+    classes : ndarray of shape (n_classes,) or None, default=None
+        What the user calls the columns of ``proba``, which a strategy needs for its own
+        parameters alone; None where nobody has said.
     """
 
     n_pool: int
@@ -141,6 +144,7 @@ class Outputs:
     labeled_rows: Outputs | None = field(default=None, repr=False)
     positions: np.ndarray | None = field(default=None, repr=False)
     labels: torch.Tensor | None = field(default=None, repr=False)
+    classes: np.ndarray | None = field(default=None, repr=False)
 
     @classmethod
     def of(
@@ -150,6 +154,7 @@ class Outputs:
         labeled: Outputs | None = None,
         positions: Any = None,
         y: Any = None,
+        classes: Any = None,
         **values: Any,
     ) -> Outputs:
         """Make outputs of arrays, as tests and users of a strategy alone need them.
@@ -164,6 +169,8 @@ class Outputs:
             Where the rows stand in ``X_pool``.
         y : array-like of int of shape (n_pool,) or None, default=None
             Labels, for labelled rows.
+        classes : array-like of shape (n_classes,) or None, default=None
+            Names of the columns of ``proba``.
         **values : array-like
             The fields by name: ``proba`` (n_pool, n_classes), ``residual`` (n_pool,
             n_outputs), ``features`` (n_pool, n_features), ``inputs`` (n_pool,
@@ -178,7 +185,8 @@ class Outputs:
         Raises
         ------
         InvalidInputError
-            If a field is unknown, or the numbers of rows differ.
+            If a field is unknown or no table of finite numbers, the numbers of rows
+            differ, or tables do not fit each other.
 
         Examples
         --------
@@ -192,8 +200,8 @@ class Outputs:
                 f"The fields of Outputs are {list(_OF_ROWS)}. Got {unknown} instead."
             )
         head = values.pop("head", None)
-        found: dict[str, Any] = {k: torch.as_tensor(v) for k, v in values.items()}
-        labels = None if y is None else torch.as_tensor(y).long()
+        found: dict[str, Any] = {k: _tensor(v, k) for k, v in values.items()}
+        labels = None if y is None else _tensor(y, "y").long()
         counts = {name: len(table) for name, table in found.items()}
         if labels is not None:
             counts["y"] = len(labels)
@@ -204,11 +212,19 @@ class Outputs:
                 "Outputs must have as many rows in each field, or n_pool. Got "
                 f"{counts or 'nothing'} instead."
             )
+        if classes is not None and "proba" in found:
+            n_classes = len(classes)
+            if found["proba"].shape[1:] != (n_classes,):
+                raise InvalidInputError(
+                    "Outputs must have one of classes for each column of proba. Got "
+                    f"{n_classes} for a table of shape {tuple(found['proba'].shape)}."
+                )
         samples = found["samples"].shape[1] if "samples" in found else 0
         if head is not None:
             weight, bias = head
-            bias = None if bias is None else torch.as_tensor(bias)
-            found["head"] = Head(torch.as_tensor(weight), bias)
+            bias = None if bias is None else _tensor(bias, "bias")
+            found["head"] = Head(_tensor(weight, "weight"), bias)
+        _check_widths(found, labeled)
         declared: dict[str, Any] = {name: True for name in found if name != "samples"}
         inner = None if labeled is None else labeled.needs
         return cls(
@@ -218,6 +234,7 @@ class Outputs:
             labeled,
             None if positions is None else np.asarray(positions, dtype=np.intp),
             labels,
+            None if classes is None else np.asarray(classes),
         )
 
     def declared(self, needs: Needs) -> Outputs:
@@ -352,6 +369,45 @@ class Outputs:
                 f"needs = Needs({name}={example}) on its class, beside what is there."
             )
         return self.values[name]
+
+
+def _tensor(values: Any, name: str) -> torch.Tensor:
+    """Return a field made by hand, or say that it holds no finite numbers."""
+    try:
+        table = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InvalidInputError(
+            f"{name} must be numbers, in rows of one length. Got a "
+            f"{type(values).__name__} that is no such table: {error}."
+        ) from error
+    bad = ~torch.isfinite(table)
+    if bool(bad.any()):
+        rows = bad.reshape(len(bad), -1).any(dim=1) if bad.ndim else bad[None]
+        raise InvalidInputError(
+            f"{name} must be finite. Got NaN or infinity in {int(rows.sum())} of "
+            f"{len(rows)} rows instead, the first at position "
+            f"{int(rows.nonzero()[0])}."
+        )
+    return table
+
+
+def _check_widths(found: Mapping[str, Any], labeled: Outputs | None) -> None:
+    """Refuse labelled rows, or a layer, of another width than the rows."""
+    widths = {k: v.shape[-1] for k, v in found.items() if k != "head" and v.ndim > 1}
+    others: dict[str, Any] = {} if labeled is None else dict(labeled.values)
+    pairs = {
+        f"labeled.{name}": (widths.get(name), table.shape[-1])
+        for name, table in others.items()
+        if name != "head" and table.ndim > 1
+    }
+    if "head" in found and found["head"].weight.ndim > 1:
+        pairs["head"] = (widths.get("features"), found["head"].weight.shape[1])
+    for name, (width, other) in pairs.items():
+        if width not in (None, other):
+            raise InvalidInputError(
+                f"{name} must be as wide as the rows that it goes with, {width}. Got "
+                f"{other} columns instead."
+            )
 
 
 @dataclass(frozen=True)

@@ -860,3 +860,66 @@ def exact_win_share(records, first, second):
             ]
             shares.append(sum(points) / len(points))
     return sum(shares) / len(shares) if shares else None
+
+
+# --- clusters: Lloyd's steps written out ----------------------------------------------
+
+
+def lloyd(X, centers, weight=None):
+    """Return clusters and centers, moved until no row changes its cluster."""
+    X = np.asarray(X, dtype=np.float64)
+    weight = np.ones(len(X)) if weight is None else np.asarray(weight)
+    centers, before = np.array(centers, dtype=np.float64), None
+    while True:
+        labels = nearest_center(X, centers)
+        if labels == before:
+            return np.array(labels), centers
+        for k in range(len(centers)):
+            rows = [i for i in range(len(X)) if labels[i] == k]
+            total = sum(weight[i] for i in rows)
+            if total > 0:
+                centers[k] = sum(weight[i] * X[i] for i in rows) / total
+        before = labels
+
+
+def nearest_center(X, centers):
+    """Return the number of the center nearest to each row."""
+    return [
+        min(range(len(centers)), key=lambda k: ((row - centers[k]) ** 2).sum())
+        for row in np.asarray(X, dtype=np.float64)
+    ]
+
+
+def rows_nearest_to_centers(X, first, *, weight=None, normalize=False, among=None):
+    """Return of each cluster the rows nearest to its center, and the clusters' sizes.
+
+    Parameters
+    ----------
+    X : array of shape (n, n_features)
+        All rows.
+    first : callable
+        Takes the rows that count; returns the positions of the first centers.
+    weight, normalize, among
+        Weights in the means, length 1 for each row, the rows that count.
+
+    Returns
+    -------
+    nearest : list of set of int
+        Largest cluster first, in the order of the first centers among equals. One row
+        each, but for ties: the two of a pair are equally near to their middle.
+    sizes : list of int
+    """
+    X = np.asarray(X, dtype=np.float64)
+    rows = list(range(len(X))) if among is None else list(among)
+    table = np.array([X[i] / np.linalg.norm(X[i]) if normalize else X[i] for i in rows])
+    labels, centers = lloyd(table, table[first(table)], weight)
+    found = []
+    for k in range(len(centers)):
+        members = [i for i in range(len(table)) if labels[i] == k]
+        distance = {i: np.linalg.norm(table[i] - centers[k]) for i in members}
+        most = min(distance.values()) + 1e-9
+        found.append(
+            (-len(members), k, {rows[i] for i in members if distance[i] < most})
+        )
+    found.sort(key=lambda cluster: cluster[:2])
+    return [rows for *_, rows in found], [-n for n, *_ in found]

@@ -121,6 +121,37 @@ def test_outputs_by_hand():
         Outputs.of(probabilities=[[1.0]])
 
 
+ROWS = {"proba": np.full((3, 2), 0.5), "features": np.ones((3, 4))}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"features": [[1.0], ["a"], [2.0]]}, "features must be numbers, in rows of"),
+        ({"features": [[1.0], [1.0, 2.0], [2.0]]}, "features must be numbers, in"),
+        ({"y": ["cat", "dog", "cat"]}, "y must be numbers"),
+        (
+            {"proba": [[0.5, 0.5], [np.nan, 1.0], [np.inf, 0.0]]},
+            "proba must be finite. Got NaN or infinity in 2 of 3 rows instead, the "
+            "first at position 1.",
+        ),
+        (
+            {"labeled": Outputs.of(features=np.ones((2, 3)))},
+            "labeled.features must be as wide as the rows that it goes with, 4. Got 3 "
+            "columns instead.",
+        ),
+        ({"head": (np.ones((2, 3)), None)}, "head must be as wide as the rows .* 4"),
+        ({"head": (np.full((2, 4), np.inf), None)}, "weight must be finite"),
+        ({"classes": ["a"]}, "one of classes for each column of proba. Got 1 for a"),
+        ({"probs": 1}, "The fields of Outputs are"),
+        ({"n_pool": 5}, "as many rows in each field"),
+    ],
+)
+def test_wrong_outputs_by_hand(fields, message):
+    with pytest.raises(InvalidInputError, match=message):
+        Outputs.of(**{**ROWS, **fields})
+
+
 @pytest.mark.parametrize("as_array", [np.asarray, torch.as_tensor])
 def test_one_value_a_row(as_array):
     outputs = Outputs.of(proba=[[0.25, 0.75], [0.5, 0.5]])

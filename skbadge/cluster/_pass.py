@@ -137,7 +137,12 @@ class ShardedOutputs(Outputs):
             for name, value in self.values.items()
         }
         return Outputs(
-            self.n_pool, self.needs, values, self.labeled_rows, self.positions
+            self.n_pool,
+            self.needs,
+            values,
+            self.labeled_rows,
+            self.positions,
+            classes=self.classes,
         )
 
     def marks(self, indices):

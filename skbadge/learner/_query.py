@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from skbadge._contracts import Outputs
 from skbadge.cluster._engine import as_pool, is_sharded
@@ -42,8 +43,19 @@ def asker(state: State, learner: Any) -> QueryStrategy:
         check_estimator_kind(learner.estimator)
         strategy = check_strategy(learner.strategy)
     if strategy.needs.trained and not _may_ask_frozen(learner, strategy):
-        state.needed_model(learner, "query")
+        state.needed_model(learner, "query", or_else=_before_labels(strategy))
     return strategy
+
+
+def _before_labels(strategy: QueryStrategy) -> str:
+    """Say how a strategy can be asked before `fit` that also reads what goes in."""
+    if strategy.get_params(deep=False).get("features") != "net":
+        return ""
+    other = clone(strategy).set_params(features="input")
+    if other.needs.trained:
+        return ""
+    name = type(strategy).__name__
+    return f'{name}(features="input") compares what goes into the net, and can, too.'
 
 
 def _may_ask_frozen(learner: Any, strategy: QueryStrategy) -> bool:
@@ -138,7 +150,7 @@ def _outputs(
 ) -> Outputs:
     """Return what a strategy reads of the candidates, from a model or before any."""
     if model is not None:
-        return model.outputs(
+        found = model.outputs(
             X_pool,
             rows,
             strategy.needs,
@@ -146,6 +158,7 @@ def _outputs(
             layer=learner.layer,
             verbose=learner.verbose,
         )
+        return replace(found, classes=model.columns)
     return untrained_outputs(
         learner.estimator,
         X_pool,

@@ -152,8 +152,17 @@ class State:
         labeled = replace(labeled, probability=probability)
         return replace(self, labeled=labeled, asked=asked, timings=before.timings)
 
-    def needed_model(self, learner: Any, method: str) -> Model:
+    def needed_model(self, learner: Any, method: str, *, or_else: str = "") -> Model:
         """Return the trained model, or say what must come before.
+
+        Parameters
+        ----------
+        learner : ActiveLearner
+            Who is asked.
+        method : str
+            For what.
+        or_else : str, default=""
+            A sentence on what else there is to do.
 
         Raises
         ------
@@ -166,7 +175,7 @@ class State:
                 f"This {type(learner).__name__} instance is not fitted yet. Call "
                 f"fit(X, y) with some labelled rows before {method}; without any "
                 "label, a strategy that needs no model, such as RandomSampling(), can "
-                "query."
+                f"query.{f' {or_else}' if or_else else ''}"
             )
         return model
 

@@ -35,6 +35,8 @@ _FISHER = ("binary", "top", "full")
 TIE = {torch.float32: 1e-6, torch.float64: 1e-9}
 # Picks after which everything is computed anew: rounding adds up over updates.
 FRESH = 256
+# How far from 1 probabilities may sum: those of half precision do by rounding.
+_SUM = 0.02
 # Memory that the exact forms may take, beside what is there.
 _MOST_BYTES = 8 << 30
 
@@ -137,7 +139,13 @@ def bait_greedy(
     left, right = _pair(proba, features, "")
     n = check_n(n, len(right))
     known = None
-    if labeled_features is not None and len(labeled_features):
+    if (labeled_proba is None) != (labeled_features is None):
+        given = "labeled_features" if labeled_proba is None else "labeled_proba"
+        raise InvalidInputError(
+            "labeled_proba and labeled_features must be given together, or neither. "
+            f"Got {given} alone."
+        )
+    if labeled_features is not None and len(labeled_features) + len(labeled_proba):
         known = _pair(labeled_proba, labeled_features, "labeled_")
         if (known[0].shape[1], known[1].shape[1]) != (left.shape[1], right.shape[1]):
             raise InvalidInputError(
@@ -184,6 +192,14 @@ def _pair(proba: Any, features: Any, prefix: str) -> tuple[torch.Tensor, torch.T
             raise InvalidInputError(
                 f"{prefix}{name} must be finite. Got NaN or infinity instead."
             )
+    sums = left.double().sum(dim=1)
+    if bool((left < 0).any()) or bool(((sums - 1).abs() > _SUM).any()):
+        raise InvalidInputError(
+            f"{prefix}proba must hold class probabilities: numbers of at least 0, of "
+            f"which each row sums to 1. Got rows with sums of {sums.min():g} to "
+            f"{sums.max():g}, and {left.min():g} as the smallest number: give what "
+            "predict_proba answers, no logits."
+        )
     return left, right
 
 

@@ -106,7 +106,13 @@ def weighted_kmeans(
     n_clusters = check_integer(n_clusters, "n_clusters", low=1, high=len(table))
     weight = None
     if sample_weight is not None:
-        weight = np.asarray(sample_weight, dtype=np.float64)
+        try:
+            weight = np.asarray(sample_weight, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise InvalidInputError(
+                f"sample_weight must be {len(table)} non-negative numbers, one a row. "
+                f"Got {sample_weight!r:.60} instead."
+            ) from error
         good = weight.shape == (len(table),) and np.isfinite(weight).all()
         if not good or (weight < 0).any():
             raise InvalidInputError(

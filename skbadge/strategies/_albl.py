@@ -210,15 +210,15 @@ class ALBL(QueryStrategy):
         check_option(self.update, "update", ("all", "hsu-lin", "chosen"))
         check_flag(self.uniform_arm, "uniform_arm")
         given: Any = [] if self.arms is None else self.arms
+        wanted = (
+            "arms must be a list of query strategies that do not learn themselves, for "
+            "example [LeastConfidence(), CoreSet()]. "
+        )
         if not isinstance(given, (list, tuple)):
-            given = [given]
+            raise InvalidInputError(f"{wanted}Got {given!r} instead.")
         for arm in given:
             if not isinstance(arm, QueryStrategy) or hasattr(arm, "observe"):
-                raise InvalidInputError(
-                    "arms must be a list of query strategies that do not learn "
-                    "themselves, for example [LeastConfidence(), CoreSet()]. Got "
-                    f"{arm!r} in it."
-                )
+                raise InvalidInputError(f"{wanted}Got {arm!r} in it.")
             arm.check_parameters()
         if not self._all_arms():
             raise InvalidInputError("arms must hold at least one strategy. Got none.")

@@ -62,7 +62,7 @@ class BADGE(QueryStrategy):
         the net is unsure: for losses that have no gradient in the logits, and for nets
         known by their probabilities and features only. It says how unsure the net is,
         and no longer between which classes.
-    per_class : "balanced", mapping of int to float, or None, default=None
+    per_class : "balanced", mapping of class to float, or None, default=None
         Shares of the predicted classes in a batch, as ``quota`` of
         :class:`~skbadge.ClassQuota`, which then chooses with this strategy in each
         class; None for none.

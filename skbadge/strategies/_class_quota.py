@@ -11,23 +11,28 @@ import numpy as np
 from skbadge._contracts import Needs, Outputs, Selection, Traits
 from skbadge.exceptions import InvalidInputError
 from skbadge.strategies._base import QueryStrategy
-from skbadge.utils._validation import check_integer, check_real
+from skbadge.utils._validation import check_real
 
 __all__ = ["ClassQuota", "check_quota"]
 
+# Classes that a message lists.
+_MOST_SHOWN = 10
+
 
 def check_quota(quota: Any, name: str) -> None:
-    """Refuse what is neither "balanced" nor a mapping of columns to shares."""
+    """Refuse what is neither "balanced" nor a mapping of classes to shares.
+
+    Which classes there are is known when the strategy is asked.
+    """
     if isinstance(quota, str) and quota == "balanced":
         return
     if not isinstance(quota, Mapping):
         raise InvalidInputError(
-            f'{name} must be "balanced" or a mapping of columns to shares of the '
+            f'{name} must be "balanced" or a mapping of classes to shares of the '
             f"batch. Got {quota!r} instead."
         )
-    for column, share in quota.items():
-        check_integer(column, f"Columns in {name}", low=0)
-        check_real(share, f"{name} of column {column}", low=0, high=1)
+    for label, share in quota.items():
+        check_real(share, f"{name} of class {label!r}", low=0, high=1)
     if sum(quota.values()) > 1 + 1e-9:
         raise InvalidInputError(
             f"{name} must hold shares of a batch that sum to at most 1. Got "
@@ -45,10 +50,11 @@ class ClassQuota(QueryStrategy):
     ----------
     strategy : QueryStrategy
         What chooses among the rows of a predicted class.
-    quota : "balanced" or mapping of int to float, default="balanced"
-        The same share for every class, or the share of the batch, in [0, 1], for
-        classes by number of their column in the net's answer; with shares that sum to
-        less than 1, the strategy chooses the rest freely.
+    quota : "balanced" or mapping of class to float, default="balanced"
+        The same share for every class, or the share of the batch, in [0, 1], of classes
+        by their names, as in ``classes_`` of the learner (numbers of the columns of
+        ``proba`` where outputs name no classes); with shares that sum to less than 1,
+        the strategy chooses the rest freely.
 
     See Also
     --------
@@ -115,15 +121,16 @@ class ClassQuota(QueryStrategy):
         guess = outputs.by_rows(lambda part: part.proba.argmax(dim=1)).astype(np.intp)
         n_classes = outputs.proba.shape[1]
         counts = np.bincount(guess, minlength=n_classes)
-        quotas = _rows_by_share(self._shares(n_classes), n, counts)
+        columns = _columns(outputs)
+        quotas = _rows_by_share(self._shares(columns), n, counts)
         parts, notes = [], []
         for column in np.argsort(counts, kind="stable"):
             wanted, there = int(quotas[column]), int(counts[column])
             if wanted > there:
                 notes.append(
-                    f"Column {column}: the pool has {there} rows predicted to be of "
-                    f"this class, of {wanted} that the quota asks for; the rest was "
-                    "chosen without a quota."
+                    f"{_called(outputs, column)}: the pool has {there} rows predicted "
+                    f"to be of this class, of {wanted} that the quota asks for; the "
+                    "rest was chosen without a quota."
                 )
             if wanted and there:
                 rows = np.flatnonzero(guess == column)
@@ -135,17 +142,20 @@ class ClassQuota(QueryStrategy):
             chosen = _joined([chosen, more])
         return replace(chosen, notes=(*notes, *chosen.notes))
 
-    def _shares(self, n_classes: int) -> np.ndarray:
+    def _shares(self, columns: dict[Any, int]) -> np.ndarray:
+        """Return the share of each column, of which the classes are given."""
         if isinstance(self.quota, str):
-            return np.full(n_classes, 1.0 / n_classes)
-        shares = np.zeros(n_classes)
-        for column, share in self.quota.items():
-            if column >= n_classes:
+            return np.full(len(columns), 1.0 / len(columns))
+        shares = np.zeros(len(columns))
+        for label, share in self.quota.items():
+            if label not in columns:
+                listed = ", ".join(map(repr, list(columns)[:_MOST_SHOWN]))
+                more = ", ..." if len(columns) > _MOST_SHOWN else ""
                 raise InvalidInputError(
-                    f"Columns in quota must be below the number of classes, "
-                    f"{n_classes}. Got {column} instead."
+                    f"Shares must be of some of the {len(columns)} classes: {listed}"
+                    f"{more}. Got {label!r} instead."
                 )
-            shares[column] = share
+            shares[columns[label]] = share
         return shares
 
     def _chosen(
@@ -159,6 +169,20 @@ class ClassQuota(QueryStrategy):
         found = self.strategy.select(outputs.take(rows), n, stream)
         indices = rows[found.indices].astype(np.intp)
         return Selection(indices, scores=found.scores, notes=found.notes)
+
+
+def _columns(outputs: Outputs) -> dict[Any, int]:
+    """Return the column of each class; columns are classes where nobody named any."""
+    n_classes = outputs.proba.shape[1]
+    if outputs.classes is None:
+        return {column: column for column in range(n_classes)}
+    return {label: column for column, label in enumerate(outputs.classes.tolist())}
+
+
+def _called(outputs: Outputs, column: int) -> str:
+    if outputs.classes is None:
+        return f"Column {column}"
+    return f"Class {outputs.classes.tolist()[column]!r}"
 
 
 def _in_turn(parts: list[Selection]) -> Selection:

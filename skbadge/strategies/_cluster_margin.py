@@ -130,9 +130,11 @@ class ClusterMargin(QueryStrategy):
         clusters, rows = np.asarray(self.clusters), outputs.positions
         n_rows = n_pool if rows is None else int(rows.max()) + 1
         if len(clusters) < n_rows or (rows is None and len(clusters) != n_pool):
+            # Of a part of the pool only the last position is known.
+            least = "" if rows is None else "at least "
             raise InvalidInputError(
-                "clusters must have one entry for each row of X_pool, at least "
-                f"{n_rows}. Got {len(clusters)} instead."
+                "clusters must have one entry for each row of X_pool, "
+                f"{least}{n_rows}. Got {len(clusters)} instead."
             )
         return clusters if rows is None else clusters[rows]
 

@@ -22,7 +22,9 @@ from skbadge import (
     BADGE,
     ActiveLearner,
     CoreSet,
+    KMeansSampling,
     RandomSampling,
+    TypiClust,
     take,
 )
 from skbadge.exceptions import (
@@ -67,6 +69,20 @@ def test_query_before_fit():
         "labelled rows before query; without any label, a strategy that needs no "
         "model, such as RandomSampling(), can query.",
     )
+
+
+@pytest.mark.parametrize("strategy", [TypiClust(), KMeansSampling()])
+def test_query_before_fit_with_what_could_read_the_input(strategy):
+    name = type(strategy).__name__
+    refused(
+        make_learner(strategy),
+        lambda learner: learner.query(POOL, n=2),
+        LearnerNotFittedError,
+        "such as RandomSampling(), can query. "
+        f'{name}(features="input") compares what goes into the net, and can, too.',
+    )
+    advised = make_learner(type(strategy)(features="input"))
+    assert len(advised.query(POOL, n=2)) == 2
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_proba"])

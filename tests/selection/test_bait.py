@@ -134,7 +134,7 @@ def test_information_beside_which_regularization_vanishes_is_refused(fisher):
 
 
 def test_memory_is_refused_by_its_size():
-    proba, features = torch.rand(50, 100), torch.rand(50, 200)
+    proba, features = torch.rand(50, 100).softmax(dim=1), torch.rand(50, 200)
     message = r'^fisher="full" would take \d+.\d GiB for 50 rows, 100 classes and'
     with pytest.raises(InvalidInputError, match=message):
         bait_greedy(proba, features, 2, fisher="full")
@@ -153,8 +153,26 @@ def test_memory_is_refused_by_its_size():
         ({"features": np.full((4, 2), np.inf)}, "features must be finite"),
         ({"features": np.eye(4)[:, :2] * 1e200}, "features must be of sizes whose"),
         (
-            {"labeled_proba": np.ones((1, 2)), "labeled_features": np.ones((1, 3))},
+            {
+                "labeled_proba": np.full((1, 2), 0.5),
+                "labeled_features": np.ones((1, 3)),
+            },
             "labelled rows must have as many classes and features",
+        ),
+        (
+            {"labeled_proba": np.full((1, 2), 0.5)},
+            "labeled_proba and labeled_features must be given together, or neither. "
+            "Got labeled_proba alone",
+        ),
+        ({"labeled_features": np.ones((1, 2))}, ".* Got labeled_features alone"),
+        (
+            {"proba": np.full((4, 2), 3.0)},
+            "proba must hold class probabilities: .* sums of 6 to 6, and 3 as",
+        ),
+        ({"proba": np.array([[1.5, -0.5]] * 4)}, "proba must hold class .* and -0.5"),
+        (
+            {"labeled_proba": np.ones((1, 2)), "labeled_features": np.ones((1, 2))},
+            "labeled_proba must hold class probabilities",
         ),
     ],
 )
@@ -162,3 +180,9 @@ def test_wrong_arguments(kwargs, message):
     good = {"proba": np.full((4, 2), 0.5), "features": np.ones((4, 2)), "n": 1}
     with pytest.raises(InvalidInputError, match="^" + message):
         bait_greedy(**good | kwargs)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_probabilities_of_few_bits_sum_to_about_one(dtype):
+    proba = torch.rand(20, 30).softmax(dim=1).to(dtype)
+    assert len(bait_greedy(proba, torch.randn(20, 3), 2)) == 2

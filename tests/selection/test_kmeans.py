@@ -153,6 +153,8 @@ def test_no_copy_of_the_table_where_none_is_needed():
         ({"n_clusters": 6}, r"n_clusters must be an int in \[1, 5\]. Got 6"),
         ({"sample_weight": [1.0]}, "sample_weight must be 5 non-negative numbers"),
         ({"sample_weight": [1.0, np.nan, 1, 1, 1]}, "must be 5 non-negative numbers"),
+        ({"sample_weight": ["a"]}, r"5 non-negative numbers, .* Got \['a'\] instead"),
+        ({"sample_weight": [[1], [1, 2]]}, "must be 5 non-negative numbers"),
         ({"sample_weight": [1, 1, -2.0, 1, 1]}, "not be negative. Got -2 for row 2"),
         ({"features": np.full((5, 2), np.nan)}, "must be finite"),
         ({"features": np.zeros((5, 0))}, "width of at least 1"),

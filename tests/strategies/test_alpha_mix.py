@@ -7,10 +7,10 @@ from numpy.testing import assert_array_equal
 
 from skbadge import AlphaMix
 from skbadge.extraction._residual import closed_form
-from skbadge.selection._kmeans import _nearest_members
+from skbadge.selection import kmeans_plusplus
 from skbadge.strategies import Outputs
 from skbadge.strategies._alpha_mix import _class_means, _least_reach
-from tests._oracles import mixed_candidates
+from tests._oracles import mixed_candidates, rows_nearest_to_centers
 
 
 def outputs_of(n=60, d=5, n_classes=4, spread=1.0, seed=0):
@@ -52,7 +52,7 @@ def test_candidates_against_mixing_feature_by_feature(epsilon):
     assert_array_equal(np.flatnonzero(reach < epsilon), expected)
 
 
-@pytest.mark.parametrize(("spread", "n"), [(1.0, 4), (4.0, 12), (40.0, 30)])
+@pytest.mark.parametrize(("spread", "n"), [(1.0, 4), (4.0, 10), (40.0, 30)])
 def test_picks_follow_from_the_first_limit_with_enough(spread, n):
     outputs = outputs_of(spread=spread)
     selection = AlphaMix().select(outputs, n, random_state=3)
@@ -60,14 +60,27 @@ def test_picks_follow_from_the_first_limit_with_enough(spread, n):
         among = mixed_candidates(*arrays(outputs), epsilon)
         if len(among) >= n:
             break
-    expected, _ = _nearest_members(
+    expected, sizes = rows_nearest_to_centers(
         outputs.features,
-        n,
-        among=np.array(among, dtype=np.intp),
+        lambda rows: kmeans_plusplus(rows, n, random_state=3),
         normalize=True,
-        generator=np.random.default_rng(3),
+        among=among,
     )
-    assert_array_equal(selection.indices, expected)
+    assert_array_equal(selection.scores, sizes)
+    pairs = zip(selection.indices.tolist(), expected, strict=True)
+    assert all(row in nearest for row, nearest in pairs)
+    assert any(len(nearest) == 1 for nearest in expected)
+
+
+def test_as_many_candidates_as_asked_for_are_all_taken():
+    outputs = outputs_of(spread=4.0)
+    selection = AlphaMix().select(outputs, 12, random_state=3)
+    among = next(
+        found
+        for epsilon in (0.2, 0.4, 0.6, 0.8, 1.0)
+        if len(found := mixed_candidates(*arrays(outputs), epsilon)) >= 12
+    )
+    assert len(among) == 12 and set(selection.indices) == set(among)
 
 
 def test_one_logit():

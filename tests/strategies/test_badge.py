@@ -227,11 +227,14 @@ def test_quotas_are_those_of_class_quota():
         ({"embedding": "margin"}, "embedding must be one of"),
         (
             {"per_class": "equal"},
-            'per_class must be "balanced" or a mapping of columns',
+            'per_class must be "balanced" or a mapping of classes',
         ),
-        ({"per_class": {0: 1.5}}, "per_class of column 0 must be"),
+        ({"per_class": {0: 1.5}}, "per_class of class 0 must be"),
         ({"per_class": {0: 0.6, 1: 0.6}}, "per_class must hold shares of a batch that"),
-        ({"per_class": {"a": 0.6}}, "Columns in per_class must be"),
+        (
+            {"per_class": {"a": 0.6}},
+            "Shares must be of some of the 4 classes: 0, .* Got 'a'",
+        ),
     ],
 )
 def test_options_that_do_not_exist(options, message):

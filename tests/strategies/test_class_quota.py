@@ -10,6 +10,7 @@ from skbadge.exceptions import InvalidInputError
 from skbadge.strategies import Needs, Outputs, Traits
 from skbadge.strategies._class_quota import _rows_by_share
 from skbadge.strategies.checks import make_outputs
+from tests._learning import make_accurate_net, make_data, make_learner
 
 
 def proba_of(guesses, seed=0):
@@ -93,8 +94,8 @@ def test_needs_and_traits():
         (ClassQuota(BADGE), "must be a query strategy"),
         (ClassQuota(BADGE(first="last")), "first must be one of"),
         (ClassQuota(BADGE(), quota="equal"), 'quota must be "balanced" or a mapping'),
-        (ClassQuota(BADGE(), quota={"cat": 0.5}), "Columns in quota must be an int"),
-        (ClassQuota(BADGE(), quota={0: 1.5}), r"quota of column 0 must be a number in"),
+        (ClassQuota(BADGE(), quota={"a": "b"}), "quota of class 'a' must be a number"),
+        (ClassQuota(BADGE(), quota={0: 1.5}), r"quota of class 0 must be a number in"),
         (ClassQuota(BADGE(), quota={0: 0.7, 1: 0.7}), "at most 1. Got 1.4 instead"),
     ],
 )
@@ -103,12 +104,67 @@ def test_wrong_parameters(strategy, message):
         strategy.check_parameters()
 
 
-def test_a_column_that_does_not_exist():
-    outputs = Outputs.of(proba=torch.eye(3))
-    with pytest.raises(
-        InvalidInputError, match="below the number of classes, 3. Got 7"
+@pytest.mark.parametrize(
+    ("classes", "quota", "message"),
+    [
+        (None, {7: 0.5}, "the 3 classes: 0, 1, 2. Got 7 instead."),
+        (
+            ["a", "b", "c"],
+            {"b": 0.2, 1: 0.5},
+            "the 3 classes: 'a', 'b', 'c'. Got 1 instead.",
+        ),
+        ([3, 5, 9], {0: 0.5}, "the 3 classes: 3, 5, 9. Got 0 instead."),
+    ],
+)
+def test_a_class_that_does_not_exist(classes, quota, message):
+    outputs = Outputs.of(proba=torch.eye(3), classes=classes)
+    with pytest.raises(InvalidInputError) as caught:
+        ClassQuota(MarginSampling(), quota=quota).select(outputs, 1)
+    assert str(caught.value) == f"Shares must be of some of {message}"
+
+
+def test_of_many_classes_the_first_are_listed():
+    outputs = Outputs.of(proba=torch.eye(12))
+    with pytest.raises(InvalidInputError, match=r"8, 9, \.\.\.\. Got 12"):
+        ClassQuota(MarginSampling(), quota={12: 0.5}).select(outputs, 1)
+
+
+@pytest.mark.parametrize(
+    "classes", [["cat", "dog", "eel"], [9, 3, 5], [np.int64(7), np.int64(8), 1]]
+)
+def test_quotas_are_of_the_users_classes(classes):
+    """Whatever they are called, and whatever their order is."""
+    guesses = np.array([0] * 40 + [1] * 30 + [2] * 30)
+    proba = proba_of(guesses)
+    plain = ClassQuota(MarginSampling(), quota={2: 0.5, 0: 0.1})
+    expected = plain.select(Outputs.of(proba=proba), 10, random_state=0)
+    named = ClassQuota(MarginSampling(), quota={classes[2]: 0.5, classes[0]: 0.1})
+    outputs = Outputs.of(proba=proba, classes=classes)
+    found = named.select(outputs, 10, random_state=0)
+    assert_array_equal(found.indices, expected.indices)
+    whole = ClassQuota(MarginSampling(), quota={classes[2]: 1.0})
+    (note,) = whole.select(outputs, 40, random_state=0).notes
+    assert note.startswith(f"Class {np.asarray(classes)[2].item()!r}: the pool has 30")
+
+
+def test_quotas_through_a_learner_of_named_classes():
+    X, y = make_data(60)
+    names = np.array(["cat", "dog", "eel"])
+    for strategy in (
+        ClassQuota(MarginSampling(), quota={"eel": 1.0}),
+        BADGE(per_class={"eel": 1.0}),
     ):
-        ClassQuota(MarginSampling(), quota={7: 0.5}).select(outputs, 1)
+        learner = make_learner(strategy, net=make_accurate_net()).fit(X, names[y])
+        pool, _ = make_data(60, seed=1)
+        guessed = learner.predict(pool)
+        n = int((guessed == "eel").sum())
+        assert 5 < n < 40
+        assert_array_equal(guessed[learner.query(pool, n=n)], ["eel"] * n)
+        assert learner.last_selection_.notes == ()
+    wrong = make_learner(ClassQuota(MarginSampling(), quota={"cow": 1.0}))
+    wrong.fit(X, names[y])
+    with pytest.raises(InvalidInputError, match="'cat', 'dog', 'eel'. Got 'cow'"):
+        wrong.query(pool, n=2)
 
 
 def test_notes_of_the_strategy_inside_are_passed_on():

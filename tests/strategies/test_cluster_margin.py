@@ -77,8 +77,8 @@ def test_clusters_belong_to_positions_in_the_pool():
     [
         ({"clusters": [0.5, 1.0]}, "clusters must be one int for each row of X_pool"),
         ({"clusters": [[0]]}, "clusters must be one int for each row of X_pool"),
-        ({"clusters": [0, 1, 1]}, "at least 4. Got 3 instead"),
-        ({"clusters": [0] * 5}, "at least 4. Got 5 instead"),
+        ({"clusters": [0, 1, 1]}, "each row of X_pool, 4. Got 3 instead"),
+        ({"clusters": [0] * 5}, "each row of X_pool, 4. Got 5 instead"),
         ({"n_clusters": 0}, "n_clusters must be an int of at least 1"),
         ({"n_clusters": 9}, "n_clusters must be an int of at most 4. Got 9"),
         ({"oversample": 0.5}, r"oversample must be a number in \[1, inf\)"),

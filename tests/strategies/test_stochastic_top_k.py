@@ -128,6 +128,11 @@ def test_options_out_of_range(options, message):
 def test_scores_that_no_power_can_be_taken_of():
     with pytest.raises(InvalidInputError, match="at least 0. Got -1 of Given instead"):
         StochasticTopK(Given()).select(outputs([0.5, -1.0]), 1)
-    message = "Given must give finite scores to be drawn by. Got inf at row 1"
+
+    class Inverse(Given):
+        def _score(self, outputs):
+            return 1.0 / super()._score(outputs)
+
+    message = "Inverse must give finite scores to be drawn by. Got inf at row 1"
     with pytest.raises(InvalidInputError, match=message):
-        StochasticTopK(Given()).select(outputs([0.5, float("inf")]), 1)
+        StochasticTopK(Inverse()).select(outputs([0.5, 0.0]), 1)

@@ -7,9 +7,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skbadge import TypiClust
 from skbadge.exceptions import InvalidInputError
-from skbadge.selection._kmeans import _assigned, _weighted_kmeans
+from skbadge.selection import kmeans_plusplus
 from skbadge.strategies import Needs, Outputs, _typiclust
-from tests._oracles import typiclust_loop
+from tests._oracles import lloyd, nearest_center, typiclust_loop
 
 
 def outputs_of(features, known):
@@ -40,11 +40,8 @@ def test_picks_against_the_loop(n, n_known, global_random_seed):
     selection = TypiClust().select(outputs, n, random_state=5)
 
     k = min(n_known + n, 40)
-    clusters = _weighted_kmeans(features, k, generator=np.random.default_rng(5))
-    counts = np.zeros(k, dtype=int)
-    if n_known:
-        counts = np.bincount(_assigned(clusters, torch.from_numpy(known)), minlength=k)
-    labels = clusters.labels
+    labels, centers = lloyd(X, X[kmeans_plusplus(X, k, random_state=5)])
+    counts = np.bincount(np.array(nearest_center(known, centers), int), minlength=k)
     indices, typicality = typiclust_loop(X, labels.tolist(), counts, n)
     assert_allclose(selection.scores, typicality, rtol=1e-9)
     assert_array_equal(labels[selection.indices], labels[indices])
