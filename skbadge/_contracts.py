@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from skbadge.exceptions import InvalidInputError, UndeclaredNeedError
+from skbadge.utils._by_hand import check_widths, finite_tensor
 
 __all__ = ["Feedback", "Head", "Needs", "Outputs", "Selection", "Traits"]
 
@@ -200,8 +201,8 @@ class Outputs:
                 f"The fields of Outputs are {list(_OF_ROWS)}. Got {unknown} instead."
             )
         head = values.pop("head", None)
-        found: dict[str, Any] = {k: _tensor(v, k) for k, v in values.items()}
-        labels = None if y is None else _tensor(y, "y").long()
+        found: dict[str, Any] = {k: finite_tensor(v, k) for k, v in values.items()}
+        labels = None if y is None else finite_tensor(y, "y").long()
         counts = {name: len(table) for name, table in found.items()}
         if labels is not None:
             counts["y"] = len(labels)
@@ -222,9 +223,9 @@ class Outputs:
         samples = found["samples"].shape[1] if "samples" in found else 0
         if head is not None:
             weight, bias = head
-            bias = None if bias is None else _tensor(bias, "bias")
-            found["head"] = Head(_tensor(weight, "weight"), bias)
-        _check_widths(found, labeled)
+            bias = None if bias is None else finite_tensor(bias, "bias")
+            found["head"] = Head(finite_tensor(weight, "weight"), bias)
+        check_widths(found, {} if labeled is None else labeled.values)
         declared: dict[str, Any] = {name: True for name in found if name != "samples"}
         inner = None if labeled is None else labeled.needs
         return cls(
@@ -369,45 +370,6 @@ class Outputs:
                 f"needs = Needs({name}={example}) on its class, beside what is there."
             )
         return self.values[name]
-
-
-def _tensor(values: Any, name: str) -> torch.Tensor:
-    """Return a field made by hand, or say that it holds no finite numbers."""
-    try:
-        table = torch.as_tensor(values)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InvalidInputError(
-            f"{name} must be numbers, in rows of one length. Got a "
-            f"{type(values).__name__} that is no such table: {error}."
-        ) from error
-    bad = ~torch.isfinite(table)
-    if bool(bad.any()):
-        rows = bad.reshape(len(bad), -1).any(dim=1) if bad.ndim else bad[None]
-        raise InvalidInputError(
-            f"{name} must be finite. Got NaN or infinity in {int(rows.sum())} of "
-            f"{len(rows)} rows instead, the first at position "
-            f"{int(rows.nonzero()[0])}."
-        )
-    return table
-
-
-def _check_widths(found: Mapping[str, Any], labeled: Outputs | None) -> None:
-    """Refuse labelled rows, or a layer, of another width than the rows."""
-    widths = {k: v.shape[-1] for k, v in found.items() if k != "head" and v.ndim > 1}
-    others: dict[str, Any] = {} if labeled is None else dict(labeled.values)
-    pairs = {
-        f"labeled.{name}": (widths.get(name), table.shape[-1])
-        for name, table in others.items()
-        if name != "head" and table.ndim > 1
-    }
-    if "head" in found and found["head"].weight.ndim > 1:
-        pairs["head"] = (widths.get("features"), found["head"].weight.shape[1])
-    for name, (width, other) in pairs.items():
-        if width not in (None, other):
-            raise InvalidInputError(
-                f"{name} must be as wide as the rows that it goes with, {width}. Got "
-                f"{other} columns instead."
-            )
 
 
 @dataclass(frozen=True)
