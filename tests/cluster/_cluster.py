@@ -8,6 +8,8 @@ import dask.array as da
 import numpy as np
 import torch
 from dask.distributed import Client, LocalCluster
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier
 
 from skbadge import ActiveLearner
@@ -64,6 +66,9 @@ class Slow(torch.nn.Module):
 
 X, Y = make_rows()
 KNOWN = 60
+LENGTHS = (384, 128, 640, 48)
+# Where each read began.
+READS = []
 
 
 def make_net(seconds=0.0, **settings):
@@ -92,3 +97,33 @@ def in_parts(lengths, rows=X):
     Batches end where parts end: with multiples of 128, everywhere at the same rows.
     """
     return da.from_array(rows, chunks=(lengths, rows.shape[1]))
+
+
+def read_rows(start, stop):
+    READS.append(start)
+    return X[start:stop]
+
+
+class AsDataset(torch.utils.data.Dataset):
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, i):
+        return self.rows[i], 0
+
+
+def piped():
+    return make_pipeline(StandardScaler(), make_net())
+
+
+def fail(error):
+    raise error
+
+
+def two_parts(second, known, first=X[:300]):
+    """Return two delayed parts, or pairs with their lengths."""
+    parts = [dask.delayed(first), second]
+    return [(part, 300) for part in parts] if known else parts
