@@ -76,6 +76,12 @@ def check_labels(y: Any, X: Any, rows: str = "X") -> np.ndarray:
             f"y must hold one label for each row of {rows}. Got None: this estimator "
             "requires y to be passed, but the target y is None."
         )
+    if isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y):
+        first = int(np.ravel(np.ma.getmaskarray(y)).argmax())
+        raise InvalidInputError(
+            "y must not be masked: what is below a mask is no label. Got one at "
+            f"position {first}: leave such rows out."
+        )
     y = _to_array(y)
     if len(y) != n_rows(X):
         raise InvalidInputError(
@@ -143,7 +149,8 @@ def _check_exact(labels: np.ndarray, name: str) -> None:
 
 def _to_array(y: Any) -> np.ndarray:
     if isinstance(y, torch.Tensor):
-        y = y.detach().cpu().numpy()
+        y = y.detach().cpu()
+        y = (y.float() if y.dtype == torch.bfloat16 else y).numpy()
     elif isinstance(y, (pd.Series, pd.Index, pd.api.extensions.ExtensionArray)):
         # Nullable integers would become floats on the way, and booleans too.
         y = np.asarray(y, dtype=object if _is_extension(y) else None)
@@ -158,12 +165,14 @@ def _to_array(y: Any) -> np.ndarray:
         y = found if found.dtype.kind in "iu" else np.array(y, dtype=object)
     try:
         # A shallow check of the shape: a column vector becomes flat, with a warning.
-        return np.array(column_or_1d(y, warn=True))
+        found = np.array(column_or_1d(y, warn=True))
     except (TypeError, ValueError) as error:
         raise InvalidInputError(
             f"y must be a 1-D array of labels, one for each row. Got {_shape_of(y)} "
             f"instead: {str(error).partition(chr(10))[0]}"
         ) from error
+    # pandas looks up no half numbers.
+    return found.astype(np.float32) if found.dtype == np.float16 else found
 
 
 def _is_extension(y: Any) -> bool:

@@ -48,6 +48,9 @@ class RowsSeen:
         self.rows: torch.Tensor | None = None
         # Positions of the rows that are trained on; None for all.
         self.trained: np.ndarray | None = None
+        # What a data set of the user's own makes of the rows, where that is another
+        # number.
+        self.n_items = n
         self._dataset, self._split = net.dataset, net.train_split
 
     def data(self, X: Any, y: Any) -> Any:
@@ -108,6 +111,14 @@ class RowsSeen:
             raise InvalidInputError(
                 f"The training ended without a batch: none of the {self.n} labelled "
                 f"rows was read. {self._settings()}"
+            )
+        if self.n_items < self.n:
+            warnings.warn(
+                f"The net's dataset makes {self.n_items} items of the {self.n} "
+                "labelled rows: some are never read in the training. It must make one "
+                "of each.",
+                UserWarning,
+                stacklevel=3,
             )
         # Where no row was noted at all, they came by a way that is not seen here.
         if rows.any():
@@ -224,6 +235,8 @@ def _watched(
     dataset = build(X, y, **settings)
     # Of what yields another number of items, none is known to be a row.
     if y is None or not is_dataset(dataset) or len(dataset) != seen.n:
+        if y is not None and is_dataset(dataset) and len(y) == seen.n:
+            seen.n_items = len(dataset)
         return dataset
     return _WatchedOwn(dataset, seen.begun(seen.n))
 

@@ -195,6 +195,14 @@ def _of_rows(error: Exception, text: str, net: Any, n_rows: int) -> Exception | 
             "be made anew for the rows there are (set_params), or make them itself, "
             "from what it is given, in get_iterator of a net class of your own."
         )
+    given = _given(error, "__init__", "X") if "inconsistent lengths" in text else None
+    if given is not None and hasattr(given[0], "shape"):
+        return InvalidInputError(
+            f"The net was given another number of rows than there are labels ({text}). "
+            "A step before it must answer each row once; where rows are to be left out "
+            "or repeated in the training, a sampler in a pipeline of imbalanced-learn "
+            "does so with their labels."
+        )
     return None
 
 
@@ -348,8 +356,7 @@ def _of_inputs(error: Exception, text: str, net: Any) -> Exception | None:
         )
     if isinstance(error, TypeError) and " argument" in text and "forward()" in text:
         if isinstance(batch, torch.Tensor):
-            # A parameter of fit, whose name is said.
-            return None
+            return _of_parameters(error, text)
         return InvalidInputError(
             f"The module's forward does not take the inputs there are ({text}). The "
             "keys of a dict must be the names of its arguments, and a list or tuple of "
@@ -379,6 +386,21 @@ def _of_inputs(error: Exception, text: str, net: Any) -> Exception | None:
     return InvalidInputError(
         f"The module cannot take a batch of {_described(batch)} ({text})"
         f"{_place(frames, net)}. {advice}"
+    )
+
+
+def _of_parameters(error: Exception, text: str) -> Exception | None:
+    """Explain parameters of fit that the module does not take; a TypeError, as ever."""
+    found = _given(error, "infer", "fit_params")
+    if found is None or not found[0]:
+        return None
+    names = ", ".join(sorted(found[0]))
+    return TypeError(
+        f"What fit and teach are given beside rows and labels ({names}) goes to the "
+        "module's forward, which must take it. Leave it out, or add it to forward; "
+        "weights of rows that the loss is to read belong into a dict of inputs, "
+        '{"X": rows, "sample_weight": weights}, for get_loss of a net class of your '
+        f"own: {text}."
     )
 
 

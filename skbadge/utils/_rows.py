@@ -249,9 +249,16 @@ def _check_columns(first: Any, second: Any, name: str, same_shape: bool) -> None
         return
     if expected != got:
         row = ", ".join(["n", *map(str, expected)]) if expected else "n,"
+        hint = ""
+        if len(expected) == len(got) > 1:
+            hint = (
+                " They are kept together, in one array: bring them to one size, or "
+                "give rows of several sizes as a list to a data set of your own "
+                "(dataset=... of the net), with a collate_fn that pads them."
+            )
         raise InvalidInputError(
             f"{name} must have the shape ({row}), as in fit. Got "
-            f"{tuple(second.shape)} instead."
+            f"{tuple(second.shape)} instead.{hint}"
         )
 
 

@@ -301,6 +301,30 @@ def test_a_column_is_flattened_with_a_warning():
         assert_array_equal(learner.y_, Y)
 
 
+@pytest.mark.parametrize("half", [np.float16, torch.float16, torch.bfloat16])
+def test_half_numbers_are_labels_like_others(half):
+    y = torch.tensor(Y).to(half) if isinstance(half, torch.dtype) else Y.astype(half)
+    learner = make_learner().fit(X, y).teach(POOL[:2], y[:2])
+    assert learner.classes_.tolist() == [0, 1, 2]
+
+
+def test_an_array_that_masks_nothing_is_an_array():
+    assert_array_equal(make_learner().fit(X, np.ma.array(Y)).y_, Y)
+
+
+def test_masked_labels_are_refused_wherever_labels_come():
+    learner = make_learner().fit(X, Y)
+    masked = np.ma.array([0, 1], mask=[False, True])
+    for call in (
+        lambda: learner.teach(POOL[:2], masked),
+        lambda: learner.relabel([0, 1], masked),
+        lambda: make_learner(test_set=(POOL[:2], masked)).fit(X, Y),
+    ):
+        with pytest.raises(InvalidInputError, match="y must not be masked"):
+            call()
+    assert_array_equal(learner.y_, Y)
+
+
 def test_many_classes_raise_no_warning():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(40, 3))
@@ -317,6 +341,8 @@ def test_many_classes_raise_no_warning():
         (Y + 0.5j, "Complex data not supported"),
         (np.where(Y, Y, np.nan), "y must not hold missing labels"),
         ([None, *Y[1:]], "missing labels .NaN or None.. Got one at position 0"),
+        (np.ma.array(Y, mask=Y == 1), "y must not be masked: .* Got one at position 1"),
+        (np.ma.array(Y[:, None], mask=Y[:, None] == 2), "masked: .* at position 2"),
         (Y[:, None] * [1, 1], "y must be a 1-D array"),
         (np.array([1, "a"] * 30, dtype=object), "y must hold labels of one type"),
         ([0, "1", "x"] * 20, "y must hold labels of one type"),

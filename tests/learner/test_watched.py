@@ -216,6 +216,23 @@ def test_rows_of_several_lengths_and_lists_of_records_are_explained():
         learner.fit(["text"] * 60, Y)
 
 
+class Cut(Kept):
+    """Holds its first 50 rows alone."""
+
+    def __len__(self):
+        return min(50, super().__len__())
+
+
+def test_a_data_set_that_makes_fewer_items_than_rows_is_told():
+    learner = make_learner(net=make_net(dataset=Cut))
+    floats = X.astype("f4")
+    learner.fit(floats[:50], Y[:50])
+    with pytest.warns(
+        UserWarning, match="makes 50 items of the 60 labelled rows: some"
+    ):
+        learner.teach(floats[50:], Y[50:])
+
+
 def test_several_inputs_of_a_module_that_takes_one_are_explained():
     with pytest.raises(InvalidInputError, match="A layer of the module was given a li"):
         make_learner(net=make_net()).fit([X[:, :2], X[:, 2:]], Y)

@@ -256,3 +256,19 @@ def test_memory_in_a_training_and_in_the_steps_before_it():
     learner = make_learner(net=make_pipeline(FunctionTransformer(greedy), make_net()))
     with pytest.raises(RuntimeError, match=r"a step before the net \(30 GiB\), which"):
         learner.fit(X, Y)
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_a_step_that_loses_rows(warm_start):
+    step = FunctionTransformer(lambda rows: rows[: max(60, len(rows) - 1)])
+    net = make_pipeline(step, make_net(Counted))
+    learner = make_learner(net=net, warm_start=warm_start).fit(X, Y)
+    with pytest.raises(RefitError, match="another number of rows than there are label"):
+        learner.teach(X[:5] + 1, Y[:5])
+
+
+def test_parameters_that_the_module_does_not_take():
+    text = r"beside rows and labels \(sample_weight\) goes to the module's forward"
+    with pytest.raises(TypeError, match=text) as caught:
+        make_learner().fit(X, Y, sample_weight=np.ones(60))
+    assert str(caught.value).endswith(f"of your own: {caught.value.__cause__}.")

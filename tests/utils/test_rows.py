@@ -264,6 +264,14 @@ def test_mixed_kinds_are_an_error(first, second):
             "X must have the shape (n, 3), as in fit. Got (5, 2) instead.",
         ),
         (
+            np.zeros((5, 7, 2)),
+            np.zeros((5, 9, 2)),
+            "X must have the shape (n, 7, 2), as in fit. Got (5, 9, 2) instead. They "
+            "are kept together, in one array: bring them to one size, or give rows of "
+            "several sizes as a list to a data set of your own (dataset=... of the "
+            "net), with a collate_fn that pads them.",
+        ),
+        (
             KINDS["frame"],
             KINDS["frame"][["x", "z", "y"]],
             "X must have the columns ['x', 'y', 'z'], as in fit. Got ['x', 'z', 'y'] "
