@@ -106,7 +106,9 @@ def train_from_scratch(
         if not was_probed(fitted):
             unclear = not certain and may_be_columns(columns)
             listeners["first_look"] = FirstLook(columns if unclear else None)
-        _train(fitted.fit, fitted, X, y, columns, n_new, fit_params, listeners)
+        check = _train(fitted.fit, fitted, X, y, columns, n_new, fit_params, listeners)
+    # Not of a training that was interrupted: it is left above.
+    check()
     return fitted
 
 
@@ -173,8 +175,14 @@ def _train(
     n_new: int,
     fit_params: dict[str, Any],
     listeners: dict[str, Any],
-) -> None:
-    """Train in place; see that rows were read, and explain what went wrong."""
+) -> Callable[[], None]:
+    """Train in place, and explain what went wrong.
+
+    Returns
+    -------
+    callable
+        Sees that rows were read and weights changed.
+    """
     net = find_net(fitted)
     seen = RowsSeen(net, len(y))
     labels = y.astype(np.float32) if is_binary(net) else y.astype(np.int64)
@@ -190,8 +198,12 @@ def _train(
         if problem is None:
             raise
         raise problem from error
-    seen.check(n_new)
-    listeners["updates"].check(net)
+
+    def check() -> None:
+        seen.check(n_new)
+        listeners["updates"].check(net)
+
+    return check
 
 
 def continue_training(
@@ -244,7 +256,9 @@ def continue_training(
             # A sampler may have put the new rows anywhere.
             n_new = n_new if len(y) == n_before else 0
         listeners = {"updates": Updates(goes_on=True)}
-        _train(net.partial_fit, net, X, y, columns, n_new, fit_params, listeners)
+        fit = net.partial_fit
+        check = _train(fit, net, X, y, columns, n_new, fit_params, listeners)
+    check()
     return fitted
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -127,6 +128,23 @@ def test_interrupted_teach_keeps_labels_and_model(where, warm_start, plan):
     learner.refit()
     smooth = watched(warm_start).fit(X, Y).teach(POOL[:4], POOL_Y[:4])
     assert same_weights(weights(learner), weights(smooth))
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_an_interrupted_training_is_not_blamed_for_rows_it_did_not_reach(
+    warm_start, plan
+):
+    net = make_net(Watched, iterator_train__shuffle=False)
+    learner = make_learner(net=net, warm_start=warm_start).fit(X, Y)
+    plan.where = "batch"
+    with (
+        warnings.catch_warnings(record=True) as told,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        warnings.simplefilter("always")
+        learner.teach(POOL[:3], POOL_Y[:3])
+    assert told == []
+    assert learner.n_labeled_ == 63
 
 
 @pytest.mark.parametrize("warm_start", [False, True])
