@@ -161,7 +161,7 @@ def below_random(results):
 
 def advice(folder):
     """Say in words which strategy a user should take, by this study alone."""
-    lines = ["The best three by mean rank (:doc:`field_study`):", ""]
+    lines = ["The best three by mean rank (:doc:`/user_guide/field_study`):", ""]
     everywhere = []
     for kind, budget, results in situations(folder):
         ranks = means_of(results, 1).droplevel("part")["rank"].sort_values()

@@ -27,8 +27,8 @@ from docutils.statemachine import StringList
 from pictures import LIGHT, draw_in
 from sphinx.util.docutils import SphinxDirective
 
-# In inches: pictures of several panels side by side.
-WIDE = 5.5
+# In inches: pictures of more panels side by side than a phone has room for.
+WIDE = 6.5
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 QUICK = "python -m skbadge benchmark --preset quick --out benchmarks/results/quick"
 FIELD = (
@@ -220,8 +220,8 @@ def table_lines(frame):
     for row in [list(frame.columns), *frame.astype(object).to_numpy().tolist()]:
         for position, cell in enumerate(row):
             text = "" if cell is None or cell != cell else str(cell)
-            # A number and its error stay on one line.
-            text = text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+            # Where a line has to break, it does so before the sign.
+            text = text.replace(" ± ", " ±\N{NO-BREAK SPACE}")
             lines.append(f"   {'*' if position == 0 else ' '} - {text}".rstrip())
     return lines
 
