@@ -71,11 +71,12 @@ class DIRECT(QueryStrategy):
         known, y = _preferences(outputs.labeled.proba), outputs.labeled.y.cpu().numpy()
         n_classes = scores.shape[1]
         counts = np.bincount(y, minlength=n_classes)[:n_classes]
-        priority = generator.permutation(outputs.n_pool)
+        # Equal scores come in this order: sorts that keep it need no second key.
+        shuffled = np.argsort(generator.permutation(outputs.n_pool))
         turns = np.argsort(counts, kind="stable")[:n]
         share = -(-n // n_classes)
         wanted = [
-            _wanted(scores[:, k], priority, _open_interval(known[:, k], y == k), share)
+            _wanted(scores[:, k], shuffled, _open_interval(known[:, k], y == k), share)
             for k in turns
         ]
         taken = np.zeros(outputs.n_pool, dtype=bool)
@@ -93,7 +94,7 @@ def _preferences(proba: torch.Tensor) -> np.ndarray:
     table = proba.double().cpu().numpy()
     if table.shape[1] == 1:
         return table
-    top = np.sort(table, axis=1)[:, -2:]
+    top = np.partition(table, -2, axis=1)[:, -2:]
     others = np.where(table == top[:, 1:], top[:, :1], top[:, 1:])
     return table - others
 
@@ -110,12 +111,13 @@ def _open_interval(known: np.ndarray, is_class: np.ndarray) -> tuple[float, floa
 
 
 def _wanted(
-    scores: np.ndarray, priority: np.ndarray, interval: tuple[float, float], share: int
+    scores: np.ndarray, shuffled: np.ndarray, interval: tuple[float, float], share: int
 ) -> Iterator[int]:
     """Yield rows of a class as they are wanted; each row comes at some time."""
     low, high = interval
-    order = np.lexsort((priority, -scores))
-    ranked = -scores[order]
+    falling = -scores[shuffled]
+    by_rank = np.argsort(falling, kind="stable")
+    order, ranked = shuffled[by_rank], falling[by_rank]
     start = int(np.searchsorted(ranked, -high, "left"))
     stop = int(np.searchsorted(ranked, -low, "right"))
     n_spread = min((share + 1) // 2, stop - start)
