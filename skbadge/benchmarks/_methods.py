@@ -242,9 +242,11 @@ def check_name(name, what, known, form=_FORM):
     if name in known or is_reference(name):
         return name
     listed = ", ".join(map(repr, known))
+    several = isinstance(name, str) and "," in name
+    hint = " Several names are separated by spaces." if several else ""
     raise InvalidInputError(
         f"{what} must be one of {listed}, or one of your own as {form}. Got "
-        f"{name!r} instead."
+        f"{name!r} instead.{hint}"
     )
 
 

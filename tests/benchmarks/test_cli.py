@@ -253,6 +253,10 @@ BAD_FILES = [
     ({"X": [[0.0], [1.0]], "y": [0.5, 1.25]}, "Got fractions such as 0.5"),
     ({"X": [[0.0], [1.0]], "y": [1, 1]}, "must hold at least 2 classes. Got 1."),
     ({"X": [[0.0], [1.0]], "y": [0.0, np.inf]}, "must not hold NaN or infinity"),
+    (
+        {"X": np.zeros((24, 1)), "y": np.arange(24) % 13},
+        "classes of several rows each. Got 13 different values in 24 rows: numbers or",
+    ),
     ({"X": [[0], [1]], "y": np.array([{}, 1])}, "one that cannot be read: Object arr"),
     ({"X": [[0], [1]], "y": [0, 1], "X_test": [[0]]}, "Missing: y_test."),
     (
@@ -302,7 +306,19 @@ def test_bad_files(run, tmp_path, arrays, message):
             ["benchmark", "--dataset", "t.csv", "--target", "kind"],
             "column 'color' of type str in t.csv: encode it, or bring a pipeline",
         ),
+        (
+            ["benchmark", "--dataset", "labels.csv", "--target", "kind"],
+            "labels.csv must have columns to learn from beside 'kind'",
+        ),
+        (
+            ["benchmark", "--dataset", "utf16.csv", "--target", "kind"],
+            "utf16.csv must be a text in UTF-8. Got another one ('utf-8' codec",
+        ),
         (["benchmark", "--strategies", "best"], "strategy must be one of 'badge'"),
+        (
+            ["benchmark", "--strategies", "badge,marg"],
+            "Got 'badge,marg' instead. Several names are separated by spaces.",
+        ),
         (
             ["benchmark", "--strategies", "nowhere:Best", "--jobs", "1"],
             "No module named 'nowhere'",
@@ -350,6 +366,8 @@ def test_wrong_arguments(run, tmp_path, arguments, message):
     np.save(tmp_path / "one.npy", np.zeros(3))
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "s.tsv").write_text("a\tkind\n")
+    (tmp_path / "labels.csv").write_text("kind\n0\n1\n")
+    (tmp_path / "utf16.csv").write_text("a,kind\n0,1\n", encoding="utf-16")
     (tmp_path / "t.csv").write_text(
         "color,kind,half\n" + "red,a,1\nblue,b,\n" * 1 + "red,b,2\n"
     )

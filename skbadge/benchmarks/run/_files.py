@@ -20,6 +20,8 @@ from skbadge.exceptions import InvalidInputError
 __all__ = ["describe_file", "plain_name", "read_file"]
 
 _LONGEST_NAME = 80
+# Of so few classes, each may have a single row in a small example.
+_FEW_CLASSES = 10
 _KINDS = (".npz", ".csv", ".parquet")
 # What pandas calls a first column without a name.
 _NAMELESS = "Unnamed: 0"
@@ -141,6 +143,11 @@ def read_file(path, sha256, target=""):
             f"y in {path} must hold classes. Got fractions such as "
             f"{classes[classes != np.round(classes)][0]}: a regression target?"
         )
+    if len(classes) > _FEW_CLASSES and 2 * len(classes) > len(labels):
+        raise InvalidInputError(
+            f"y in {path} must hold classes of several rows each. Got {len(classes)} "
+            f"different values in {len(labels)} rows: numbers or names of the rows?"
+        )
     if classes.dtype.kind == "f":
         # Whole numbers, as a reader of tables makes them of a column with gaps.
         classes = classes.astype(np.int64)
@@ -258,6 +265,11 @@ def _read_table(path, content, suffix, target):
             f"Reading {path} needs the package pyarrow: pip install pyarrow, or write "
             "the table as CSV."
         ) from error
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(
+            f"{path} must be a text in UTF-8. Got another one ({error}): save it as "
+            "CSV in UTF-8."
+        ) from error
     # The readers of tables answer a damaged file with errors of many kinds.
     except Exception as error:
         raise InvalidInputError(
@@ -270,6 +282,11 @@ def _read_table(path, content, suffix, target):
         raise InvalidInputError(
             f"--target must name the column of labels in {path}. Got "
             f"{target or 'none'!r}; there are {listed}."
+        )
+    if len(frame.columns) == 1:
+        raise InvalidInputError(
+            f"{path} must have columns to learn from beside {target!r}, the one of the "
+            "labels. Got none."
         )
     missing = frame[target].isna()
     if missing.any():
