@@ -239,7 +239,7 @@ def test_errors_of_callbacks_of_the_users_own_stay():
         {"train_split": False},
         {"train_split": ValidSplit(3), "callbacks": [EpochScoring("accuracy")]},
     ],
-    ids=str,
+    ids=",".join,
 )
 def test_settings_that_are_right(settings):
     learner = make_learner(net=make_net(**settings)).fit(X, Y)
