@@ -79,8 +79,6 @@ STRATEGIES = {
     "BADGE, uncertainty": lambda: BADGE(embedding="uncertainty"),
     "BADGE, log-det": lambda: BADGE(sampler="log-det"),
     "BAIT": BAIT,
-    "BAIT, top": lambda: BAIT(fisher="top"),
-    "BAIT, full": lambda: BAIT(fisher="full"),
     "UHerding": UHerding,
     "UHerding, temperature 1": lambda: UHerding(temperature=1.0),
     "MaxHerding": MaxHerding,
