@@ -1,5 +1,11 @@
 """Deep active learning with scikit-learn manners, for any skorch net."""
 
+from skbadge._started import answer_interrupts
+
+answer_interrupts()
+
+# ruff: noqa: E402
+# What follows takes seconds to load.
 from skbadge import strategies
 from skbadge._feature_cache import FeatureCache
 from skbadge._features import PenultimateFeatures

@@ -19,6 +19,7 @@ LAYERS = {
     "exceptions": 0,
     "utils": 0,
     "_version": 0,
+    "_started": 0,
     "_contracts": 1,
     "embeddings": 2,
     "selection": 3,
@@ -231,9 +232,11 @@ def test_importing_does_nothing_else():
     def rule(path, tree):
         if path.name == "__main__.py":
             return []
-        return [node.lineno for node in tree.body if not is_harmless(node)]
+        lines = [node for node in tree.body if not is_harmless(node)]
+        return [ast.unparse(node) for node in lines]
 
-    assert broken_by(rule) == {}
+    # Before all else: the command's answer to Ctrl-C while libraries are loading.
+    assert broken_by(rule) == {"__init__.py": ["answer_interrupts()"]}
 
 
 # Loaders that unpickle unless they are told not to, or only if they are told to. The
