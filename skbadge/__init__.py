@@ -1,6 +1,6 @@
 """Deep active learning with scikit-learn manners, for any skorch net."""
 
-from skbadge._started import answer_interrupts
+from skbadge.utils._started import answer_interrupts
 
 answer_interrupts()
 

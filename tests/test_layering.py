@@ -19,7 +19,6 @@ LAYERS = {
     "exceptions": 0,
     "utils": 0,
     "_version": 0,
-    "_started": 0,
     "_contracts": 1,
     "embeddings": 2,
     "selection": 3,

@@ -19,6 +19,7 @@ from collections import Counter
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 try:
@@ -366,7 +367,8 @@ def _result(record):
 
 
 def _sorted(rows, columns, by):
-    frame = pd.DataFrame(rows, columns=list(columns))
+    # What is not known is NaN in every column, as in a table that is read.
+    frame = pd.DataFrame(rows, columns=list(columns)).fillna(np.nan)
     return frame.sort_values(by, kind="stable", ignore_index=True)
 
 

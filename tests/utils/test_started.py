@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from skbadge._started import _is_ours
+from skbadge.utils._started import _is_ours
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
