@@ -62,7 +62,9 @@ def read_learner_file(path: str | Path) -> tuple[dict, dict[str, torch.Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # Copies: what is written over the file must not reach the learner.
+            names = list(file.keys())
+            tensors = {name: file.get_tensor(name).clone() for name in names}
     except SafetensorError as error:
         raise LearnerFileError(
             f"The file {str(path)!r} is no saved learner, or is not whole: {error}."
