@@ -107,7 +107,7 @@ def train_from_scratch(
             unclear = not certain and may_be_columns(columns)
             listeners["first_look"] = FirstLook(columns if unclear else None)
         check = _train(fitted.fit, fitted, X, y, columns, n_new, fit_params, listeners)
-    # Not of a training that was interrupted: it is left above.
+    # An interrupted training ends above, with KeyboardInterrupt: nothing is its fault.
     check()
     return fitted
 

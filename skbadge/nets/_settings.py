@@ -13,12 +13,14 @@ import re
 import reprlib
 import traceback
 from collections.abc import Collection, Mapping
+from numbers import Integral
 from typing import Any
 
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 from skorch.utils import to_device
 from torch import nn
+from torch.utils.data import DataLoader
 
 from skbadge.exceptions import InvalidInputError
 
@@ -55,16 +57,10 @@ def check_settings(net: Any) -> None:
     InvalidInputError
         With the setting's name, what it must be, and what it is.
     """
-    epochs, sizes = net.max_epochs, {"batch_size": net.batch_size}
-    _refuse("max_epochs", epochs, "a whole number", isinstance(epochs, int))
+    epochs = net.max_epochs
+    _refuse("max_epochs", epochs, "a whole number", isinstance(epochs, Integral))
     for part in ("iterator_train", "iterator_valid"):
-        if "batch_size" in (given := net.get_params_for(part)):
-            sizes[f"{part}__batch_size"] = given["batch_size"]
-    for name, size in sizes.items():
-        # A loader without a batch size takes the items of a data set for batches.
-        right = size is None and name == "iterator_train__batch_size"
-        right = right or (type(size) is int and (size > 0 or size == -1))
-        _refuse(name, size, "a whole number above 0, or -1 for all rows at once", right)
+        _check_batch_size(net, part)
     split, made = net.train_split, net.predict_nonlinearity
     expected = "None or a function, such as skorch.dataset.ValidSplit(5)"
     _refuse("train_split", split, expected, not split or callable(split))
@@ -79,6 +75,21 @@ def _refuse(name: str, value: Any, expected: str, right: bool) -> None:
         raise InvalidInputError(
             f"{name} of the net must be {expected}. Got {reprlib.repr(value)} instead."
         )
+
+
+def _check_batch_size(net: Any, part: str) -> None:
+    name, size = "batch_size", net.batch_size
+    if "batch_size" in (given := net.get_params_for(part)):
+        name, size = f"{part}__batch_size", given["batch_size"]
+    if size is None and name == "iterator_train__batch_size":
+        # A loader without a batch size takes the items of a data set for batches.
+        return
+    loader = getattr(net, part)
+    # torch's own takes Python's numbers alone, and no NumPy number of a grid search.
+    is_torchs = isinstance(loader, type) and issubclass(loader, DataLoader)
+    right = type(size) is int if is_torchs else isinstance(size, Integral)
+    expected = "an int above 0, or -1 for all rows at once"
+    _refuse(name, size, expected, right and (size > 0 or size == -1))
 
 
 def _check_callbacks(net: Any) -> None:

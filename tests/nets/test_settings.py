@@ -17,6 +17,7 @@ from skorch.dataset import ValidSplit
 from torch import nn
 
 from skbadge.exceptions import InvalidInputError, RefitError
+from skbadge.modules import InMemoryBatches
 from tests._learning import Tiny, make_data, make_learner, make_net
 
 X, Y = make_data()
@@ -105,10 +106,13 @@ WRONG = {
     "rows": ({"dataset__lenght": 3}, r"Did you mean dataset__length\?"),
     "batch": (
         {"batch_size": 0},
-        "batch_size of the net must be a whole number above 0, or -1 for all rows at o",
+        "batch_size of the net must be an int above 0, or -1 for all rows at once",
     ),
     "batch-text": ({"batch_size": "16"}, "Got '16' instead"),
-    "batch-numpy": ({"batch_size": np.int64(16)}, "batch_size of the net must be a wh"),
+    "batch-numpy": (
+        {"batch_size": np.int64(16)},
+        "batch_size of the net must be an int",
+    ),
     "batch-part": (
         {"iterator_valid__batch_size": 2.5},
         "iterator_valid__batch_size of the net must be .* Got 2.5 instead",
@@ -221,6 +225,9 @@ def test_errors_of_callbacks_of_the_users_own_stay():
         make_learner(net=make_net(callbacks=[Failing()])).fit(X, Y)
 
 
+LOADERS = ("iterator_train", "iterator_valid")
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -236,6 +243,9 @@ def test_errors_of_callbacks_of_the_users_own_stay():
         {"callbacks__print_log__sink": lambda text: None},
         {"optimizer__param_groups": [("body*", {"lr": 0.1, "name": "body"})]},
         {"batch_size": 16, "iterator_valid__batch_size": -1},
+        # As a grid search of scikit-learn sets them.
+        {"max_epochs": np.int64(1)},
+        {**dict.fromkeys(LOADERS, InMemoryBatches), "batch_size": np.int64(16)},
         {"train_split": False},
         {"train_split": ValidSplit(3), "callbacks": [EpochScoring("accuracy")]},
     ],
