@@ -242,7 +242,7 @@ def check_bare(X: Any) -> None:
     SparseInputError
         If they are sparse.
     InvalidInputError
-        If they are a list of anything but rows of numbers of one length.
+        If they are a list of anything but rows of numbers of one shape.
     """
     if sparse.issparse(X):
         raise SparseInputError(
@@ -251,12 +251,12 @@ def check_bare(X: Any) -> None:
             "FunctionTransformer(accept_sparse=True), which hands the rows on as they "
             "are; they are made dense batch by batch then."
         )
-    if not isinstance(X, RowList):
+    if not isinstance(X, RowList) or _are_alike(X):
         return
     kinds = sorted({type(row).__name__ for row in X})
     if all(_holds_numbers(row) for row in X):
         raise InvalidInputError(
-            "The rows of a list X must have the same length each. Pad them, or give a "
+            "The rows of a list X must have the same shape each. Pad them, or give a "
             "torch Dataset and a collate_fn (iterator_valid__collate_fn)."
         )
     raise InvalidInputError(
@@ -276,6 +276,12 @@ def _hint_of_items(rows: Any) -> str:
         "skorch.helper.SliceDataset(dataset), or split positions, and take rows with "
         "skbadge.take(dataset, positions)."
     )
+
+
+def _are_alike(rows: RowList) -> bool:
+    """Say whether rows are arrays or tensors of one shape, as columns of images are."""
+    arrays = all(isinstance(row, (np.ndarray, torch.Tensor)) for row in rows)
+    return arrays and len({tuple(row.shape) for row in rows}) == 1
 
 
 def _holds_numbers(row: Any) -> bool:
@@ -320,6 +326,7 @@ def as_numbers(X: Any) -> Any:
         return [as_numbers(part) for part in X]
     if isinstance(X, RowList):
         check_bare(X)
+        return torch.stack([torch.as_tensor(row) for row in X])
     if made_by(X, "polars") or made_by(X, "pyarrow"):
         names = getattr(X, "column_names", None) or X.columns
         X = pd.DataFrame({name: X[name].to_numpy() for name in names})

@@ -149,6 +149,10 @@ def _from_list(X: Any, rows: Any) -> RowList:
 def _from_sequence(X: Any, rows: Any) -> Any:
     # Not all sequences know slices.
     rows = range(len(X))[rows] if isinstance(rows, slice) else rows
+    if not len(rows) and len(X):
+        # The first says what no rows of it are.
+        found = _from_sequence(X, [0])
+        return RowList() if isinstance(found, RowList) else found[:0]
     taken = [X[int(i)] for i in rows]
     found = numbers_of(list(taken))
     return RowList(taken) if found is None else found

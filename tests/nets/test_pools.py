@@ -68,6 +68,24 @@ def hub(columns, **kinds):
     return made
 
 
+class OfPictures(Net):
+    """Reads each picture, of one channel and line, as a row."""
+
+    def forward(self, X):
+        return super().forward(X.flatten(1))
+
+
+@pytest.mark.parametrize("format", [None, "numpy", "torch"])
+@pytest.mark.parametrize("module", [Net, OfPictures])
+def test_columns_of_the_hub_are_arrays_in_any_format(module, format):
+    datasets = pytest.importorskip("datasets")
+    kind, rows = datasets.List(datasets.Value("float32")), TABLE
+    if module is OfPictures:
+        kind, rows = datasets.Array3D((1, 1, 5), "float32"), TABLE[:, None, None]
+    X = hub({"X": rows.tolist()}, X=kind).with_format(format)["X"]
+    assert_as_arrays(X, learner_for(module))
+
+
 def tables():
     columns = {f"c{i}": TABLE[:, i] for i in range(5)}
     return {
@@ -438,7 +456,7 @@ def test_ids_of_another_length():
     [
         (
             [[1, 2], [3]],
-            "The rows of a list X must have the same length each. Pad them",
+            "The rows of a list X must have the same shape each. Pad them",
         ),
         (
             ["a", "b"],
