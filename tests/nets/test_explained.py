@@ -118,13 +118,19 @@ def test_the_type_of_items(dtype):
     ],
     ids=["text", "none", "image", "texts", "late-text", "late-none", "mixed", "object"],
 )
-@pytest.mark.parametrize("workers", [0, 1])
-def test_items_of_which_there_is_no_batch(item, got, workers):
-    net = make_net(iterator_valid__num_workers=workers)
-    learner = make_learner(net=net).fit(X, Y)
+def test_items_of_which_there_is_no_batch(item, got):
+    learner = make_learner().fit(X, Y)
     for call in (learner.predict, learner.query, lambda rows: learner.fit(rows, Y)):
         with pytest.raises(InvalidInputError, match=NO_NUMBERS + got):
             call(Items(item))
+
+
+def test_items_of_which_a_worker_makes_no_batch():
+    """The error comes as a text from another process."""
+    learner = make_learner(net=make_net(iterator_valid__num_workers=1)).fit(X, Y)
+    rows = Items(lambda i: None if i == 50 else X[i].astype("f4"))
+    with pytest.raises(InvalidInputError, match=f"{NO_NUMBERS}some that do not fit to"):
+        learner.query(rows)
 
 
 def test_a_batch_of_one_row_for_a_batch_norm():

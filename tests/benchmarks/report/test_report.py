@@ -384,7 +384,7 @@ def test_table_emphasizes_and_aligns():
 
 
 def test_figures_are_numbered_in_the_papers_own_settings(tmp_path, monkeypatch):
-    names = (*STRATEGIES,)
+    names = ("badge", "rand")
     papers = {("digits", "mlp", 100), ("svhn", "resnet", 1000)}
     monkeypatch.setattr(_report, "PAPER_SETTINGS", papers)
     results = pd.concat(
