@@ -25,6 +25,10 @@ __all__ = [
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _INSTEAD = "use a strategy that needs no gradient (for example MarginSampling)"
+_BEFORE_SCRIPT = (
+    "Give the net the module as it was before torch.jit compiled it, or use a strategy "
+    "that reads no layer (for example MarginSampling)."
+)
 
 
 def linear_layers(module: nn.Module) -> dict[str, nn.Module]:
@@ -142,6 +146,11 @@ def layer_named(module: nn.Module, name: str) -> nn.Module:
             f"layer must be the dotted name of a layer. Got {name!r} instead. "
             f"{describe(linear_layers(module))}"
         )
+    if isinstance(layers[name], torch.jit.ScriptModule):
+        raise LayerError(
+            f"layer must name a layer whose calls can be observed. Got {name!r}, which "
+            f"is TorchScript. {_BEFORE_SCRIPT}"
+        )
     return layers[name]
 
 
@@ -197,19 +206,30 @@ def candidates(
             )
         return {name: layer}
     layers = linear_layers(module)
-    if not layers:
-        kind = "TorchScript" if _is_scripted(module) else type(module).__name__
+    if not layers and _is_scripted(module):
         raise LayerError(
-            f"The module ({kind}) has no nn.Linear layer at all, and no 1x1 "
-            "convolution, whose calls could be observed. Let forward call such a "
-            f"layer, or {_INSTEAD}."
+            "The classification layer was not found: the module, or a part of it, is "
+            f"TorchScript, whose layers cannot be observed. {_BEFORE_SCRIPT}"
+        )
+    if not layers:
+        instead = (
+            f"or {_INSTEAD}"
+            if for_gradient
+            else "name the one whose inputs are the features with layer='...', or use "
+            "a strategy that reads none (for example MarginSampling)"
+        )
+        raise LayerError(
+            f"The module ({type(module).__name__}) has no nn.Linear layer at all, and "
+            "no 1x1 convolution, whose calls could be observed. Let forward call such "
+            f"a layer, {instead}."
         )
     fitting = {k: layer for k, layer in layers.items() if width_of(layer) in widths}
     return fitting or layers
 
 
 def _is_scripted(module: nn.Module) -> bool:
-    return isinstance(_unwrapped(module), torch.jit.ScriptModule)
+    """Say whether any part is TorchScript."""
+    return any(isinstance(part, torch.jit.ScriptModule) for part in module.modules())
 
 
 def choose_layer(
@@ -242,10 +262,14 @@ def choose_layer(
     """
     layers = linear_layers(module)
     if not calls:
+        width = scores.shape[1]
+        wide = any(width_of(layer) == width for layer in layers.values())
+        which = f" with {width} outputs, as many as there are scores," if wide else ""
         raise LayerError(
-            "No classification layer was found: no nn.Linear layer ran in the forward "
-            f"pass. {describe(layers)} Name another kind of layer with layer='...' for "
-            f"its features, or {_INSTEAD}."
+            f"No classification layer was found: no nn.Linear layer{which} ran in the "
+            "forward pass (one whose weight functional.linear reads does not run). "
+            f"{describe(layers)} Let forward call it, name one that runs with "
+            f"layer='...', or {_INSTEAD}."
         )
     leads = zip(calls, _lead(calls, scores), strict=True)
     leading = [call for call, does in leads if does]

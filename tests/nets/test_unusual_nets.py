@@ -325,3 +325,41 @@ def test_a_module_that_takes_no_hooks_gives_probabilities():
     assert "TorchScript" in str(caught.value)
     assert "MarginSampling" in str(caught.value)
     assert "layer='...'" not in str(caught.value)
+    # Known before the training, where it is named.
+    with pytest.raises(exceptions.LayerError, match="Got 'head', which is TorchScript"):
+        ActiveLearner(here.make(), strategy=CoreSet(), layer="head").fit(here.X, here.y)
+
+
+class OfNoLayer(nn.Module):
+    """Multiplies by the weight of its head, which does not run; the body does."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = nn.Linear(5, 4), nn.Linear(4, 3)
+
+    def forward(self, X):
+        return nn.functional.linear(self.body(X), self.head.weight)
+
+
+class OfMatrix(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.LayerNorm(5)
+        self.matrix = nn.Parameter(torch.randn(5, 3))
+
+    def forward(self, X):
+        return self.norm(X) @ self.matrix
+
+
+def test_a_layer_is_advised_where_it_can_help():
+    here = case("functional", OfNoLayer)
+    with pytest.raises(exceptions.LayerError) as caught:
+        fitted_learner(here).query(here.X, n=2)
+    text = "no nn.Linear layer with 3 outputs, as many as there are scores, ran"
+    assert text in str(caught.value)
+    assert "name one that runs with layer='...'" in str(caught.value)
+    here = case("matrix", OfMatrix)
+    learner = fitted_learner(here, strategy=CoreSet())
+    with pytest.raises(exceptions.LayerError, match="inputs are the features with lay"):
+        learner.query(here.X, n=2)
+    assert len(learner.set_params(layer="norm").query(here.X, n=2)) == 2
