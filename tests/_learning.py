@@ -3,7 +3,9 @@
 import random
 
 import numpy as np
+import pytest
 import torch
+from numpy.testing import assert_array_equal
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from torch import nn
 
@@ -165,3 +167,19 @@ def assert_unchanged(learner, before):
     assert after.keys() == before.keys()
     for name, (identity, _) in before.items():
         assert after[name][0] == identity, name
+
+
+POOL, POOL_Y = make_data(30, seed=1)
+
+
+def refused(learner, call, error, message):
+    """Check that a call raises, and that nothing changed, the answers neither."""
+    before, proba = snapshot(learner), None
+    if hasattr(learner, "estimator_"):
+        proba = learner.predict_proba(POOL)
+    with pytest.raises(error) as caught:
+        call(learner)
+    assert message in str(caught.value)
+    assert_unchanged(learner, before)
+    if proba is not None:
+        assert_array_equal(learner.predict_proba(POOL), proba)

@@ -22,8 +22,8 @@ from skbadge import PenultimateFeatures, exceptions
 from tests._any_modules import Net
 from tests._any_nets import CASES, build
 from tests._learning import Double, global_states, make_data, make_net
-from tests.nets.test_any_net import user_module
-from tests.test_sklearn import Sizer, lean_settings_of_batches
+from tests._net_states import user_module
+from tests._steps import Sizer, lean_settings_of_batches
 
 X, Y = make_data()
 

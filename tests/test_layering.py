@@ -378,3 +378,16 @@ def test_modules_and_functions_are_short():
         return found
 
     assert broken_by(rule) == {}
+
+
+def test_no_test_module_is_imported():
+    """What several of them need has a module of its own, whose name begins with _."""
+    files = Path(__file__).parent.rglob("*.py")
+    trees = {path: ast.parse(path.read_text("utf-8")) for path in files}
+    found = {
+        path.name: module
+        for path, tree in trees.items()
+        for module, _, _ in imports(tree)
+        if module.startswith("tests.") and ".test_" in module
+    }
+    assert len(trees) > 100 and found == {}

@@ -11,7 +11,7 @@ import pytest
 import sklearn
 import torch
 from numpy.testing import assert_array_equal
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -26,7 +26,6 @@ from sklearn.preprocessing import MaxAbsScaler, OneHotEncoder, StandardScaler
 from sklearn.utils import estimator_html_repr, get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator
 from skorch import NeuralNetClassifier
-from skorch.callbacks import Callback
 
 from skbadge import (
     ALBL,
@@ -38,7 +37,6 @@ from skbadge import (
     RandomSampling,
 )
 from skbadge.exceptions import InvalidInputError, RefitError
-from skbadge.modules import lean_settings
 from tests._learning import (
     Double,
     Tiny,
@@ -51,17 +49,10 @@ from tests._learning import (
     snapshot,
     weights,
 )
+from tests._steps import Sizer, Step, lean_settings_of_batches
 
 X, Y = make_data()
 POOL, POOL_Y = make_data(40, seed=1)
-
-
-class Sizer(Callback):
-    """Fits the net to the data it meets."""
-
-    def on_train_begin(self, net, X=None, y=None, **kwargs):
-        n_classes = int(np.max(y)) + 1
-        net.set_params(module__n_features=X.shape[1], module__n_classes=n_classes)
 
 
 def learner_for_checks(strategy):
@@ -78,11 +69,6 @@ def learner_for_checks(strategy):
         **lean_settings_of_batches(),
     )
     return ActiveLearner(net, strategy=strategy, random_state=0)
-
-
-def lean_settings_of_batches():
-    settings = lean_settings()
-    return {k: v for k, v in settings.items() if k not in {"callbacks", "verbose"}}
 
 
 def all_checks():
@@ -282,17 +268,6 @@ class Weighted(NeuralNetClassifier):
 def weighted():
     Weighted.seen = None
     return make_net(kind=Weighted)
-
-
-class Step(TransformerMixin, BaseEstimator):
-    """Does nothing."""
-
-    def fit(self, X, y=None):
-        self.fitted_ = True
-        return self
-
-    def transform(self, X):
-        return X
 
 
 W = np.linspace(1, 2, 60)

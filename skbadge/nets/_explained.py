@@ -40,6 +40,8 @@ __all__ = ["explained", "explanation"]
 _TORCH = str(Path(torch.__file__).parent)
 _RAISED_BY_TORCH = (RuntimeError, TypeError, ValueError, IndexError)
 # What torch says in frames that are not its own, for example of ``x @ weight``.
+# Of what kind the numbers were that no ids are.
+_GOT = re.compile(r"got (?:torch\.|CPU|CUDA)(\w+?)(?:Tensor|Type)")
 _SHAPES = re.compile(
     r"mat1 and mat2|must match the size|invalid for input of size|same dtype|size mism"
 )
@@ -366,6 +368,11 @@ def _of_inputs(error: Exception, text: str, net: Any) -> Exception | None:
     if not is_torchs and not _SHAPES.search(text):
         return None
     format = input_format(net)
+    if "'indices'" in text and (found := re.search(_GOT, text)):
+        return InvalidInputError(
+            "The module looks up whole numbers, as nn.Embedding does, and was given "
+            f"{found[1].lower()} numbers ({text}). Give ids as integers: X.astype('int64')."
+        )
     if re.search(r"\b[Ll]ong\b|\bInt\b", text) and format.takes_integers:
         return InvalidInputError(
             f"The module was given whole numbers ({text}). It has an nn.Embedding, so "

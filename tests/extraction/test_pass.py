@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from skbadge import ActiveLearner, LeastConfidence, exceptions
-from skbadge.extraction._pass import collect_inputs, collect_outputs, output_width
+from skbadge.extraction._pass import collect_inputs, output_width
 from skbadge.modules import InMemoryBatches
 from skbadge.nets import _batches
 from skbadge.nets._estimators import find_net
@@ -23,21 +23,14 @@ from skbadge.nets._steps import Steps
 from skbadge.strategies import Needs
 from tests._any_modules import Net
 from tests._any_nets import make_net, make_rows
-from tests.nets.test_any_net import assert_same_state, state_of
-
-ALL = Needs(proba=True, residual=True, features=True)
-X, Y = make_rows("table"), np.arange(18) % 3
+from tests._net_states import assert_same_state, state_of
+from tests._passes import X, Y, collect
 
 
 @pytest.fixture
 def net():
     torch.manual_seed(0)
     return make_net(Net).fit(X, Y)
-
-
-def collect(net, pool=X, needs=ALL, transformers=None, **settings):
-    steps = None if transformers is None else Steps([("step", transformers)])
-    return collect_outputs(net, pool, needs, transformers=steps, **settings)
 
 
 def assert_equal(a, b, atol=1e-6):

@@ -14,8 +14,8 @@ from skbadge.extraction import _collector
 from skbadge.extraction._storage import empty_tables
 from tests._any_modules import Net
 from tests._any_nets import make_net
-from tests.extraction.test_pass import X, Y, collect
-from tests.nets.test_any_net import assert_same_state, state_of
+from tests._net_states import assert_same_state, state_of
+from tests._passes import X, Y, collect
 
 
 @pytest.fixture

@@ -34,30 +34,19 @@ from skbadge.exceptions import (
     RankError,
 )
 from tests._learning import (
+    POOL,
+    POOL_Y,
     Tiny,
     assert_unchanged,
     make_binary_net,
     make_data,
     make_learner,
     make_net,
+    refused,
     snapshot,
 )
 
 X, Y = make_data()
-POOL, POOL_Y = make_data(30, seed=1)
-
-
-def refused(learner, call, error, message):
-    """Check that a call raises, and that nothing changed, the answers neither."""
-    before, proba = snapshot(learner), None
-    if hasattr(learner, "estimator_"):
-        proba = learner.predict_proba(POOL)
-    with pytest.raises(error) as caught:
-        call(learner)
-    assert message in str(caught.value)
-    assert_unchanged(learner, before)
-    if proba is not None:
-        assert_array_equal(learner.predict_proba(POOL), proba)
 
 
 def test_query_before_fit():

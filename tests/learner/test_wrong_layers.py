@@ -6,8 +6,17 @@ from torch import nn
 
 from skbadge import LeastConfidence
 from skbadge.exceptions import LayerError, ModuleOutputError
-from tests._learning import assert_unchanged, make_learner, make_net, snapshot
-from tests.learner.test_wrong_input import POOL, X, Y, refused
+from tests._learning import (
+    POOL,
+    assert_unchanged,
+    make_data,
+    make_learner,
+    make_net,
+    refused,
+    snapshot,
+)
+
+X, Y = make_data()
 
 
 class TwoHeads(nn.Module):

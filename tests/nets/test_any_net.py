@@ -1,7 +1,5 @@
 """Every kind of net works unmodified, or is refused with a clear error."""
 
-import random
-
 import numpy as np
 import pytest
 import torch
@@ -19,6 +17,7 @@ from skbadge.utils._rows import n_rows, take
 from tests._any_heads import HEADS, NO_PRODUCT
 from tests._any_modules import FeaturesOverwritten, Focal, Net
 from tests._any_nets import CASES, REFUSED, build, case, instance, make_rows
+from tests._net_states import assert_same_state, fitted_learner, state_of, user_module
 from tests._oracles import last_layer_gradients
 
 pytestmark = [
@@ -31,22 +30,6 @@ pytestmark = [
 ALL = Needs(proba=True, residual=True, features=True)
 
 
-def fitted_learner(case, **settings):
-    net, X, y = build(case), case.X, case.y
-    if case.frozen:
-        torch.manual_seed(1)
-        net = FrozenEstimator(net.fit(X, y))
-    return ActiveLearner(net, layer=case.layer, random_state=0, **settings).fit(X, y)
-
-
-def user_module(net):
-    """Return the module as its author wrote it."""
-    module = net.module_
-    while not isinstance(module, nn.DataParallel) and hasattr(module, "_orig_mod"):
-        module = module._orig_mod
-    return module.module if isinstance(module, nn.DataParallel) else module
-
-
 def module_rows(X, dtype):
     """Return the rows one by one, as tensors the module takes."""
     if isinstance(X, dict):
@@ -55,59 +38,6 @@ def module_rows(X, dtype):
     rows = torch.as_tensor(np.array(X))
     rows = rows.to(dtype) if rows.is_floating_point() else rows
     return [rows[i : i + 1] for i in range(len(rows))]
-
-
-def state_of(net):
-    """Note all of a net that a pass must leave as it was."""
-    modules = {**vars(net)}
-    parts = [
-        (name, path, part)
-        for name, module in modules.items()
-        if isinstance(module, nn.Module)
-        for path, part in module.named_modules()
-    ]
-    tensors = [
-        (name, tensor, tensor.clone(), tensor.device, tensor.requires_grad)
-        for _, _, part in parts
-        for name, tensor in (
-            *part.named_parameters(recurse=False),
-            *part.named_buffers(recurse=False),
-        )
-        if not nn.parameter.is_lazy(tensor)
-    ]
-    criterion = getattr(net.criterion_, "_orig_mod", net.criterion_)
-    return {
-        "modes": [(name, path, part.training) for name, path, part in parts],
-        "hooks": [
-            (len(part._forward_hooks), len(part._forward_pre_hooks))
-            for _, _, part in parts
-        ],
-        "tensors": tensors,
-        "gradients": [
-            None if tensor.grad is None else tensor.grad.clone()
-            for _, tensor, *_ in tensors
-            if tensor.is_leaf
-        ],
-        "reduction": criterion.reduction if hasattr(criterion, "reduction") else None,
-        "generators": (
-            random.getstate(),
-            np.random.get_state()[1].tolist(),
-            torch.get_rng_state().tolist(),
-        ),
-        "grad mode": torch.is_grad_enabled(),
-    }
-
-
-def assert_same_state(before, after):
-    for name in ("modes", "hooks", "reduction", "generators", "grad mode"):
-        assert before[name] == after[name], name
-    for old, new in zip(before["tensors"], after["tensors"], strict=True):
-        assert old[1] is new[1], old[0]
-        assert torch.equal(old[2], new[1]), old[0]
-        assert old[3:] == new[3:], old[0]
-    for old, new in zip(before["gradients"], after["gradients"], strict=True):
-        assert (old is None) == (new is None)
-        assert old is None or torch.equal(old, new)
 
 
 @pytest.mark.parametrize("case", [*CASES, *HEADS], ids=lambda case: case.id)

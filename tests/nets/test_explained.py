@@ -278,3 +278,19 @@ def test_parameters_that_the_module_does_not_take():
     with pytest.raises(TypeError, match=text) as caught:
         make_learner().fit(X, Y, sample_weight=np.ones(60))
     assert str(caught.value).endswith(f"of your own: {caught.value.__cause__}.")
+
+
+class OfIds(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.vectors, self.head = torch.nn.Embedding(2, 4), torch.nn.Linear(4, 3)
+
+    def forward(self, X):
+        return self.head(self.vectors(X).mean(dim=1))
+
+
+@pytest.mark.parametrize(("dtype", "name"), [("f4", "float"), (bool, "bool")])
+def test_ids_that_are_no_integers(dtype, name):
+    net = make_net(OfIds)
+    with pytest.raises(InvalidInputError, match=f"was given {name} .* Give ids as int"):
+        make_learner(net=net).fit(np.zeros((60, 5), dtype), Y)

@@ -14,7 +14,7 @@ from skbadge.exceptions import InvalidInputError
 from tests._any_modules import Net, Transformer, TwoInputs
 from tests._any_nets import make_net, make_rows
 from tests._learning import assert_unchanged, snapshot
-from tests.test_sklearn import Step
+from tests._steps import Step
 
 TABLE = make_rows("table")
 Y = np.arange(len(TABLE)) % 3

@@ -20,7 +20,7 @@ from skbadge.nets._estimators import find_net
 from skbadge.strategies import Needs
 from tests._any_modules import FirstOfTuple, Net, PenaltyInEvaluation
 from tests._any_nets import case, make_rows
-from tests.nets.test_any_net import fitted_learner
+from tests._net_states import fitted_learner
 
 N_CLASSES = 40
 
