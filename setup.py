@@ -52,9 +52,9 @@ setup(
     package_data={"skbadge": ["py.typed"], "skbadge.benchmarks.report": ["*.jinja"]},
     entry_points={"console_scripts": ["skbadge = skbadge._cli:main"]},
     python_requires=">=3.11",
-    # `.ci/run` tests with exactly these oldest versions (of torch alone with the newest:
-    # old ones come with gigabytes for GPUs), and with the newest ones that
-    # requirements.txt lists.
+    # `.ci/run` tests with exactly these oldest versions, but for torch, of which an old
+    # one comes with gigabytes for GPUs, and with the newest ones that requirements.txt
+    # lists.
     install_requires=[
         "jinja2>=3.1",
         "joblib>=1.3",

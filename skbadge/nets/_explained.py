@@ -368,10 +368,11 @@ def _of_inputs(error: Exception, text: str, net: Any) -> Exception | None:
     if not is_torchs and not _SHAPES.search(text):
         return None
     format = input_format(net)
-    if "'indices'" in text and (found := re.search(_GOT, text)):
+    if "'indices'" in text and (other := re.search(_GOT, text)):
         return InvalidInputError(
             "The module looks up whole numbers, as nn.Embedding does, and was given "
-            f"{found[1].lower()} numbers ({text}). Give ids as integers: X.astype('int64')."
+            f"{other[1].lower()} numbers ({text}). Give ids as integers: "
+            "X.astype('int64')."
         )
     if re.search(r"\b[Ll]ong\b|\bInt\b", text) and format.takes_integers:
         return InvalidInputError(
