@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+from typing import Any, Self
 
 import numpy as np
 import sklearn
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.utils import get_tags
+from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -89,16 +91,16 @@ class FeatureCache(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     [4, 2]
     """
 
-    def __init__(self, transformer):
+    def __init__(self, transformer: Any) -> None:
         self.transformer = transformer
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         if name == "transformer":
             # Answers of another one are of no use.
             super().__setattr__("_kept", _Kept())
         super().__setattr__(name, value)
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters; what was kept is forgotten.
 
         Parameters
@@ -114,13 +116,13 @@ class FeatureCache(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
             self._kept = _Kept()
         return super().set_params(**params)
 
-    def __sklearn_clone__(self):
+    def __sklearn_clone__(self) -> Self:
         twin = copy.copy(self)
-        vars(twin).pop("transformer_", None)
-        vars(twin)["transformer"] = clone(self.transformer)
+        twin.__dict__.pop("transformer_", None)
+        twin.__dict__["transformer"] = clone(self.transformer)
         return twin
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Look whether the step can change; nothing is learned.
 
         Parameters
@@ -151,7 +153,7 @@ class FeatureCache(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         self.transformer_ = transformer
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Return what the step answers for each row.
 
         Parameters
@@ -184,12 +186,14 @@ class FeatureCache(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         return self._kept.answers(keys)
 
     @property
-    def n_kept_(self):
+    def n_kept_(self) -> int:
         """Number of rows whose answers are kept."""
         return len(self._kept.places)
 
     @available_if(lambda self: hasattr(self.transformer, "get_feature_names_out"))
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(
+        self, input_features: ArrayLike | None = None
+    ) -> np.ndarray:
         """Return the names that the step gives to what it answers.
 
         Parameters
@@ -204,7 +208,7 @@ class FeatureCache(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self, "transformer_")
         return self.transformer_.get_feature_names_out(input_features)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.transformer).input_tags
         return tags
@@ -213,27 +217,27 @@ class FeatureCache(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 class _Kept:
     """Answers by the keys of their rows; shared by copies, left out of pickles."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         # Each row's block and its place there: entries are only added, so that threads
         # need no lock, and the worst that happens is that two compute the same.
-        self.places = {}
+        self.places: dict[bytes, tuple[np.ndarray, int]] = {}
         self.n_bytes = 0
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type[_Kept], tuple[()]]:
         return _Kept, ()
 
-    def unknown(self, keys):
+    def unknown(self, keys: list[bytes]) -> np.ndarray:
         """Return where rows without an answer stand, of equal ones the first."""
-        first = {}
+        first: dict[bytes, int] = {}
         for i, key in enumerate(keys):
             if key not in self.places:
                 first.setdefault(key, i)
         return np.fromiter(first.values(), dtype=np.intp)
 
-    def add(self, keys, block):
+    def add(self, keys: list[bytes], block: np.ndarray) -> None:
         limit = sklearn.get_config()["working_memory"] * 2**20
         if self.n_bytes + block.nbytes > limit:
             dtype = torch.from_numpy(block[:0]).dtype
@@ -244,26 +248,27 @@ class _Kept:
             self.n_bytes += block.nbytes
         self.places.update((key, (block, i)) for i, key in enumerate(keys))
 
-    def answers(self, keys):
+    def answers(self, keys: list[bytes]) -> np.ndarray:
         """Return the answers for keys, in their order."""
-        found, by_block = [self.places[key] for key in keys], {}
+        found = [self.places[key] for key in keys]
+        by_block: dict[int, tuple[np.ndarray, list[int], list[int]]] = {}
         for place, (block, row) in enumerate(found):
             rows = by_block.setdefault(id(block), (block, [], []))
             rows[1].append(place)
             rows[2].append(row)
         first = found[0][0]
         answers = np.empty((len(keys), *first.shape[1:]), dtype=first.dtype)
-        for block, places, rows in by_block.values():
+        for block, places, positions in by_block.values():
             if block.shape[1:] != first.shape[1:]:
                 raise InvalidInputError(
                     "The step inside FeatureCache must answer rows of one shape. Got "
                     f"{block.shape[1:]} and {first.shape[1:]}: pad them in the step."
                 )
-            answers[places] = block[rows]
+            answers[places] = block[positions]
         return answers
 
 
-def _as_array(answer):
+def _as_array(answer: Any) -> np.ndarray:
     if isinstance(answer, torch.Tensor):
         answer = answer.detach().cpu()
         # NumPy lacks bfloat16.
@@ -280,7 +285,7 @@ def _as_array(answer):
     return answer.copy()
 
 
-def _learned(step):
+def _learned(step: Any) -> list[str]:
     """Return the names of what a fitted step has learned from rows."""
     if isinstance(step, FrozenEstimator) or step in (None, "passthrough", "drop"):
         return []

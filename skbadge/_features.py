@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any, Self
 
+import numpy as np
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     MetaEstimatorMixin,
     TransformerMixin,
 )
-from sklearn.utils import get_tags
+from sklearn.utils import Tags, get_tags
+from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import check_is_fitted
 
 from skbadge._contracts import Needs
@@ -24,13 +27,13 @@ from skbadge.learner._model import Model
 from skbadge.learner._routing import fit_router, routed
 from skbadge.nets._batches import first_batch
 from skbadge.nets._estimators import check_estimator_kind, is_frozen
-from skbadge.utils._random import draw_entropy
+from skbadge.utils._random import Seed, draw_entropy
 from skbadge.utils._rows import n_rows, take
 
 __all__ = ["PenultimateFeatures"]
 
 
-def _features(model, layer, X):
+def _features(model: Model, layer: str | None, X: Any) -> np.ndarray:
     found = model.outputs(X, None, Needs(features=True), layer=layer)
     return found.features.cpu().numpy()
 
@@ -101,12 +104,14 @@ class PenultimateFeatures(
     >>> neighbors = make_pipeline(features, KNeighborsClassifier()).fit(X, y)
     """
 
-    def __init__(self, estimator, *, layer=None, random_state=None):
+    def __init__(
+        self, estimator: Any, *, layer: str | None = None, random_state: Seed = None
+    ) -> None:
         self.estimator = estimator
         self.layer = layer
         self.random_state = random_state
 
-    def fit(self, X, y=None, **fit_params):
+    def fit(self, X: Any, y: Any = None, **fit_params: Any) -> Self:
         """Train a clone of the net; a frozen one is only copied.
 
         Parameters
@@ -139,13 +144,12 @@ class PenultimateFeatures(
             y = check_labels(y, X)
             aligned, constants = split_fit_params(fit_params, len(y))
             fit_params = routed(self, {**constants, **aligned})
-            settings = {"layer": self.layer}
             begun = Model.begun(
-                self.estimator, X, y, classes=None, entropy=entropy, **settings
+                self.estimator, X, y, classes=None, layer=self.layer, entropy=entropy
             )
             labeled = LabeledSet.begun(X, y, aligned)
             model = begun.trained(
-                self.estimator, labeled, fit_params=fit_params, **settings
+                self.estimator, labeled, fit_params=fit_params, layer=self.layer
             )
         self._model, self.estimator_ = model, model.estimator
         # A whole batch: a module that looks at its batch may refuse less.
@@ -154,7 +158,7 @@ class PenultimateFeatures(
         self._n_features_out, self._dtype_out = found.shape[1], found.dtype
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Return the input of the classification layer.
 
         Parameters
@@ -188,7 +192,7 @@ class PenultimateFeatures(
             return predict_sharded(features, X, width, self._dtype_out)
         return _features(self._model, self.layer, X)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """Describe how fit parameters are routed, in scikit-learn's form.
 
         Returns
@@ -197,7 +201,7 @@ class PenultimateFeatures(
         """
         return fit_router(self)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(ActiveLearner(self.estimator)).input_tags
         # The features come in the module's dtype, whatever the rows have.

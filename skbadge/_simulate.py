@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._classes import check_labels, given_classes
 from skbadge.learner._inputs import rows_for
+from skbadge.learner._learner import ActiveLearner
 from skbadge.nets._estimators import find_net
+from skbadge.stopping import StoppingCriterion
 from skbadge.strategies import QueryStrategy
 from skbadge.utils._random import Purpose, draw_entropy, spawn_generator
 from skbadge.utils._rows import n_rows, take
@@ -33,19 +39,21 @@ COLUMNS = (
 
 
 def simulate(
-    learner,
-    X,
-    y,
+    learner: ActiveLearner,
+    X: Any,
+    y: Any,
     *,
-    n_initial=100,
-    n=100,
-    n_rounds,
-    X_test,
-    y_test,
-    initial=None,
-    scoring=None,
-    stop=None,
-):
+    n_initial: int = 100,
+    n: int = 100,
+    n_rounds: int,
+    X_test: Any,
+    y_test: Any,
+    initial: ArrayLike | QueryStrategy | None = None,
+    scoring: Any = None,
+    stop: StoppingCriterion
+    | Callable[[ActiveLearner, dict[str, Any]], bool]
+    | None = None,
+) -> pd.DataFrame:
     """Run active learning on data whose labels are known, and measure each round.
 
     Starts from rows at random, then asks, is told the known labels, and trains again,
@@ -151,17 +159,17 @@ def simulate(
     return pd.DataFrame(records, columns=[*first, *run.scorers, *last])
 
 
-def _ending(stop, run):
+def _ending(stop: Any, run: Simulation) -> Callable[[dict[str, Any]], bool]:
     """Return a function that says after a round whether to stop."""
     if stop is None:
         return lambda record: False
     if hasattr(stop, "observe"):
         count = n_rows(run.X)
-        drawn = spawn_generator(run.learner.random_state, Purpose.SIMULATION, 1)
+        drawn = spawn_generator(run.entropy, Purpose.SIMULATION, 1)
         X_stop = take(run.X, np.sort(drawn.permutation(count)[:_N_STOP]))
         criterion, n_test = clone(stop), len(run.y_test)
 
-        def ended(record):
+        def ended(record: dict[str, Any]) -> bool:
             right = round(record["accuracy"] * n_test)
             return criterion.observe(
                 run.learner, X_stop, tested=(right, n_test)
@@ -188,23 +196,25 @@ class Simulation:
     ----------
     learner : ActiveLearner
         The clone that is run.
+    entropy : int
+        Its seed.
     rounds : list of ndarray
         Positions added in each round so far.
     """
 
     def __init__(
         self,
-        learner,
-        X,
-        y,
+        learner: ActiveLearner,
+        X: Any,
+        y: Any,
         *,
-        n_initial=100,
-        n=100,
-        X_test,
-        y_test,
-        initial=None,
-        scoring=None,
-    ):
+        n_initial: int = 100,
+        n: int = 100,
+        X_test: Any,
+        y_test: Any,
+        initial: ArrayLike | QueryStrategy | None = None,
+        scoring: Any = None,
+    ) -> None:
         self.X, self.X_test = (
             rows_for(learner.estimator, rows) for rows in (X, X_test)
         )
@@ -214,21 +224,23 @@ class Simulation:
         n_pool = n_rows(self.X)
         labels = self.y, self.y_test
         self.scorers = make_scorers(scoring, taken=COLUMNS, labels=labels)
-        chosen = initial is None or isinstance(initial, QueryStrategy)
-        self.initial = initial if chosen else _first_rows(initial, n_pool)
-        if chosen:
+        self.initial: np.ndarray | QueryStrategy | None
+        if initial is None or isinstance(initial, QueryStrategy):
+            self.initial = initial
             self.n_initial = check_integer(n_initial, "n_initial", low=1, high=n_pool)
+        else:
+            self.initial = _first_rows(initial, n_pool)
         self.n = check_integer(n, "n", low=1, high=n_pool)
-        self.learner = clone(learner)
-        entropy = draw_entropy(self.learner.random_state)
-        self.learner.set_params(random_state=entropy)
+        self.learner: ActiveLearner = clone(learner)
+        self.entropy = draw_entropy(self.learner.random_state)
+        self.learner.set_params(random_state=self.entropy)
         net = find_net(self.learner.estimator)
         if given_classes(self.learner.classes, net) is None:
             self.learner.set_params(classes=all_classes(self.y))
-        self._generator = spawn_generator(entropy, Purpose.SIMULATION, 0)
-        self.rounds = []
+        self._generator = spawn_generator(self.entropy, Purpose.SIMULATION, 0)
+        self.rounds: list[np.ndarray] = []
 
-    def start(self):
+    def start(self) -> dict[str, Any]:
         """Label the first rows and train; return the record of round 0."""
         first = self.initial
         if first is None:
@@ -240,11 +252,11 @@ class Simulation:
         self.learner.fit(take(self.X, first), self.y[first])
         return self._record(first)
 
-    def can_step(self):
+    def can_step(self) -> bool:
         """Say whether enough unlabelled rows are left for another batch."""
         return n_rows(self.X) - sum(map(len, self.rounds)) >= self.n
 
-    def step(self):
+    def step(self) -> dict[str, Any]:
         """Ask for a batch, label it and train; return the record of the round."""
         is_open = np.ones(n_rows(self.X), dtype=bool)
         is_open[np.concatenate(self.rounds)] = False
@@ -252,7 +264,7 @@ class Simulation:
         self.learner.teach(take(self.X, chosen), self.y[chosen])
         return self._record(chosen)
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """Return what `resume` needs, as plain lists and numbers (fit for JSON)."""
         state = self.learner.state()
         # The next query is not open yet, and the last is answered whole; what the
@@ -260,7 +272,7 @@ class Simulation:
         del state["asked"], state["pending"], state["history"]
         return {"rounds": [chosen.tolist() for chosen in self.rounds], **state}
 
-    def resume(self, state):
+    def resume(self, state: dict[str, Any]) -> None:
         """Go back to a state: the net is trained again under the seed it had then.
 
         Parameters
@@ -279,7 +291,7 @@ class Simulation:
         self.learner.restore(take(self.X, order), self.y[order], state)
         self.rounds = rounds
 
-    def _record(self, chosen):
+    def _record(self, chosen: np.ndarray) -> dict[str, Any]:
         self.rounds.append(chosen)
         timings = self.learner.timings_
         return {
@@ -294,7 +306,7 @@ class Simulation:
         }
 
 
-def _first_rows(initial, n_pool):
+def _first_rows(initial: ArrayLike, n_pool: int) -> np.ndarray:
     rows = np.atleast_1d(np.asarray(initial))
     good = rows.ndim == 1 and rows.size and rows.dtype.kind in "iu"
     distinct = good and len(np.unique(rows)) == len(rows)
@@ -306,7 +318,7 @@ def _first_rows(initial, n_pool):
     return rows.astype(np.intp)
 
 
-def all_classes(y):
+def all_classes(y: np.ndarray) -> np.ndarray | None:
     """Return all labels, or None where they are 0, 1, ...: numbers of columns."""
     classes = np.unique(y)
     return None if np.array_equal(classes, np.arange(len(classes))) else classes

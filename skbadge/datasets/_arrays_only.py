@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import pickletools
 import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +34,11 @@ _VALUES = {
     "BINFLOAT",
 }  # fmt: skip
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
+_EMPTY: dict[str, Callable[[], Any]] = {
+    "EMPTY_DICT": dict,
+    "EMPTY_LIST": list,
+    "EMPTY_TUPLE": tuple,
+}
 _IGNORED = {"PROTO", "STOP", "FRAME"}
 # Types of numbers, as "u1" or "f8": whatever else NumPy understands is not needed.
 _NUMBERS = re.compile(r"[?biufc]\d{0,2}")
@@ -42,15 +49,16 @@ _DEEPEST = 8
 class _Made:
     """What an allowed call returned, before and after its state is known."""
 
-    def __init__(self, name, arguments):
-        self.name, self.arguments, self.state = name, arguments, None
+    def __init__(self, name: str, arguments: Any) -> None:
+        self.name, self.arguments = name, arguments
+        self.state: Any = None
 
-    def value(self):
+    def value(self) -> Any:
         if self.name == "numpy dtype":
             kind = self.arguments[0]
             if not isinstance(kind, str) or not _NUMBERS.fullmatch(kind):
                 raise ValueError("an array of something else than numbers")
-            order = self.state[1] if self.state else "="
+            order: Any = self.state[1] if self.state else "="
             return np.dtype(kind).newbyteorder(order)
         _, shape, dtype, in_columns, data = self.state
         if not isinstance(dtype, _Made) or dtype.name != "numpy dtype":
@@ -62,7 +70,7 @@ class _Made:
         return array.reshape(shape, order="F" if in_columns else "C")
 
 
-def read_plain_pickle(path):
+def read_plain_pickle(path: Path) -> Any:
     """Return the value of a pickle of plain values and numeric arrays.
 
     Parameters
@@ -92,8 +100,9 @@ def read_plain_pickle(path):
         ) from error
 
 
-def _run(content):
-    stack, memo = [], {}
+def _run(content: bytes) -> Any:
+    stack: list[Any] = []
+    memo: dict[Any, Any] = {}
     for opcode, argument, _ in pickletools.genops(content):
         name = opcode.name
         if name in _VALUES:
@@ -106,7 +115,7 @@ def _run(content):
             stack.append(_MARK)
         elif name == "GLOBAL":
             if argument not in _ALLOWED:
-                raise ValueError(f"it names {argument.replace(' ', '.')}")
+                raise ValueError(f"it names {str(argument).replace(' ', '.')}")
             stack.append(argument)
         elif name in ("BINPUT", "LONG_BINPUT", "PUT"):
             memo[argument] = stack[-1]
@@ -118,7 +127,7 @@ def _run(content):
     return value
 
 
-def _combine(name, stack):
+def _combine(name: str, stack: list[Any]) -> None:
     """Carry out an instruction that takes values from the stack."""
     if name in ("TUPLE1", "TUPLE2", "TUPLE3"):
         count = int(name[-1])
@@ -156,7 +165,7 @@ def _combine(name, stack):
         raise ValueError(f"it has the instruction {name}")
 
 
-def _pairs(items):
+def _pairs(items: list[Any]) -> dict[Any, Any]:
     """Return keys and values that take turns as a dict.
 
     The keys are texts: a tuple would be hashed, however deep it is nested.
@@ -166,7 +175,7 @@ def _pairs(items):
     return dict(zip(items[::2], items[1::2], strict=True))
 
 
-def _final(value, done, depth=0):
+def _final(value: Any, done: dict[int, Any], depth: int = 0) -> Any:
     """Return a value with its arrays made; ``done`` has the parts that are, by id.
 
     What stands in many places is made once, so that the cost is that of the file's

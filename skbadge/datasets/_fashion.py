@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import zlib
 from pathlib import Path
+from typing import Literal, overload
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -53,7 +54,17 @@ _CLASSES = [
 ]
 
 
-def load_fashion_mnist(*, folder=None, return_X_y=False):
+@overload
+def load_fashion_mnist(
+    *, folder: str | Path | None = None, return_X_y: Literal[False] = False
+) -> Bunch: ...
+@overload
+def load_fashion_mnist(
+    *, folder: str | Path | None = None, return_X_y: Literal[True]
+) -> tuple[np.ndarray, np.ndarray]: ...
+def load_fashion_mnist(
+    *, folder: str | Path | None = None, return_X_y: bool = False
+) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Load Fashion-MNIST from its four idx files, such as Debian installs.
 
     Ten kinds of clothing as gray pictures of 28 x 28 pixels, made to take the place of
@@ -119,12 +130,12 @@ def load_fashion_mnist(*, folder=None, return_X_y=False):
     )
 
 
-def has_fashion_mnist():
+def has_fashion_mnist() -> bool:
     """Whether Debian's files are there."""
     return all((DEBIAN_FOLDER / name).exists() for name in _FILES)
 
 
-def _read_file(path, checksum, shape):
+def _read_file(path: Path, checksum: str, shape: tuple[int, ...]) -> np.ndarray:
     """Return the array of a packed idx file whose content is known."""
     try:
         content = gzip.decompress(path.read_bytes())

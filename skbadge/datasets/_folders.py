@@ -7,16 +7,20 @@ import hashlib
 import zipfile
 import zlib
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from scipy.io import loadmat
 
 from skbadge.datasets._arrays_only import read_plain_pickle
 from skbadge.datasets._fashion import TEST_LABELS
-from skbadge.datasets._registry import DATASETS
+from skbadge.datasets._registry import DATASETS, DatasetInfo
 from skbadge.exceptions import DataUnavailableError, InvalidInputError
 
 __all__ = ["find_original", "read_original"]
+
+# The rows of a file, or of a part of one, and their labels.
+_Part: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 _IDX = tuple(
     f"{part}-{what}"
@@ -44,7 +48,7 @@ _MOST_BYTES = 2**27
 _ALIKE = {"mnist": False, "fashion_mnist": True}
 
 
-def find_original(name, folder):
+def find_original(name: str, folder: str | Path) -> list[Path] | None:
     """Return the files of a set below a folder, or None where they are not there.
 
     Parameters
@@ -81,7 +85,7 @@ def find_original(name, folder):
     return None
 
 
-def _is_fashion(files):
+def _is_fashion(files: list[Path]) -> bool:
     """Say whether idx files are Fashion-MNIST's, by the labels of the test part."""
     try:
         content = _bytes(files[-1])
@@ -90,7 +94,7 @@ def _is_fashion(files):
     return hashlib.sha256(content).hexdigest() == TEST_LABELS
 
 
-def _bytes(path):
+def _bytes(path: Path) -> bytes:
     if path.suffix != ".gz":
         return path.read_bytes()
     with gzip.open(path) as file:
@@ -100,7 +104,8 @@ def _bytes(path):
     return content
 
 
-def _files(name, folder):
+def _files(name: str, folder: Path) -> list[Path] | None:
+    variants: list[tuple[str, ...]]
     if name == "svhn":
         variants = [("train_32x32.mat", "test_32x32.mat")]
     elif name == "cifar10":
@@ -114,7 +119,7 @@ def _files(name, folder):
     return None
 
 
-def read_original(info, files):
+def read_original(info: DatasetInfo, files: list[Path]) -> _Part:
     """Return all rows, flat and raw, the test part last, and their classes.
 
     Parameters
@@ -171,7 +176,7 @@ def read_original(info, files):
     return X, y.astype(np.int64)
 
 
-def _read_batch(path):
+def _read_batch(path: Path) -> _Part:
     content = read_plain_pickle(path)
     content = content if isinstance(content, dict) else {}
     X, labels = content.get("data"), content.get("labels")
@@ -191,7 +196,7 @@ def _read_batch(path):
     return X, np.array(labels, dtype=np.int64)
 
 
-def _read_npz(path):
+def _read_npz(path: Path) -> list[_Part]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             parts = [
@@ -212,7 +217,7 @@ def _read_npz(path):
         ) from error
 
 
-def _read_bin(path):
+def _read_bin(path: Path) -> _Part:
     try:
         content = np.fromfile(path, dtype=np.uint8)
     except OSError as error:
@@ -225,7 +230,7 @@ def _read_bin(path):
     return rows[:, 1:], rows[:, 0]
 
 
-def _read_mat(path):
+def _read_mat(path: Path) -> _Part:
     try:
         content = loadmat(path, variable_names=["X", "y"])
         X, y = content["X"], content["y"].ravel()
@@ -243,7 +248,7 @@ def _read_mat(path):
         ) from error
 
 
-def _read_idx(path, n_axes):
+def _read_idx(path: Path, n_axes: int) -> np.ndarray:
     """Return the array of an idx file of bytes, packed or not."""
     try:
         content = _bytes(path)

@@ -9,6 +9,7 @@ import tempfile
 import warnings
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from skbadge.exceptions import DataUnavailableError
 __all__ = ["get_data_home"]
 
 
-def get_data_home(data_home=None):
+def get_data_home(data_home: str | Path | None = None) -> Path:
     """Return the folder in which skbadge keeps downloaded data.
 
     Parameters
@@ -42,7 +43,7 @@ def get_data_home(data_home=None):
     return Path(data_home).expanduser()
 
 
-def read_copy(path):
+def read_copy(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
     """Return the arrays kept at ``path`` and the facts kept beside them.
 
     Parameters
@@ -80,7 +81,9 @@ def read_copy(path):
         ) from error
 
 
-def write_copy(path, arrays, facts):
+def write_copy(
+    path: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any]
+) -> None:
     """Keep arrays at ``path``, so that a reader sees the old copy or the new one.
 
     Parameters
@@ -110,7 +113,7 @@ def write_copy(path, arrays, facts):
         )
 
 
-def _write(path, arrays, facts):
+def _write(path: Path, arrays: dict[str, Any], facts: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".new-") as folder:
         data, record = Path(folder, "data.npz"), Path(folder, "record.json")
@@ -123,7 +126,7 @@ def _write(path, arrays, facts):
         os.replace(record, path.with_suffix(".json"))
 
 
-def _checksum(path):
+def _checksum(path: Path) -> str:
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, overload
+
 import numpy as np
 from sklearn.utils import Bunch
 
@@ -25,7 +27,13 @@ _ROW, _COL = np.divmod(np.arange(64), 8)
 _TRIANGLE = (_ROW <= _COL) & (_COL <= 3)
 
 
-def make_krk_endgame(*, return_X_y=False):
+@overload
+def make_krk_endgame(*, return_X_y: Literal[False] = False) -> Bunch: ...
+@overload
+def make_krk_endgame(*, return_X_y: Literal[True]) -> tuple[np.ndarray, np.ndarray]: ...
+def make_krk_endgame(
+    *, return_X_y: bool = False
+) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Make the king-and-rook-against-king data set (OpenML 184, kropt) from its rules.
 
     Each row is a position with black to move, up to symmetry; its class says how many
@@ -104,7 +112,7 @@ def make_krk_endgame(*, return_X_y=False):
     )
 
 
-def _geometry():
+def _geometry() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return which squares touch, share a line, or lie between two others."""
     rows = _ROW[:, None], _ROW[None, :]
     cols = _COL[:, None], _COL[None, :]
@@ -121,7 +129,7 @@ def _geometry():
     return near, aligned, between
 
 
-def _solve():
+def _solve() -> tuple[np.ndarray, np.ndarray]:
     """Return moves to mate, -1 for draws, and which positions are legal.
 
     Both have the shape (64, 64, 64): squares of white king, white rook, black king.
@@ -155,7 +163,9 @@ def _solve():
     return depth, legal
 
 
-def _before_white_move(positions, steps, hit, between):
+def _before_white_move(
+    positions: np.ndarray, steps: np.ndarray, hit: np.ndarray, between: np.ndarray
+) -> np.ndarray:
     """Return the positions from which one white move leads to ``positions``."""
     by_king = (steps @ positions.reshape(64, -1).astype(np.float32)) > 0
     before = by_king.reshape(64, 64, 64)
@@ -167,7 +177,7 @@ def _before_white_move(positions, steps, hit, between):
     return before
 
 
-def _canonical():
+def _canonical() -> np.ndarray:
     """Return one position of each set that mirrors onto itself or one another."""
     below = _ROW <= _COL
     on_diagonal = _ROW == _COL

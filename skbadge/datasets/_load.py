@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import cache, partial
+from pathlib import Path
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -16,10 +19,10 @@ from skbadge.datasets._krk import make_krk_endgame
 from skbadge.datasets._openml import check_test_part, copy_path, fetch_openml_task
 from skbadge.datasets._poker import make_poker_hands
 from skbadge.datasets._rbf import make_random_rbf
-from skbadge.datasets._registry import DATASETS, get_dataset_info
+from skbadge.datasets._registry import DATASETS, DatasetInfo, get_dataset_info
 from skbadge.datasets._standardize import standardize as scaled
 from skbadge.exceptions import DataUnavailableError, InvalidInputError
-from skbadge.utils._random import as_generator
+from skbadge.utils._random import Seed, as_generator
 from skbadge.utils._validation import check_integer, check_option
 
 __all__ = ["datasets_table", "load_dataset", "load_digits"]
@@ -28,7 +31,11 @@ _MAX_DRAWS = 100_000
 _DRAWS_AT_ONCE = 1_000
 
 
-def load_digits(*, return_X_y=False):
+@overload
+def load_digits(*, return_X_y: Literal[False] = False) -> Bunch: ...
+@overload
+def load_digits(*, return_X_y: Literal[True]) -> tuple[np.ndarray, np.ndarray]: ...
+def load_digits(*, return_X_y: bool = False) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Load scikit-learn's handwritten digits, 1,797 pictures of 8 x 8 pixels.
 
     Real data that is always there: it comes with scikit-learn.
@@ -86,14 +93,14 @@ def load_digits(*, return_X_y=False):
 
 
 def load_dataset(
-    name,
+    name: str,
     *,
-    random_state=None,
-    max_pool=50_000,
-    standardize=False,
-    data_home=None,
-    data_dir=None,
-):
+    random_state: Seed = None,
+    max_pool: int = 50_000,
+    standardize: Literal[False, "feature", "channel"] = False,
+    data_home: str | Path | None = None,
+    data_dir: str | Path | None = None,
+) -> Bunch:
     """Load a data set with the paper's split and preprocessing.
 
     Parameters
@@ -197,7 +204,9 @@ def load_dataset(
     )
 
 
-def datasets_table(*, data_home=None, data_dir=None):
+def datasets_table(
+    *, data_home: str | Path | None = None, data_dir: str | Path | None = None
+) -> pd.DataFrame:
     """Return the registry as a table, one row a data set.
 
     Parameters
@@ -244,13 +253,13 @@ def datasets_table(*, data_home=None, data_dir=None):
     return pd.DataFrame(rows).set_index("name")
 
 
-def pool_size(info, max_pool=50_000):
+def pool_size(info: DatasetInfo, max_pool: int = 50_000) -> int:
     """Return the rows of the pool."""
     n_rest = info.n_rows - info.n_test
     return n_rest if info.split == "standard" else min(n_rest, max_pool)
 
 
-def _describe_preprocessing(info):
+def _describe_preprocessing(info: DatasetInfo) -> str:
     if not info.mean:
         return "raw values"
     mean, sd = (
@@ -259,20 +268,26 @@ def _describe_preprocessing(info):
     return f"/{info.scale:g}, mean {mean}, sd {sd}"
 
 
-def _availability(info, data_home, data_dir):
+def _availability(
+    info: DatasetInfo, data_home: str | Path | None, data_dir: str | Path | None
+) -> str:
     if info.offline:
         return "offline"
     if data_dir is not None and find_original(info.name, data_dir):
         return "files"
     if info.name == "fashion_mnist" and has_fashion_mnist():
         return "installed"
-    if info.file:
+    if info.openml_id is None:
         return "script"
     held = copy_path(info.openml_id, data_home).exists()
     return "downloaded" if held else "network"
 
 
-def _read(info, data_home, data_dir=None):
+def _read(
+    info: DatasetInfo,
+    data_home: str | Path | None,
+    data_dir: str | Path | None = None,
+) -> tuple[np.ndarray, np.ndarray, str]:
     """Return all rows, flat and raw, their classes, and a checksum of both."""
     if info.offline:
         return _generate(info.name)
@@ -282,7 +297,7 @@ def _read(info, data_home, data_dir=None):
         check_test_part(info, y, f"the files in {files[0].parent}")
     elif info.name == "fashion_mnist" and has_fashion_mnist():
         X, y = load_fashion_mnist(return_X_y=True)
-    elif info.file:
+    elif info.openml_id is None:
         raise DataUnavailableError(
             f"{info.name} must be had from the file {info.file} in data_dir. "
             + (
@@ -297,30 +312,32 @@ def _read(info, data_home, data_dir=None):
     return X, y, _checksum(X, y)
 
 
-def _checksum(X, y):
+def _checksum(X: np.ndarray, y: np.ndarray) -> str:
     digest = hashlib.sha256(f"{X.dtype}{X.shape}{y.dtype}".encode())
-    digest.update(np.ascontiguousarray(X))
-    digest.update(np.ascontiguousarray(y))
+    digest.update(np.ascontiguousarray(X).data)
+    digest.update(np.ascontiguousarray(y).data)
     return digest.hexdigest()
 
 
 @cache
-def _generate(name):
-    make = {
+def _generate(name: str) -> tuple[np.ndarray, np.ndarray, str]:
+    makers: dict[str, Callable[..., Any]] = {
         "digits": load_digits,
         "kropt": make_krk_endgame,
         # The first seed whose sample holds a hand of every class, as the original does.
         "poker_hands": partial(make_poker_hands, random_state=1),
         "random_rbf": make_random_rbf,
-    }[name]
-    X, y = make(return_X_y=True)
+    }
+    X, y = makers[name](return_X_y=True)
     X = X.astype(np.float32)
     # Shared by all callers, who get copies of rows and must not write into these.
     X.flags.writeable = y.flags.writeable = False
     return X, y, _checksum(X, y)
 
 
-def _draw_pool(y, max_pool, n_classes, rng):
+def _draw_pool(
+    y: np.ndarray, max_pool: int, n_classes: int, rng: np.random.Generator
+) -> np.ndarray:
     """Draw positions of a subset that holds every class of ``y``."""
     counts = np.bincount(y, minlength=n_classes)
     if len(y) <= max_pool:
@@ -346,7 +363,7 @@ def _draw_pool(y, max_pool, n_classes, rng):
     return rng.permutation(np.concatenate(chosen))
 
 
-def _prepare(X, info, standardize):
+def _prepare(X: np.ndarray, info: DatasetInfo, standardize: bool | str) -> np.ndarray:
     """Return rows in their shape, as float32, prepared as the registry says."""
     X = _to_shape(X, info).astype(np.float32)
     if info.mean and not standardize:
@@ -357,7 +374,7 @@ def _prepare(X, info, standardize):
     return X
 
 
-def _to_shape(X, info):
+def _to_shape(X: np.ndarray, info: DatasetInfo) -> np.ndarray:
     """Return flat rows in the shape of the registry, channels first.
 
     Raises
@@ -381,7 +398,7 @@ def _to_shape(X, info):
     )
 
 
-def _roughness(pictures):
+def _roughness(pictures: np.ndarray) -> float:
     """Return how far pixels that touch differ: less in the right order."""
     sample = pictures[:: max(1, len(pictures) // 100)].astype(np.int32)
     return np.abs(np.diff(sample, axis=3)).mean()

@@ -6,13 +6,14 @@ import socket
 import urllib.parse
 import urllib.request
 from pathlib import Path
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
 from skbadge.datasets._home import get_data_home, read_copy, write_copy
-from skbadge.datasets._registry import DATASETS, offline_names
+from skbadge.datasets._registry import DATASETS, DatasetInfo, offline_names
 from skbadge.exceptions import DataUnavailableError, InvalidInputError
 from skbadge.utils._validation import check_integer
 
@@ -21,14 +22,32 @@ __all__ = ["fetch_openml_task"]
 _SECONDS_TO_CONNECT = 5.0
 
 
+@overload
 def fetch_openml_task(
-    data_id,
+    data_id: int,
     *,
-    data_home=None,
-    download_if_missing=True,
-    n_retries=1,
-    return_X_y=False,
-):
+    data_home: str | Path | None = None,
+    download_if_missing: bool = True,
+    n_retries: int = 1,
+    return_X_y: Literal[False] = False,
+) -> Bunch: ...
+@overload
+def fetch_openml_task(
+    data_id: int,
+    *,
+    data_home: str | Path | None = None,
+    download_if_missing: bool = True,
+    n_retries: int = 1,
+    return_X_y: Literal[True],
+) -> tuple[np.ndarray, np.ndarray]: ...
+def fetch_openml_task(
+    data_id: int,
+    *,
+    data_home: str | Path | None = None,
+    download_if_missing: bool = True,
+    n_retries: int = 1,
+    return_X_y: bool = False,
+) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Fetch a classification data set from OpenML, or from the copy kept of it.
 
     The first call downloads the data with the ``openml`` package, which checks the
@@ -136,12 +155,12 @@ def fetch_openml_task(
     )
 
 
-def copy_path(data_id, data_home=None):
+def copy_path(data_id: int, data_home: str | Path | None = None) -> Path:
     """Return where the copy of a set is kept."""
     return get_data_home(data_home) / "openml" / f"{data_id}.npz"
 
 
-def _known(data_id):
+def _known(data_id: int) -> DatasetInfo | None:
     """Return the registry's entry for a number, or None."""
     for info in DATASETS.values():
         if info.openml_id == data_id:
@@ -149,14 +168,16 @@ def _known(data_id):
     return None
 
 
-def _describe(data_id, facts):
+def _describe(data_id: int, facts: dict[str, Any]) -> str:
     info = _known(data_id)
     if info is None:
         return f"{facts['name']}, version {facts['version']} (OpenML {data_id})"
     return info.describe()
 
 
-def _download(data_id, n_retries, damage):
+def _download(
+    data_id: int, n_retries: int, damage: Exception | None
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     try:
         # Optional, and it makes folders when imported.
         import openml
@@ -171,7 +192,7 @@ def _download(data_id, n_retries, damage):
     try:
         config.set_retry_policy("human", n_retries)
         _check_connection(config, data_id)
-        dataset = openml.datasets.get_dataset(data_id)
+        dataset: Any = openml.datasets.get_dataset(data_id)
         X, y, _, _ = dataset.get_data(target=dataset.default_target_attribute)
         facts = {
             "name": str(dataset.name),
@@ -194,7 +215,7 @@ def _download(data_id, n_retries, damage):
     return arrays, facts
 
 
-def _check_connection(config, data_id):
+def _check_connection(config: Any, data_id: int) -> None:
     """Fail fast where the server cannot be reached: the client itself has no limit."""
     address = urllib.parse.urlsplit(config.server)
     held = Path(config.get_cache_directory(), "datasets", str(data_id))
@@ -206,7 +227,7 @@ def _check_connection(config, data_id):
     socket.create_connection((address.hostname, port), _SECONDS_TO_CONNECT).close()
 
 
-def _to_arrays(data_id, X, y):
+def _to_arrays(data_id: int, X: Any, y: Any) -> dict[str, np.ndarray]:
     """Return a frame and a column of classes as plain arrays."""
     if not isinstance(X, pd.DataFrame) or not isinstance(y, pd.Series):
         raise InvalidInputError(
@@ -240,7 +261,7 @@ def _to_arrays(data_id, X, y):
     }
 
 
-def _check_known(data_id, arrays):
+def _check_known(data_id: int, arrays: dict[str, np.ndarray]) -> None:
     """Compare a download with the registry."""
     info = _known(data_id)
     if info is None:
@@ -258,7 +279,7 @@ def _check_known(data_id, arrays):
     check_test_part(info, arrays["target"], f"OpenML {data_id}")
 
 
-def check_test_part(info, y, source):
+def check_test_part(info: DatasetInfo, y: np.ndarray, source: str) -> None:
     """Prove by its class counts that the last rows are the standard test part.
 
     Raises

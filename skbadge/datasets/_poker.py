@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from itertools import chain, combinations
+from typing import Literal, overload
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from skbadge.datasets._registry import DATASETS
-from skbadge.utils._random import as_generator
+from skbadge.utils._random import Seed, as_generator
 from skbadge.utils._validation import check_integer
 
 __all__ = ["make_poker_hands"]
@@ -30,7 +31,20 @@ _HANDS = [
 _CLASS_BY_PAIRS = np.array([0, 1, 2, 3, 6, 0, 7], dtype=np.uint8)
 
 
-def make_poker_hands(n_samples=829_201, *, random_state=0, return_X_y=False):
+@overload
+def make_poker_hands(
+    n_samples: int = 829_201,
+    *,
+    random_state: Seed = 0,
+    return_X_y: Literal[False] = False,
+) -> Bunch: ...
+@overload
+def make_poker_hands(
+    n_samples: int = 829_201, *, random_state: Seed = 0, return_X_y: Literal[True]
+) -> tuple[np.ndarray, np.ndarray]: ...
+def make_poker_hands(
+    n_samples: int = 829_201, *, random_state: Seed = 0, return_X_y: bool = False
+) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Make a stand-in for the pokerhand data set (OpenML 155).
 
     The original holds 829,201 of the 2,598,960 hands of five cards, ten features each.
@@ -111,7 +125,7 @@ def make_poker_hands(n_samples=829_201, *, random_state=0, return_X_y=False):
     )
 
 
-def _classify(ranks, suits):
+def _classify(ranks: np.ndarray, suits: np.ndarray) -> np.ndarray:
     """Return the class of each hand, given its ranks (ascending, ace 0) and suits."""
     n_pairs = np.zeros(len(ranks), dtype=np.uint8)
     for one, two in combinations(range(5), 2):

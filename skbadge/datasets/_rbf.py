@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Literal, overload
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -20,7 +22,17 @@ _BLOCK = 1 << 20
 _N_UNIFORM = 1 + _N_FEATURES
 
 
-def make_random_rbf(n_samples=1_000_000, *, return_X_y=False):
+@overload
+def make_random_rbf(
+    n_samples: int = 1_000_000, *, return_X_y: Literal[False] = False
+) -> Bunch: ...
+@overload
+def make_random_rbf(
+    n_samples: int = 1_000_000, *, return_X_y: Literal[True]
+) -> tuple[np.ndarray, np.ndarray]: ...
+def make_random_rbf(
+    n_samples: int = 1_000_000, *, return_X_y: bool = False
+) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Make the RandomRBF_0_0 data set (OpenML 156) from its random numbers.
 
     Fifty centers have random places, classes, spreads and weights. A row picks a center
@@ -115,18 +127,18 @@ def make_random_rbf(n_samples=1_000_000, *, return_X_y=False):
 class _JavaRandom:
     """Java's ``java.util.Random``, one number at a time."""
 
-    def __init__(self, seed):
+    def __init__(self, seed: int) -> None:
         self.state = (seed ^ _MULTIPLIER) & _MASK
 
-    def next_bits(self, n_bits):
+    def next_bits(self, n_bits: int) -> int:
         self.state = (self.state * _MULTIPLIER + _INCREMENT) & _MASK
         return self.state >> (48 - n_bits)
 
-    def next_double(self):
+    def next_double(self) -> float:
         high = self.next_bits(26) << 27
         return (high + self.next_bits(27)) * 2.0**-53
 
-    def next_int(self, bound):
+    def next_int(self, bound: int) -> int:
         while True:
             bits = self.next_bits(31)
             # The last block of 31-bit numbers is incomplete, and would favor the small.
@@ -134,7 +146,7 @@ class _JavaRandom:
                 return bits % bound
 
 
-def _make_centers():
+def _make_centers() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     random = _JavaRandom(_SEED)
     centers = np.empty((_N_CENTERS, _N_FEATURES))
     classes = np.empty(_N_CENTERS, dtype=np.int64)
@@ -147,7 +159,7 @@ def _make_centers():
     return centers, classes, spreads, weights
 
 
-def _jump(n_steps):
+def _jump(n_steps: int) -> tuple[np.uint64, np.uint64]:
     """Return (a, c) such that n steps of the generator are ``s -> a s + c``."""
     a, c, power_a, power_c = 1, 0, _MULTIPLIER, _INCREMENT
     while n_steps:
@@ -158,7 +170,7 @@ def _jump(n_steps):
     return np.uint64(a), np.uint64(c)
 
 
-def _java_doubles(seed, n):
+def _java_doubles(seed: int, n: int) -> np.ndarray:
     """Return the first n numbers of ``nextDouble``, many states at a time.
 
     uint64 arithmetic wraps at 2^64, a multiple of 2^48, so the low 48 bits are right.
@@ -181,7 +193,7 @@ def _java_doubles(seed, n):
     return doubles
 
 
-def _pair_positions(n_pairs):
+def _pair_positions(n_pairs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Find where in the stream each pair of rows has its numbers.
 
     Returns
@@ -205,7 +217,7 @@ def _pair_positions(n_pairs):
         number[(radius_sq >= 1.0) | (radius_sq == 0.0)] = n_tries
         # next_good[k]: the first accepted try from the k-th on; n_tries if none.
         next_good = np.ascontiguousarray(np.minimum.accumulate(number[::-1])[::-1])
-        tries = _follow(memoryview(next_good), n_pairs)
+        tries = _follow(next_good.data, n_pairs)
         if tries is not None:
             accepted = 2 * tries + 1
             firsts = np.concatenate([[0], accepted[:-1] + 2 + _N_UNIFORM])
@@ -213,7 +225,7 @@ def _pair_positions(n_pairs):
         n *= 2
 
 
-def _follow(next_good, n_pairs):
+def _follow(next_good: Sequence[int], n_pairs: int) -> np.ndarray | None:
     """Go from pair to pair; None if the stream ends before the last."""
     tries = np.empty(n_pairs, dtype=np.int64)
     start = 0
@@ -232,7 +244,7 @@ def _follow(next_good, n_pairs):
     return tries if start <= len(next_good) else None
 
 
-def _polar(uniform, accepted):
+def _polar(uniform: np.ndarray, accepted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the two normal numbers of each accepted try."""
     one = 2.0 * uniform[accepted] - 1.0
     two = 2.0 * uniform[accepted + 1] - 1.0

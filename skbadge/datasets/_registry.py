@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any, Literal
 
 from skbadge.exceptions import InvalidInputError
 
@@ -67,13 +68,13 @@ class DatasetInfo:
     n_rows: int
     shape: tuple[int, ...]
     n_classes: int
-    kind: str
-    split: str
+    kind: Literal["image", "tabular"]
+    split: Literal["standard", "random"]
     n_test: int
     scale: float = 1.0
     mean: tuple[float, ...] = ()
     sd: tuple[float, ...] = ()
-    pixel_order: str = "planar"
+    pixel_order: Literal["planar", "unknown"] = "planar"
     test_counts: tuple[int, ...] = ()
     batch_size: int
     offline: bool
@@ -82,11 +83,11 @@ class DatasetInfo:
     file: str = ""
 
     @property
-    def n_features(self):
+    def n_features(self) -> int:
         """Numbers in one row after flattening."""
         return math.prod(self.shape)
 
-    def describe(self):
+    def describe(self) -> str:
         """Return the facts as a short text, used as ``DESCR``."""
         number = "none" if self.openml_id is None else self.openml_id
         return (
@@ -102,8 +103,8 @@ class DatasetInfo:
 
 
 _UCI = "CC BY 4.0 (UCI Machine Learning Repository)"
-_TABLE = {"kind": "tabular", "split": "random", "batch_size": 128}
-_PICTURES = {"kind": "image", "split": "standard", "scale": 255.0}
+_TABLE: dict[str, Any] = {"kind": "tabular", "split": "random", "batch_size": 128}
+_PICTURES: dict[str, Any] = {"kind": "image", "split": "standard", "scale": 255.0}
 
 _INFOS = (
     DatasetInfo(
@@ -283,7 +284,7 @@ _INFOS = (
 DATASETS = MappingProxyType({info.name: info for info in _INFOS})
 
 
-def get_dataset_info(name):
+def get_dataset_info(name: str) -> DatasetInfo:
     """Return the facts about a data set.
 
     Parameters
@@ -314,6 +315,6 @@ def get_dataset_info(name):
     return DATASETS[name]
 
 
-def offline_names():
+def offline_names() -> str:
     """Return the names of the sets that need no network, as one string."""
     return ", ".join(repr(info.name) for info in _INFOS if info.offline)

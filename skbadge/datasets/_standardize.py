@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 __all__ = ["standardize"]
@@ -10,7 +12,9 @@ __all__ = ["standardize"]
 _ROUNDING = 1e-12
 
 
-def standardize(X_pool, X_test, *, by):
+def standardize(
+    X_pool: np.ndarray, X_test: np.ndarray, *, by: Literal["feature", "channel"]
+) -> tuple[np.ndarray, np.ndarray]:
     """Return both with mean 0 and standard deviation 1 on the pool.
 
     Parameters

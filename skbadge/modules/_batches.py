@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from skorch.dataset import Dataset
+from torch.utils import data as torch_data
 from torch.utils.data import IterableDataset, Subset, TensorDataset, default_collate
 
 from skbadge.exceptions import InvalidInputError
@@ -86,14 +88,14 @@ class InMemoryBatches:
 
     def __init__(
         self,
-        dataset,
-        batch_size=1,
+        dataset: torch_data.Dataset,
+        batch_size: int = 1,
         *,
-        shuffle=False,
-        drop_last=False,
-        generator=None,
-        device=None,
-    ):
+        shuffle: bool = False,
+        drop_last: bool = False,
+        generator: torch.Generator | None = None,
+        device: str | torch.device | None = None,
+    ) -> None:
         self.dataset = dataset
         self.batch_size = check_integer(batch_size, "batch_size", low=1)
         self.shuffle = shuffle
@@ -115,12 +117,12 @@ class InMemoryBatches:
                 )
         self._data = data if device is None else mapped(lambda x: x.to(device), data)
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Return the number of batches in an epoch."""
         full, rest = divmod(self._n_rows, self.batch_size)
         return full + (rest > 0 and not self.drop_last)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
         """Yield ``(X, y)`` batch by batch, for one epoch."""
         if self.shuffle:
             # A generator may live on a GPU, and only there can it be read.
@@ -141,7 +143,7 @@ class InMemoryBatches:
                 yield mapped(lambda x, a=start, b=stop: x[a:b].clone(), self._data)
 
 
-def _count_rows(dataset):
+def _count_rows(dataset: Any) -> int:
     if isinstance(dataset, IterableDataset) or not isinstance(dataset, Sized):
         raise InvalidInputError(
             "InMemoryBatches must get a data set with a length and rows to index. Got "
@@ -151,7 +153,7 @@ def _count_rows(dataset):
     return len(dataset)
 
 
-def _read(dataset):
+def _read(dataset: Any) -> tuple[Any, Any]:
     """Return all rows of a data set as a pair of tensors, or of dicts of tensors."""
     rows = None
     while isinstance(dataset, Subset) and type(dataset).__getitem__ is _GET_OF_SUBSET:
@@ -164,11 +166,11 @@ def _read(dataset):
         return _collate(dataset, range(len(dataset)) if rows is None else rows.tolist())
     if rows is None:
         return data
-    rows = torch.as_tensor(rows)
-    return mapped(lambda x: x.index_select(0, rows.to(x.device)), data)
+    chosen = torch.as_tensor(rows)
+    return mapped(lambda x: x.index_select(0, chosen.to(x.device)), data)
 
 
-def _held(dataset):
+def _held(dataset: Any) -> tuple[Any, ...] | None:
     """Return what a data set holds in memory; None where rows must be asked for."""
     if callable(getattr(dataset, "as_tensors", None)):
         return tuple(dataset.as_tensors())
@@ -177,7 +179,7 @@ def _held(dataset):
     return _read_skorch(dataset) if isinstance(dataset, Dataset) else None
 
 
-def _read_skorch(dataset):
+def _read_skorch(dataset: Any) -> tuple[Any, Any] | None:
     """Return the arrays of skorch's Dataset; None where rows must be asked for."""
     kind = type(dataset)
     if (
@@ -194,7 +196,7 @@ def _read_skorch(dataset):
     return X, y
 
 
-def _as_tensor(values):
+def _as_tensor(values: Any) -> Any:
     """Return an array, tensor, frame or dict as tensors; None for anything else."""
     if isinstance(values, pd.DataFrame):
         # skorch's reading of a frame: a dict with one column of shape (n, 1) each.
@@ -215,7 +217,7 @@ def _as_tensor(values):
     return None
 
 
-def _collate(dataset, positions):
+def _collate(dataset: Any, positions: Iterable[int]) -> tuple[Any, Any]:
     """Ask for rows and put them together, as a DataLoader would."""
     rows = [dataset[i] for i in positions]
     try:

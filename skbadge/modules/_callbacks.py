@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import Any
 
 import torch
+from skorch import NeuralNet
 from skorch.callbacks import Callback
 from skorch.dataset import unpack_data
 from skorch.history import History
@@ -103,14 +106,21 @@ class StopAtTrainAccuracy(Callback):
     """
 
     def __init__(
-        self, threshold=0.99, *, max_epochs=None, max_updates=None, strict=False
-    ):
+        self,
+        threshold: float = 0.99,
+        *,
+        max_epochs: int | None = None,
+        max_updates: int | None = None,
+        strict: bool = False,
+    ) -> None:
         self.threshold = threshold
         self.max_epochs = max_epochs
         self.max_updates = max_updates
         self.strict = strict
 
-    def on_train_begin(self, net, X=None, y=None, **kwargs):
+    def on_train_begin(
+        self, net: NeuralNet, X: Any = None, y: Any = None, **kwargs: Any
+    ) -> None:
         """Check the settings and start counting epochs."""
         check_real(
             self.threshold,
@@ -133,14 +143,26 @@ class StopAtTrainAccuracy(Callback):
                 )
         self.n_epochs_ = self.n_updates_ = 0
         self.reached_ = False
-        self.stopped_by_ = None
-        self.hits_ = []
+        self.stopped_by_: str | None = None
+        self.hits_: list[torch.Tensor] = []
 
-    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+    def on_epoch_begin(
+        self,
+        net: NeuralNet,
+        dataset_train: Any = None,
+        dataset_valid: Any = None,
+        **kwargs: Any,
+    ) -> None:
         """Forget the counts of the epoch before."""
         self.hits_ = []
 
-    def on_batch_end(self, net, batch=None, training=None, **kwargs):
+    def on_batch_end(
+        self,
+        net: NeuralNet,
+        batch: Any = None,
+        training: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Keep which rows of a training batch were classified correctly."""
         if not training:
             return
@@ -159,7 +181,13 @@ class StopAtTrainAccuracy(Callback):
         # Whole numbers, that no gradient goes through.
         self.hits_.append(y_pred.argmax(dim=1) == y.to(y_pred.device))
 
-    def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+    def on_epoch_end(
+        self,
+        net: NeuralNet,
+        dataset_train: Any = None,
+        dataset_valid: Any = None,
+        **kwargs: Any,
+    ) -> None:
         """Record the epoch's accuracy, and end training where it suffices."""
         if not self.hits_:
             raise InvalidInputError(
@@ -180,7 +208,9 @@ class StopAtTrainAccuracy(Callback):
             # skorch's signal for the end of training; partial_fit catches it.
             raise KeyboardInterrupt
 
-    def on_train_end(self, net, X=None, y=None, **kwargs):
+    def on_train_end(
+        self, net: NeuralNet, X: Any = None, y: Any = None, **kwargs: Any
+    ) -> None:
         """Say what ended the training."""
         self.hits_ = []
         cap = net.max_epochs if self.max_epochs is None else self.max_epochs
@@ -193,7 +223,7 @@ class StopAtTrainAccuracy(Callback):
         else:
             self.stopped_by_ = "interrupt"
 
-    def _is_worked_off(self):
+    def _is_worked_off(self) -> bool:
         return self.max_updates is not None and self.n_updates_ >= self.max_updates
 
 
@@ -218,21 +248,30 @@ class ClampGradients(Callback):
     0.1
     """
 
-    def __init__(self, max_abs=0.1):
+    def __init__(self, max_abs: float = 0.1) -> None:
         self.max_abs = max_abs
 
-    def on_train_begin(self, net, X=None, y=None, **kwargs):
+    def on_train_begin(
+        self, net: NeuralNet, X: Any = None, y: Any = None, **kwargs: Any
+    ) -> None:
         """Check the setting."""
         check_real(self.max_abs, "max_abs", low=0, high=math.inf, include_low=False)
         # Collected once: walking through the module for each batch costs more than
         # the clamping of a small network.
         self.parameters_ = [value for _, value in net.get_all_learnable_params()]
 
-    def on_grad_computed(self, net, named_parameters, **kwargs):
+    def on_grad_computed(
+        self,
+        net: NeuralNet,
+        named_parameters: Iterable[tuple[str, torch.nn.Parameter]],
+        **kwargs: Any,
+    ) -> None:
         """Clamp the gradients in place, before the optimizer reads them."""
         clip_grad_value_(self.parameters_, self.max_abs)
 
-    def on_train_end(self, net, X=None, y=None, **kwargs):
+    def on_train_end(
+        self, net: NeuralNet, X: Any = None, y: Any = None, **kwargs: Any
+    ) -> None:
         """Let go of the parameters."""
         self.parameters_ = []
 
@@ -270,13 +309,21 @@ class LeanHistory(Callback):
     3
     """
 
-    def on_train_begin(self, net, X=None, y=None, **kwargs):
+    def on_train_begin(
+        self, net: NeuralNet, X: Any = None, y: Any = None, **kwargs: Any
+    ) -> None:
         """Exchange the net's history for one that forgets batches."""
         if not isinstance(net.history, _EpochHistory):
             net.history = _EpochHistory(net.history)
         self.lowest_ = math.inf
 
-    def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+    def on_epoch_end(
+        self,
+        net: NeuralNet,
+        dataset_train: Any = None,
+        dataset_valid: Any = None,
+        **kwargs: Any,
+    ) -> None:
         """Record the mean training loss, if nobody else has."""
         epoch = net.history[-1]
         if "train_loss" in epoch:
@@ -294,12 +341,12 @@ class LeanHistory(Callback):
 class _EpochHistory(History):
     """A history whose finished epochs have no batches."""
 
-    def new_epoch(self):
+    def new_epoch(self) -> None:
         if self:
             self[-1]["batches"] = []
         super().new_epoch()
 
-    def __getitem__(self, i):
+    def __getitem__(self, i: Any) -> Any:
         # The base class copies the list of epochs for each access, four a mini-batch.
         if isinstance(i, int):
             return list.__getitem__(self, i)

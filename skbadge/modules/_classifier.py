@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal, Self
 
 import torch
 from skorch import NeuralNet, NeuralNetClassifier
@@ -82,20 +84,25 @@ class LeanClassifier(NeuralNetClassifier):
 
     _has_plain_steps = True
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._has_plain_steps = all(_is_skorchs(cls, name) for name in _OF_A_STEP)
 
-    def __init__(self, *args, precision="float32", **kwargs):
+    def __init__(
+        self,
+        *args: Any,
+        precision: Literal["float32", "bfloat16"] = "float32",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.precision = precision
 
-    def initialize(self):
+    def initialize(self) -> Self:
         """Check the precision, and make all parts of the net."""
         check_option(self.precision, "precision", PRECISIONS)
         return super().initialize()
 
-    def train_step_single(self, batch, **fit_params):
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Run a batch forward and back.
 
         Returns
@@ -116,7 +123,14 @@ class LeanClassifier(NeuralNetClassifier):
         loss.backward()
         return {"loss": loss, "y_pred": y_pred}
 
-    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+    def run_single_epoch(
+        self,
+        iterator: Iterable[Any],
+        training: bool,
+        prefix: str,
+        step_fn: Callable[..., Any],
+        **fit_params: Any,
+    ) -> None:
         """Train, or validate, on all batches once; see skorch."""
         if not training or not self._has_plain_steps:
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
@@ -125,9 +139,11 @@ class LeanClassifier(NeuralNetClassifier):
         for part in (self.module_, self.criterion_):
             if isinstance(part, torch.nn.Module):
                 part.train()
-        optimizer, losses = self.optimizer_, []
+        optimizer = self.optimizer_
+        losses: list[torch.Tensor] = []
+        steps: list[dict[str, Any]] = []
 
-        def step():
+        def step() -> torch.Tensor:
             # Some optimizers call it several times; the first one counts, as in skorch.
             optimizer.zero_grad()
             steps.append(self.train_step_single(batch, **fit_params))
@@ -147,7 +163,7 @@ class LeanClassifier(NeuralNetClassifier):
                 tell(self, batch=batch, training=True, **steps[0])
         self._record_losses(prefix, losses)
 
-    def _record_losses(self, prefix, losses):
+    def _record_losses(self, prefix: str, losses: list[torch.Tensor]) -> None:
         if losses:
             values = torch.stack(losses).tolist()
             batches = self.history[-1]["batches"]
@@ -155,7 +171,7 @@ class LeanClassifier(NeuralNetClassifier):
                 record[f"{prefix}_loss"] = value
         self.history.record(f"{prefix}_batch_count", len(losses))
 
-    def _listeners(self, hook):
+    def _listeners(self, hook: str) -> list[Callable[..., Any]]:
         """Return the methods of the net and its callbacks that do something."""
         # The net's own on_batch_begin opens the record of the batch.
         opens = hook == "on_batch_begin"
@@ -167,19 +183,19 @@ class LeanClassifier(NeuralNetClassifier):
         ]
         return [getattr(listener, hook) for listener in own + others]
 
-    def _autocast(self):
+    def _autocast(self) -> AbstractContextManager[Any]:
         if self.precision == "float32":
             return nullcontext()
         device = next(self.module_.parameters()).device
         return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-def _n_rows(batch):
+def _n_rows(batch: Any) -> int:
     rows = batch[0] if isinstance(batch, (tuple, list)) else batch
     # The walk through anything that may have rows takes as long as a small product.
     return len(rows) if isinstance(rows, torch.Tensor) else get_len(rows)
 
 
-def _is_skorchs(kind, name):
+def _is_skorchs(kind: type, name: str) -> bool:
     """Say whether a class has a method of skorch's nets as it is there."""
     return getattr(kind, name) is getattr(NeuralNet, name)

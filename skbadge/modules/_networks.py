@@ -15,7 +15,7 @@ __all__ = ["MLP", "VGG16", "ResNet18"]
 _FEW_FEATURES = 16
 
 
-def checked_sizes(**sizes):
+def checked_sizes(**sizes: int | None) -> list[int]:
     """Return sizes of a network that are ints of at least 1, in their order."""
     return [check_integer(value, name, low=1) for name, value in sizes.items()]
 
@@ -58,9 +58,16 @@ class MLP(nn.Module):
     torch.Size([5, 10])
     """
 
-    def __init__(self, n_features=None, n_classes=None, *, n_hidden=256):
+    def __init__(
+        self,
+        n_features: int | None = None,
+        n_classes: int | None = None,
+        *,
+        n_hidden: int = 256,
+    ) -> None:
         super().__init__()
         n_classes, n_hidden = checked_sizes(n_classes=n_classes, n_hidden=n_hidden)
+        self.hidden: nn.Linear
         if n_features is None:
             self.hidden = _LazyLinear(n_hidden)
         else:
@@ -69,7 +76,7 @@ class MLP(nn.Module):
             _lay_out(self.hidden)
         self.output = nn.Linear(n_hidden, n_classes)
 
-    def forward(self, X):
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Return the logits, shape (n_rows, n_classes), of rows of any shape."""
         return self.output(torch.relu(self.hidden(X.flatten(1))))
 
@@ -77,12 +84,12 @@ class MLP(nn.Module):
 class _LazyLinear(nn.LazyLinear):
     """A layer that learns its width from its first rows, and is a plain one then."""
 
-    def initialize_parameters(self, X):
+    def initialize_parameters(self, X: torch.Tensor) -> None:
         super().initialize_parameters(X)
         _lay_out(self)
 
 
-def _lay_out(layer):
+def _lay_out(layer: nn.Linear) -> None:
     """Store the weight of a layer with few inputs column by column."""
     if layer.weight.shape[1] < _FEW_FEATURES:
         # In place: an optimizer may hold the parameter already.
@@ -126,7 +133,9 @@ class ResNet18(nn.Module):
     torch.Size([2, 10])
     """
 
-    def __init__(self, n_classes=10, *, n_channels=3, width=64):
+    def __init__(
+        self, n_classes: int = 10, *, n_channels: int = 3, width: int = 64
+    ) -> None:
         super().__init__()
         n_classes, n_channels, width = checked_sizes(
             n_classes=n_classes, n_channels=n_channels, width=width
@@ -144,7 +153,7 @@ class ResNet18(nn.Module):
         self.flatten = nn.Flatten()
         self.output = nn.Linear(n_in, n_classes)
 
-    def forward(self, X):
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Return the logits, shape (n_rows, n_classes).
 
         ``X`` has the shape (n_rows, n_channels, height, width).
@@ -191,12 +200,15 @@ class VGG16(nn.Module):
     torch.Size([2, 10])
     """
 
-    def __init__(self, n_classes=10, *, n_channels=3, width=64):
+    def __init__(
+        self, n_classes: int = 10, *, n_channels: int = 3, width: int = 64
+    ) -> None:
         super().__init__()
         n_classes, n_channels, width = checked_sizes(
             n_classes=n_classes, n_channels=n_channels, width=width
         )
-        layers, n_in = [], n_channels
+        layers: list[nn.Module] = []
+        n_in = n_channels
         for factor, depth in ((1, 2), (2, 2), (4, 3), (8, 3), (8, 3)):
             for _ in range(depth):
                 n_out = factor * width
@@ -209,7 +221,7 @@ class VGG16(nn.Module):
         self.flatten = nn.Flatten()
         self.output = nn.Linear(n_in, n_classes)
 
-    def forward(self, X):
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Return the logits, shape (n_rows, n_classes).
 
         ``X`` has the shape (n_rows, n_channels, height, width).
@@ -220,11 +232,12 @@ class VGG16(nn.Module):
 class _BasicBlock(nn.Module):
     """Add two 3 x 3 convolutions to what came in."""
 
-    def __init__(self, n_in, n_out, stride):
+    def __init__(self, n_in: int, n_out: int, stride: int) -> None:
         super().__init__()
         self.first = _normalized_convolution(n_in, n_out, kernel_size=3, stride=stride)
         self.second = _normalized_convolution(n_out, n_out, kernel_size=3)
         self.activation = nn.ReLU()
+        self.shortcut: nn.Module
         if stride == 1 and n_in == n_out:
             self.shortcut = nn.Identity()
         else:
@@ -232,12 +245,14 @@ class _BasicBlock(nn.Module):
                 n_in, n_out, kernel_size=1, stride=stride
             )
 
-    def forward(self, X):
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
         residual = self.second(self.activation(self.first(X)))
         return self.activation(residual + self.shortcut(X))
 
 
-def _normalized_convolution(n_in, n_out, *, kernel_size, stride=1):
+def _normalized_convolution(
+    n_in: int, n_out: int, *, kernel_size: int, stride: int = 1
+) -> nn.Sequential:
     # The normalization has a shift of its own, so the convolution needs no bias.
     return nn.Sequential(
         nn.Conv2d(

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+from skorch.callbacks import Callback
+
 from skbadge.modules._batches import InMemoryBatches
 from skbadge.modules._callbacks import LeanHistory
 
 __all__ = ["lean_settings"]
 
 
-def lean_settings(*, callbacks=()):
+def lean_settings(
+    *, callbacks: Sequence[Callback | tuple[str, Callback]] = ()
+) -> dict[str, Any]:
     """Return keyword arguments for a ``NeuralNetClassifier`` with little overhead.
 
     skorch by default holds out a fifth of the rows, collates every mini-batch row by

@@ -38,13 +38,14 @@ class LinearHead(nn.Module):
     torch.Size([5, 10])
     """
 
-    def __init__(self, n_features, n_classes):
+    def __init__(self, n_features: int, n_classes: int) -> None:
         super().__init__()
-        self.output = nn.Linear(
-            *checked_sizes(n_features=n_features, n_classes=n_classes)
+        n_features, n_classes = checked_sizes(
+            n_features=n_features, n_classes=n_classes
         )
+        self.output = nn.Linear(n_features, n_classes)
 
-    def forward(self, X):
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Return the logits, shape (n_rows, n_classes), of rows of any shape."""
         return self.output(X.flatten(1))
 
@@ -78,7 +79,9 @@ class ConvNet(nn.Module):
     torch.Size([2, 10])
     """
 
-    def __init__(self, n_classes=10, *, n_channels=1, width=16):
+    def __init__(
+        self, n_classes: int = 10, *, n_channels: int = 1, width: int = 16
+    ) -> None:
         super().__init__()
         n_classes, n_channels, width = checked_sizes(
             n_classes=n_classes, n_channels=n_channels, width=width
@@ -89,7 +92,7 @@ class ConvNet(nn.Module):
         self.hidden = nn.Linear(2 * width * _CELLS**2, 8 * width)
         self.output = nn.Linear(8 * width, n_classes)
 
-    def forward(self, X):
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Return the logits, shape (n_rows, n_classes).
 
         ``X`` has the shape (n_rows, n_channels, height, width).

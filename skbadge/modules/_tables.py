@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import torch
@@ -9,7 +12,7 @@ from scipy import sparse
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from skbadge.exceptions import InvalidInputError
@@ -25,7 +28,13 @@ _MOST_CATEGORIES = 50
 _WORDS = 2**12
 
 
-def make_table_classifier(X, n_classes, *, n_hidden=256, **settings):
+def make_table_classifier(
+    X: pd.DataFrame | pd.Series | np.ndarray | torch.Tensor | sparse.spmatrix,
+    n_classes: int,
+    *,
+    n_hidden: int = 256,
+    **settings: Any,
+) -> Pipeline:
     """Make an unfitted pipeline for rows like these, with a small net at its end.
 
     Numbers are imputed by their median and scaled; a column of few different values
@@ -96,7 +105,7 @@ def make_table_classifier(X, n_classes, *, n_hidden=256, **settings):
     return make_pipeline(*steps, net)
 
 
-def lean_net(module, **settings):
+def lean_net(module: Callable[..., torch.nn.Module], **settings: Any) -> LeanClassifier:
     """Return an unfitted net with settings that suit small data."""
     usual = {"lr": 1e-3, "batch_size": 64, "max_epochs": 100, **lean_settings()}
     return LeanClassifier(
@@ -107,19 +116,21 @@ def lean_net(module, **settings):
     )
 
 
-def _words():
+def _words() -> list[Any]:
     hashed = HashingVectorizer(n_features=_WORDS, alternate_sign=False)
     return [FunctionTransformer(_none_missing), hashed, TfidfTransformer()]
 
 
-def _none_missing(texts):
+def _none_missing(texts: Any) -> pd.Series:
     """Return texts with an empty one in the place of each that is missing."""
     return pd.Series(texts).fillna("")
 
 
-def _columns(X):
+def _columns(X: pd.DataFrame) -> ColumnTransformer:
     """Return a transformer of the columns of a table."""
-    numbers, categories, parts = [], {}, []
+    numbers: list[Any] = []
+    categories: dict[Any, np.ndarray] = {}
+    parts: list[tuple[str, Any, Any]] = []
     for name in X.columns:
         column = X[name]
         if pd.api.types.is_numeric_dtype(column):
@@ -152,7 +163,7 @@ def _columns(X):
     return ColumnTransformer(parts, sparse_threshold=1.0)
 
 
-def _in_order(values, name):
+def _in_order(values: np.ndarray, name: Any) -> np.ndarray:
     try:
         return np.array(sorted(values), dtype=object)
     except TypeError as error:

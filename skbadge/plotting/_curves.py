@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.plotting._style import strategy_styles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PolyCollection
+    from matplotlib.lines import Line2D
 
 # About as many markers a line: enough to tell lines apart, too few to hide them.
 _N_MARKERS = 9
 
 
-def check_curves(strategies, **columns):
+def check_curves(
+    strategies: Iterable[str], **columns: Iterable[ArrayLike]
+) -> tuple[list[str], list[list[np.ndarray]]]:
     """Return names and lists of float arrays, one array for each strategy.
 
     Raises
@@ -39,10 +50,10 @@ def check_curves(strategies, **columns):
                     f"{name} must be one-dimensional and as long as {first}. Got shape "
                     f"{values.shape} and {other.shape} for '{strategy}' instead."
                 )
-    return strategies, *checked.values()
+    return strategies, list(checked.values())
 
 
-def check_rows(**columns):
+def check_rows(**columns: ArrayLike) -> list[np.ndarray]:
     """Return arrays of equal length, one entry a row.
 
     Raises
@@ -62,7 +73,9 @@ def check_rows(**columns):
     return arrays
 
 
-def average_rows(strategy, x, y):
+def average_rows(
+    strategy: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> tuple[list[str], list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
     """Average ``y`` over the rows with the same strategy and ``x``.
 
     Parameters
@@ -89,11 +102,20 @@ def average_rows(strategy, x, y):
     return names, xs, means, errors
 
 
-def _standard_error(part):
+def _standard_error(part: np.ndarray) -> float:
     return part.std(ddof=1) / np.sqrt(len(part)) if len(part) > 1 else np.nan
 
 
-def draw_curves(ax, strategies, x, y, error, *, step=False, **options):
+def draw_curves(
+    ax: Axes,
+    strategies: list[str],
+    x: Sequence[np.ndarray],
+    y: Sequence[np.ndarray],
+    error: Sequence[np.ndarray] | None,
+    *,
+    step: bool = False,
+    **options: Any,
+) -> tuple[list[Line2D], list[PolyCollection]]:
     """Draw one line for each strategy, with a band of one standard error.
 
     Parameters
@@ -115,7 +137,8 @@ def draw_curves(ax, strategies, x, y, error, *, step=False, **options):
     -------
     tuple of (list of Line2D, list of PolyCollection)
     """
-    lines, bands = [], []
+    lines: list[Line2D] = []
+    bands: list[PolyCollection] = []
     styles = strategy_styles(strategies)
     drawstyle = "steps-post" if step else "default"
     for i, name in enumerate(strategies):
@@ -140,7 +163,7 @@ def draw_curves(ax, strategies, x, y, error, *, step=False, **options):
     return lines, bands
 
 
-def _marked(n_points, position, step):
+def _marked(n_points: int, position: int, step: bool) -> list[int]:
     """Return the points of a line that get a marker."""
     # Step curves are drawn from edge to edge: their ends are no data.
     first, last = (1, n_points - 1) if step else (0, n_points)
@@ -149,7 +172,12 @@ def _marked(n_points, position, step):
     return list(range(first + position % stride, last, stride))
 
 
-def tidy_axes(ax, *, legend, location):
+def tidy_axes(
+    ax: Axes,
+    *,
+    legend: bool | Literal["below"],
+    location: Literal["best", "lower right", "upper left"],
+) -> None:
     """Take away the frame, add a light grid, and a legend if asked for.
 
     ``legend="below"`` puts it below the axes, where it hides no line.
@@ -184,7 +212,7 @@ def tidy_axes(ax, *, legend, location):
         text.set_parse_math(False)
 
 
-def label_axis(ax, scale):
+def label_axis(ax: Axes, scale: Literal["linear", "log2"]) -> None:
     """Set up the axis of label counts, on a "linear" or "log2" scale."""
     from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
@@ -200,7 +228,7 @@ def label_axis(ax, scale):
     ax.xaxis.set_minor_formatter(NullFormatter())
 
 
-def new_axes(ax):
+def new_axes(ax: Axes | None) -> Axes:
     """Return the axes given, or those of a new figure."""
     if ax is not None:
         return ax

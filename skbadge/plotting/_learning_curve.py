@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from numpy.typing import ArrayLike
+
 from skbadge.plotting._curves import (
     average_rows,
     check_curves,
@@ -12,6 +17,9 @@ from skbadge.plotting._curves import (
     tidy_axes,
 )
 from skbadge.utils._validation import check_option
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["LearningCurveDisplay"]
 
@@ -60,17 +68,25 @@ class LearningCurveDisplay:
     [0.55, 0.7]
     """
 
-    def __init__(self, *, strategies, n_labeled, mean, standard_error=None):
+    def __init__(
+        self,
+        *,
+        strategies: Iterable[str],
+        n_labeled: Iterable[ArrayLike],
+        mean: Iterable[ArrayLike],
+        standard_error: Iterable[ArrayLike] | None = None,
+    ) -> None:
         columns = {"n_labeled": n_labeled, "mean": mean}
         if standard_error is not None:
             columns["standard_error"] = standard_error
-        self.strategies, self.n_labeled, self.mean, *rest = check_curves(
-            strategies, **columns
-        )
+        self.strategies, checked = check_curves(strategies, **columns)
+        self.n_labeled, self.mean, *rest = checked
         self.standard_error = rest[0] if rest else None
 
     @classmethod
-    def from_accuracies(cls, strategy, n_labeled, accuracy):
+    def from_accuracies(
+        cls, strategy: ArrayLike, n_labeled: ArrayLike, accuracy: ArrayLike
+    ) -> Self:
         """Average the accuracies of single runs.
 
         Parameters
@@ -102,14 +118,14 @@ class LearningCurveDisplay:
 
     def plot(
         self,
-        ax=None,
+        ax: Axes | None = None,
         *,
-        scale="linear",
-        band=True,
-        legend=True,
-        score="accuracy",
-        **options,
-    ):
+        scale: Literal["linear", "log2"] = "linear",
+        band: bool = True,
+        legend: bool | Literal["below"] = True,
+        score: str = "accuracy",
+        **options: Any,
+    ) -> Self:
         """Draw the curves.
 
         Parameters

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.plotting._curves import (
@@ -12,6 +16,9 @@ from skbadge.plotting._curves import (
     new_axes,
     tidy_axes,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["NormalizedErrorDisplay"]
 
@@ -55,13 +62,24 @@ class NormalizedErrorDisplay:
     ([0.8, 0.9], [0.75, 1.0])
     """
 
-    def __init__(self, *, strategies, normalized_error, fraction):
-        self.strategies, self.normalized_error, self.fraction = check_curves(
+    def __init__(
+        self,
+        *,
+        strategies: Iterable[str],
+        normalized_error: Iterable[ArrayLike],
+        fraction: Iterable[ArrayLike],
+    ) -> None:
+        self.strategies, (self.normalized_error, self.fraction) = check_curves(
             strategies, normalized_error=normalized_error, fraction=fraction
         )
 
     @classmethod
-    def from_normalized_errors(cls, strategy, normalized_error, weight=None):
+    def from_normalized_errors(
+        cls,
+        strategy: ArrayLike,
+        normalized_error: ArrayLike,
+        weight: ArrayLike | None = None,
+    ) -> Self:
         """Accumulate the errors of single settings.
 
         Parameters
@@ -84,7 +102,7 @@ class NormalizedErrorDisplay:
             If the lengths differ, or a weight is not positive.
         """
         if weight is None:
-            weight = np.ones(len(normalized_error))
+            weight = np.ones(np.shape(normalized_error))
         strategy, values, weight = check_rows(
             strategy=strategy, normalized_error=normalized_error, weight=weight
         )
@@ -102,7 +120,13 @@ class NormalizedErrorDisplay:
             heights.append(y / weight[mine].sum())
         return cls(strategies=names, normalized_error=steps, fraction=heights)
 
-    def plot(self, ax=None, *, legend=True, **options):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        legend: bool | Literal["below"] = True,
+        **options: Any,
+    ) -> Self:
         """Draw the step curves.
 
         Parameters

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.plotting._curves import check_rows, new_axes
 from skbadge.plotting._style import strategy_styles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.text import Text
 
 __all__ = ["PenaltyMatrixDisplay"]
 
@@ -57,7 +66,14 @@ class PenaltyMatrixDisplay:
     [[0.0, 1.5], [0.0, 0.0]]
     """
 
-    def __init__(self, matrix, *, strategies, highest=None, column_mean=None):
+    def __init__(
+        self,
+        matrix: ArrayLike,
+        *,
+        strategies: Iterable[str],
+        highest: float | None = None,
+        column_mean: ArrayLike | None = None,
+    ) -> None:
         self.matrix = np.asarray(matrix, dtype=float)
         self.strategies = [str(name) for name in strategies]
         n = len(self.strategies)
@@ -80,7 +96,15 @@ class PenaltyMatrixDisplay:
         self.highest = None if highest is None else float(highest)
 
     @classmethod
-    def from_wins(cls, winner, loser, weight=None, *, strategies=None, highest=None):
+    def from_wins(
+        cls,
+        winner: ArrayLike,
+        loser: ArrayLike,
+        weight: ArrayLike | None = None,
+        *,
+        strategies: Iterable[str] | None = None,
+        highest: float | None = None,
+    ) -> Self:
         """Add up single wins.
 
         Parameters
@@ -104,7 +128,7 @@ class PenaltyMatrixDisplay:
             If the lengths differ, or a name is not among ``strategies``.
         """
         if weight is None:
-            weight = np.ones(len(winner))
+            weight = np.ones(np.shape(winner))
         winner, loser, weight = check_rows(winner=winner, loser=loser, weight=weight)
         found = sorted({str(name) for name in (*winner, *loser)})
         names = found if strategies is None else [str(name) for name in strategies]
@@ -119,7 +143,14 @@ class PenaltyMatrixDisplay:
             matrix[names.index(first), names.index(second)] += share
         return cls(matrix, strategies=names, highest=highest)
 
-    def plot(self, ax=None, *, title=None, values_format=".2f", cmap="Blues"):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        title: str | None = None,
+        values_format: str = ".2f",
+        cmap: str | Colormap = "Blues",
+    ) -> Self:
         """Draw the matrix.
 
         Parameters
@@ -156,13 +187,17 @@ class PenaltyMatrixDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _label(self, ax, n, title):
+    def _label(self, ax: Axes, n: int, title: str | None) -> None:
         styles = strategy_styles(self.strategies)
         labels = [styles[name].label for name in self.strategies]
         ax.set(xlim=(-0.5, n - 0.5), ylim=(n + _GAP + 0.5, -0.5), aspect="equal")
         # A name of one's own may hold what matplotlib would take for mathematics.
-        plain = {"parse_math": False}
-        turned = {"rotation": 40, "ha": "left", "rotation_mode": "anchor"}
+        plain: dict[str, Any] = {"parse_math": False}
+        turned: dict[str, Any] = {
+            "rotation": 40,
+            "ha": "left",
+            "rotation_mode": "anchor",
+        }
         ax.set_xticks(range(n), labels, **turned, **plain)
         ax.set_yticks([*range(n), n + _GAP], [*labels, "column mean"], **plain)
         ax.xaxis.tick_top()
@@ -175,7 +210,16 @@ class PenaltyMatrixDisplay:
         ax.set_title("\n".join(lines))
 
 
-def _cell(ax, x, y, value, text, colors, *, bold):
+def _cell(
+    ax: Axes,
+    x: float,
+    y: float,
+    value: float,
+    text: str,
+    colors: tuple[Callable[[float], Any], Callable[[Any], Any]],
+    *,
+    bold: bool,
+) -> Text:
     """Draw one colored square with its number in it; return the Text."""
     from matplotlib.patches import Rectangle
 
@@ -186,7 +230,7 @@ def _cell(ax, x, y, value, text, colors, *, bold):
         # Relative luminance, roughly: white on dark cells, black on light ones.
         dark = np.dot(face[:3], (0.299, 0.587, 0.114)) < 0.5
         ink = "#FFFFFF" if dark else "#000000"
-    box = {
+    box: dict[str, Any] = {
         "facecolor": face,
         "edgecolor": "#808080",
         "linewidth": 0.4,
@@ -194,5 +238,5 @@ def _cell(ax, x, y, value, text, colors, *, bold):
     }
     ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, **box))
     weight = "bold" if bold else "normal"
-    place = {"ha": "center", "va": "center", "fontsize": "small"}
+    place: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": "small"}
     return ax.text(x, y, text, color=ink, fontweight=weight, **place)

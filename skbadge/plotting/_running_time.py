@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from skbadge.plotting._curves import (
     average_rows,
@@ -14,6 +18,9 @@ from skbadge.plotting._curves import (
     tidy_axes,
 )
 from skbadge.utils._validation import check_option
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["RunningTimeDisplay"]
 
@@ -60,17 +67,25 @@ class RunningTimeDisplay:
     ['badge', 'badge-kdpp']
     """
 
-    def __init__(self, *, strategies, n_labeled, mean, standard_error=None):
+    def __init__(
+        self,
+        *,
+        strategies: Iterable[str],
+        n_labeled: Iterable[ArrayLike],
+        mean: Iterable[ArrayLike],
+        standard_error: Iterable[ArrayLike] | None = None,
+    ) -> None:
         columns = {"n_labeled": n_labeled, "mean": mean}
         if standard_error is not None:
             columns["standard_error"] = standard_error
-        self.strategies, self.n_labeled, self.mean, *rest = check_curves(
-            strategies, **columns
-        )
+        self.strategies, checked = check_curves(strategies, **columns)
+        self.n_labeled, self.mean, *rest = checked
         self.standard_error = rest[0] if rest else None
 
     @classmethod
-    def from_seconds(cls, strategy, n_labeled, seconds):
+    def from_seconds(
+        cls, strategy: ArrayLike, n_labeled: ArrayLike, seconds: ArrayLike
+    ) -> Self:
         """Average the seconds of single runs.
 
         Parameters
@@ -101,14 +116,14 @@ class RunningTimeDisplay:
 
     def plot(
         self,
-        ax=None,
+        ax: Axes | None = None,
         *,
-        scale="linear",
-        seconds_scale="log",
-        band=True,
-        legend=True,
-        **options,
-    ):
+        scale: Literal["linear", "log2"] = "linear",
+        seconds_scale: Literal["log", "linear"] = "log",
+        band: bool = True,
+        legend: bool | Literal["below"] = True,
+        **options: Any,
+    ) -> Self:
         """Draw the running times.
 
         Parameters

@@ -9,7 +9,9 @@ and line together tell them apart.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from skbadge.utils._marks import visible
 
@@ -40,7 +42,7 @@ class StrategyStyle:
     linestyle: str | tuple = "-"
     emphasis: bool = False
 
-    def line_options(self):
+    def line_options(self) -> dict[str, Any]:
         """Return the keyword arguments of ``Axes.plot`` that draw this style (dict)."""
         return {
             "label": self.label,
@@ -114,7 +116,7 @@ _STYLES = _PAPERS | {
 }
 
 
-def strategy_styles(names):
+def strategy_styles(names: Iterable[str]) -> dict[str, StrategyStyle]:
     """Return the style of each strategy.
 
     Parameters
@@ -137,7 +139,8 @@ def strategy_styles(names):
     >>> [style.label for style in styles.values()]
     ['BADGE', 'RAND', 'mine']
     """
-    styles, n_others = {}, 0
+    styles: dict[str, StrategyStyle] = {}
+    n_others = 0
     for name in map(str, names):
         key = name.lower()
         if name in _STYLES:

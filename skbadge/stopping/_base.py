@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 
 from skbadge.exceptions import InvalidInputError
 from skbadge.nets._estimators import find_net
+from skbadge.utils._random import Seed
 from skbadge.utils._validation import check_integer
 
 __all__ = [
@@ -37,6 +39,37 @@ class SeedFloor(NamedTuple):
     changed: float
 
 
+class Trained(Protocol):
+    """What the criteria read of a learner: an `ActiveLearner` that was trained."""
+
+    estimator: Any
+    classes: ArrayLike | None
+    warm_start: bool | str
+    random_state: Seed
+
+    @property
+    def X_(self) -> Any:
+        """Labelled rows."""
+
+    @property
+    def y_(self) -> np.ndarray:
+        """Their labels."""
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The classes, sorted."""
+
+    @property
+    def n_labeled_(self) -> int:
+        """Number of labelled rows."""
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most probable class of each row."""
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probabilities of the classes, one row a row."""
+
+
 @dataclass(frozen=True, eq=False)
 class Observation:
     """What a criterion is shown after a training.
@@ -56,7 +89,7 @@ class Observation:
     """
 
     n_labeled: int
-    proba: np.ndarray | None = None
+    proba: ArrayLike | None = None
     tested: tuple[int, int] | list[tuple[int, int]] | None = None
     floor: SeedFloor | None = None
 
@@ -83,11 +116,11 @@ class StoppingCriterion(BaseEstimator):
     reads: tuple[str, ...] = ()
 
     @property
-    def should_stop(self):
+    def should_stop(self) -> bool:
         """Whether to stop, by what was seen so far."""
         return bool(self._fires(self._remembered()))
 
-    def update(self, observation):
+    def update(self, observation: Observation) -> Self:
         """Take notice of a training.
 
         Parameters
@@ -115,7 +148,13 @@ class StoppingCriterion(BaseEstimator):
         self._memory = memory
         return self
 
-    def observe(self, learner, X_stop, *, tested=None):
+    def observe(
+        self,
+        learner: Trained,
+        X_stop: Any,
+        *,
+        tested: tuple[int, int] | list[tuple[int, int]] | None = None,
+    ) -> Self:
         """Look at a trained learner: `update` with what can be seen on the stop set.
 
         Parameters
@@ -146,7 +185,7 @@ class StoppingCriterion(BaseEstimator):
         floor = seed_floor(learner, X_stop) if wanted else None
         return self.update(Observation(n_labeled, proba, tested, floor))
 
-    def wants_floor(self, n_labeled):
+    def wants_floor(self, n_labeled: int) -> bool:
         """Say whether the next `update` should come with the seed floor.
 
         Parameters
@@ -160,7 +199,7 @@ class StoppingCriterion(BaseEstimator):
         """
         return False
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """Return what the criterion remembers, as plain lists and numbers.
 
         Returns
@@ -170,7 +209,7 @@ class StoppingCriterion(BaseEstimator):
         """
         return {"criterion": repr(self), "memory": self._remembered()}
 
-    def restore(self, state):
+    def restore(self, state: dict[str, Any]) -> Self:
         """Go back to a state.
 
         Parameters
@@ -196,7 +235,7 @@ class StoppingCriterion(BaseEstimator):
         self._memory = copy.deepcopy(state["memory"])
         return self
 
-    def signs(self):
+    def signs(self) -> list[dict[str, Any]]:
         """Return what it has seen, a dict for each part of the criterion.
 
         Returns
@@ -216,49 +255,52 @@ class StoppingCriterion(BaseEstimator):
             }
         ]
 
-    def __or__(self, other):
+    def __or__(self, other: StoppingCriterion) -> StoppingCriterion:
         if not isinstance(other, StoppingCriterion):
             return NotImplemented
         return _Combined(self, other, word="|")
 
-    def __and__(self, other):
+    def __and__(self, other: StoppingCriterion) -> StoppingCriterion:
         if not isinstance(other, StoppingCriterion):
             return NotImplemented
         return _Combined(self, other, word="&")
 
-    def _remembered(self):
+    def _remembered(self) -> dict[str, Any]:
         return copy.deepcopy(getattr(self, "_memory", {}))
 
-    def _update(self, observation, memory):
+    def _update(self, observation: Observation, memory: dict[str, Any]) -> None:
         raise NotImplementedError
 
-    def _fires(self, memory):
+    def _fires(self, memory: dict[str, Any]) -> bool:
         raise NotImplementedError
 
-    def _threshold(self, memory):
+    def _threshold(self, memory: dict[str, Any]) -> float | None:
         return getattr(self, "threshold", None)
 
 
 class _Combined(StoppingCriterion):
     """Two criteria, of which either or both must fire."""
 
-    def __init__(self, first, second, *, word):
+    def __init__(
+        self, first: StoppingCriterion, second: StoppingCriterion, *, word: str
+    ) -> None:
         self.first = first
         self.second = second
         self.word = word
 
+    # A class attribute elsewhere, which nobody sets on an instance.
     @property
-    def reads(self):
+    def reads(self) -> tuple[str, ...]:  # type: ignore[override]
         """Whatever one of them reads."""
         return tuple(sorted({*self.first.reads, *self.second.reads}))
 
     @property
-    def should_stop(self):
+    def should_stop(self) -> bool:
         """Whether either fires, or both do."""
         answers = (self.first.should_stop, self.second.should_stop)
         return any(answers) if self.word == "|" else all(answers)
 
-    def update(self, observation):
+    def update(self, observation: Observation) -> Self:
         """Show it to both."""
         # The second is not shown what the first refuses: both or neither.
         before = self.first.state()
@@ -270,16 +312,16 @@ class _Combined(StoppingCriterion):
             raise
         return self
 
-    def wants_floor(self, n_labeled):
+    def wants_floor(self, n_labeled: int) -> bool:
         """Say whether one of them does."""
         return self.first.wants_floor(n_labeled) or self.second.wants_floor(n_labeled)
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """Return the states of both."""
         parts = [self.first.state(), self.second.state()]
         return {"criterion": repr(self), "parts": parts}
 
-    def restore(self, state):
+    def restore(self, state: dict[str, Any]) -> Self:
         """Restore both."""
         if not isinstance(state, dict) or state.get("criterion") != repr(self):
             return super().restore(state)
@@ -287,15 +329,15 @@ class _Combined(StoppingCriterion):
             part.restore(known)
         return self
 
-    def signs(self):
+    def signs(self) -> list[dict[str, Any]]:
         """Return the signs of both, one after the other."""
         return [*self.first.signs(), *self.second.signs()]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"({self.first!r} {self.word} {self.second!r})"
 
 
-def checked_proba(proba):
+def checked_proba(proba: Any) -> np.ndarray:
     """Return probabilities as an array of shape (n_stop, n_classes)."""
     proba = np.asarray(proba, dtype=np.float64)
     if proba.ndim != 2 or not proba.size or not np.isfinite(proba).all():
@@ -306,7 +348,7 @@ def checked_proba(proba):
     return proba
 
 
-def cohen_kappa(first, second):
+def cohen_kappa(first: np.ndarray, second: np.ndarray) -> float:
     """Return Cohen's kappa of two label vectors, in [-1, 1].
 
     (po - pe) / (1 - pe), with the agreement po and the one expected by chance, pe. Two
@@ -322,7 +364,7 @@ def cohen_kappa(first, second):
     return (observed - expected) / (1 - expected)
 
 
-def seed_floor(learner, X_stop):
+def seed_floor(learner: Trained, X_stop: Any) -> SeedFloor:
     """Measure how far two trainings agree that differ in their seed alone.
 
     A net trained anew predicts some rows otherwise for no other reason than its seed.
@@ -383,6 +425,6 @@ def seed_floor(learner, X_stop):
     return SeedFloor(cohen_kappa(present, again), changed)
 
 
-def check_window(window, low=1):
+def check_window(window: int, low: int = 1) -> int:
     """Return a window as an int."""
     return check_integer(window, "window", low=low)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import numpy as np
 
-from skbadge.stopping._base import StoppingCriterion, check_window, checked_proba
+from skbadge.stopping._base import (
+    Observation,
+    StoppingCriterion,
+    check_window,
+    checked_proba,
+)
 from skbadge.utils._validation import check_option, check_real
 
 __all__ = ["ExpectedError", "PredictedF"]
@@ -42,16 +49,22 @@ class ExpectedError(StoppingCriterion):
 
     reads = ("proba",)
 
-    def __init__(self, threshold=0.01, *, gain=0.001, window=3):
+    def __init__(
+        self,
+        threshold: float = 0.01,
+        *,
+        gain: float | None = 0.001,
+        window: int = 3,
+    ) -> None:
         self.threshold = threshold
         self.gain = gain
         self.window = window
 
-    def _update(self, observation, memory):
+    def _update(self, observation: Observation, memory: dict[str, Any]) -> None:
         expected = 1 - checked_proba(observation.proba).max(axis=1)
         memory.setdefault("values", []).append(float(expected.mean()))
 
-    def _fires(self, memory):
+    def _fires(self, memory: dict[str, Any]) -> bool:
         threshold = check_real(self.threshold, "threshold", low=0, high=1)
         window = check_window(self.window)
         values = memory.get("values", [])
@@ -112,12 +125,18 @@ class PredictedF(StoppingCriterion):
 
     reads = ("proba",)
 
-    def __init__(self, method="convergence", *, threshold=None, window=None):
+    def __init__(
+        self,
+        method: Literal["convergence", "difference"] = "convergence",
+        *,
+        threshold: float | None = None,
+        window: int | None = None,
+    ) -> None:
         self.method = method
         self.threshold = threshold
         self.window = window
 
-    def _update(self, observation, memory):
+    def _update(self, observation: Observation, memory: dict[str, Any]) -> None:
         check_option(self.method, "method", ("convergence", "difference"))
         proba = checked_proba(observation.proba)
         values = memory.setdefault("values", [])
@@ -129,12 +148,12 @@ class PredictedF(StoppingCriterion):
             values.append(f_difference(np.array(previous), predicted))
         memory["previous"] = predicted.tolist()
 
-    def _threshold(self, memory):
+    def _threshold(self, memory: dict[str, Any]) -> float:
         if self.threshold is None:
             return 5e-5 if self.method == "convergence" else 0.05
         return check_real(self.threshold, "threshold", low=0, high=1)
 
-    def _fires(self, memory):
+    def _fires(self, memory: dict[str, Any]) -> bool:
         method = check_option(self.method, "method", ("convergence", "difference"))
         default = 10 if method == "convergence" else 3
         window = check_window(default if self.window is None else self.window)
@@ -148,7 +167,7 @@ class PredictedF(StoppingCriterion):
         return (values[-1] - values[-1 - window]) / window < self._threshold(memory)
 
 
-def expected_f(proba):
+def expected_f(proba: np.ndarray) -> float:
     """Return the F measure that probabilities let one expect, the mean over classes."""
     chosen = proba.argmax(axis=1)[:, None] == np.arange(proba.shape[1])
     true = (proba * chosen).sum(axis=0)
@@ -158,7 +177,7 @@ def expected_f(proba):
     return float((2 * true[counted > 0] / counted[counted > 0]).mean())
 
 
-def f_difference(previous, predicted):
+def f_difference(previous: np.ndarray, predicted: np.ndarray) -> float:
     """Return 1 minus the F measure of two predictions, the mean over their classes."""
     differences = []
     for name in np.union1d(previous, predicted):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.stats import beta
 
 from skbadge.exceptions import InvalidInputError
-from skbadge.stopping._base import StoppingCriterion, check_window
+from skbadge.stopping._base import Observation, StoppingCriterion, check_window
 from skbadge.utils._validation import check_integer, check_real
 
 __all__ = ["LabelBudget", "TestPlateau", "exact_interval"]
@@ -27,16 +29,16 @@ class LabelBudget(StoppingCriterion):
     False
     """
 
-    def __init__(self, n):
+    def __init__(self, n: int) -> None:
         self.n = n
 
-    def _update(self, observation, memory):
+    def _update(self, observation: Observation, memory: dict[str, Any]) -> None:
         memory.setdefault("values", []).append(int(observation.n_labeled))
 
-    def _threshold(self, memory):
+    def _threshold(self, memory: dict[str, Any]) -> int:
         return check_integer(self.n, "n", low=1)
 
-    def _fires(self, memory):
+    def _fires(self, memory: dict[str, Any]) -> bool:
         values = memory.get("values", [])
         return bool(values) and values[-1] >= self._threshold(memory)
 
@@ -82,20 +84,20 @@ class TestPlateau(StoppingCriterion):
     __test__ = False
     reads = ("tested",)
 
-    def __init__(self, target=None, *, window=5):
+    def __init__(self, target: float | None = None, *, window: int = 5) -> None:
         self.target = target
         self.window = window
 
-    def _update(self, observation, memory):
+    def _update(self, observation: Observation, memory: dict[str, Any]) -> None:
         for correct, n in _tests(observation.tested):
             if n:
                 memory.setdefault("values", []).append(correct / n)
                 memory.setdefault("sizes", []).append(n)
 
-    def _threshold(self, memory):
+    def _threshold(self, memory: dict[str, Any]) -> float | None:
         return self.target
 
-    def _fires(self, memory):
+    def _fires(self, memory: dict[str, Any]) -> bool:
         window = check_window(self.window, low=1 if self.target is not None else 3)
         values = np.array(memory.get("values", [])[-window:])
         sizes = np.array(memory.get("sizes", [])[-window:])
@@ -108,7 +110,7 @@ class TestPlateau(StoppingCriterion):
         return slope < error
 
 
-def _tests(tested):
+def _tests(tested: Any) -> list[list[int]]:
     """Return the tests of an observation, as pairs of ints."""
     counts = np.asarray(tested)
     if counts.ndim == 1 and counts.size:
@@ -124,7 +126,7 @@ def _tests(tested):
     return counts.tolist()
 
 
-def _slope(values, sizes):
+def _slope(values: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
     """Return the slope over equally spaced points, and its standard error.
 
     Each point is a share of ``sizes`` rows; one success and one failure more keep a
@@ -138,7 +140,7 @@ def _slope(values, sizes):
     return float(precision @ (times * values)) / spread, spread**-0.5
 
 
-def exact_interval(correct, n, level=0.95):
+def exact_interval(correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """Return the exact binomial (Clopper-Pearson) interval of a share.
 
     Covers the true share with at least the probability ``level``.

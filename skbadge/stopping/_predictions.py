@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from skbadge.stopping._base import (
+    Observation,
+    SeedFloor,
     StoppingCriterion,
     check_window,
     checked_proba,
@@ -19,8 +23,10 @@ class _Agreement(StoppingCriterion):
     """Compares the predictions for the stop set with those of the training before."""
 
     reads = ("proba",)
+    window: int
+    floor: bool
 
-    def _update(self, observation, memory):
+    def _update(self, observation: Observation, memory: dict[str, Any]) -> None:
         predicted = checked_proba(observation.proba).argmax(axis=1)
         previous = memory.get("previous")
         values = memory.setdefault("values", [])
@@ -31,12 +37,18 @@ class _Agreement(StoppingCriterion):
             memory["floor"] = self._of_floor(observation.floor)
             memory["floor_at"] = observation.n_labeled
 
-    def wants_floor(self, n_labeled):
+    def wants_floor(self, n_labeled: int) -> bool:
         """Say whether the next `update` should come with the seed floor."""
         memory = self._remembered()
         if not self.floor or len(memory.get("values", [])) + 1 < self.window:
             return False
         return memory.get("floor") is None or n_labeled >= 1.25 * memory["floor_at"]
+
+    def _compared(self, previous: np.ndarray, predicted: np.ndarray) -> float:
+        raise NotImplementedError
+
+    def _of_floor(self, floor: SeedFloor) -> float:
+        raise NotImplementedError
 
 
 class StablePredictions(_Agreement):
@@ -88,23 +100,25 @@ class StablePredictions(_Agreement):
     True
     """
 
-    def __init__(self, threshold=0.99, *, window=3, floor=True):
+    def __init__(
+        self, threshold: float = 0.99, *, window: int = 3, floor: bool = True
+    ) -> None:
         self.threshold = threshold
         self.window = window
         self.floor = floor
 
-    def _compared(self, previous, predicted):
+    def _compared(self, previous: np.ndarray, predicted: np.ndarray) -> float:
         return cohen_kappa(previous, predicted)
 
-    def _of_floor(self, floor):
+    def _of_floor(self, floor: SeedFloor) -> float:
         return floor.kappa
 
-    def _threshold(self, memory):
+    def _threshold(self, memory: dict[str, Any]) -> float:
         threshold = check_real(self.threshold, "threshold", low=0, high=1)
         floor = memory.get("floor")
         return threshold if floor is None else min(threshold, floor)
 
-    def _fires(self, memory):
+    def _fires(self, memory: dict[str, Any]) -> bool:
         window = check_window(self.window)
         last = memory.get("values", [])[-window:]
         return len(last) == window and float(np.mean(last)) >= self._threshold(memory)
@@ -146,22 +160,24 @@ class PredictionChange(_Agreement):
     ([0.5], False)
     """
 
-    def __init__(self, threshold=0.005, *, window=2, floor=True):
+    def __init__(
+        self, threshold: float = 0.005, *, window: int = 2, floor: bool = True
+    ) -> None:
         self.threshold = threshold
         self.window = window
         self.floor = floor
 
-    def _compared(self, previous, predicted):
+    def _compared(self, previous: np.ndarray, predicted: np.ndarray) -> float:
         return float((previous != predicted).mean())
 
-    def _of_floor(self, floor):
+    def _of_floor(self, floor: SeedFloor) -> float:
         return floor.changed
 
-    def _threshold(self, memory):
+    def _threshold(self, memory: dict[str, Any]) -> float:
         threshold = check_real(self.threshold, "threshold", low=0, high=1)
         return max(threshold, memory.get("floor") or 0.0)
 
-    def _fires(self, memory):
+    def _fires(self, memory: dict[str, Any]) -> bool:
         window = check_window(self.window)
         last = memory.get("values", [])[-window:]
         return len(last) == window and max(last) <= self._threshold(memory)
