@@ -368,6 +368,16 @@ def test_ruff_is_told_to_keep_the_other_rules(rule, wrong):
     assert rule in {found["code"] for found in json.loads(answer.stdout)}
 
 
+def test_what_is_slow_to_import_waits_until_it_is_used():
+    code = (
+        "import sys, skbadge.datasets, skbadge.plotting as p;"
+        "p.LearningCurveDisplay.from_accuracies(['a'], [1], [0.5]);"
+        "print(*{'matplotlib', 'openml'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "\n")
+
+
 def test_modules_and_functions_are_short():
     def rule(path, tree):
         found = []

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier
 
 from skbadge import ActiveLearner
+from tests._forked import forked_workers
 
 N, N_FEATURES, N_CLASSES = 1200, 6, 3
 
@@ -27,6 +28,7 @@ def local_client(n_workers=2):
         "distributed.scheduler.allowed-failures": 20,
     }
     with (
+        forked_workers(),
         dask.config.set(settings),
         LocalCluster(
             n_workers=n_workers,

@@ -4,8 +4,6 @@ import hashlib
 import http.server
 import importlib.util
 import json
-import subprocess
-import sys
 import threading
 import time
 
@@ -350,8 +348,3 @@ def test_undeclared_classes_are_sorted(server, tmp_path):
 def test_number_is_checked(number, tmp_path):
     with pytest.raises(InvalidInputError, match="^data_id must be an int"):
         fetch(number, tmp_path)
-
-
-def test_importing_the_data_sets_does_not_import_openml(tmp_path):
-    code = "import sys, skbadge.datasets; sys.exit('openml' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

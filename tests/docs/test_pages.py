@@ -5,11 +5,13 @@ import doctest
 import importlib
 import re
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 import skbadge
+from tests._forked import forked_workers
 from tests._strategies import all_strategies
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,7 +116,9 @@ def test_whats_new_has_the_four_kinds_of_change():
 @pytest.mark.parametrize("path", PAGES, ids=page_name)
 def test_examples_on_a_page_run(path):
     options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-    found = doctest.testfile(str(path), module_relative=False, optionflags=options)
+    starts_workers = ">>> from dask.distributed" in path.read_text(encoding="utf-8")
+    with forked_workers() if starts_workers else nullcontext():
+        found = doctest.testfile(str(path), module_relative=False, optionflags=options)
     assert found.failed == 0
 
 

@@ -1,8 +1,5 @@
 """Displays: what they store and which artists they draw."""
 
-import subprocess
-import sys
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -272,13 +269,3 @@ def test_wrong_input_is_refused_in_words(call, message):
     with pytest.raises(InvalidInputError) as error:
         call()
     assert str(error.value) == message
-
-
-def test_matplotlib_is_not_imported_before_a_plot():
-    code = (
-        "import sys, skbadge.plotting as p;"
-        "p.LearningCurveDisplay.from_accuracies(['a'], [1], [0.5]);"
-        "sys.exit('matplotlib' in sys.modules)"
-    )
-    outcome = subprocess.run([sys.executable, "-c", code], check=False)
-    assert outcome.returncode == 0

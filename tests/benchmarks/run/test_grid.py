@@ -92,7 +92,9 @@ def test_two_processes_give_the_same_bytes(tmp_path, expected):
 @pytest.mark.slow
 def test_dask_gives_the_same_bytes(tmp_path, expected):
     pytest.importorskip("distributed")
-    with warnings.catch_warnings():
+    from tests._forked import forked_workers
+
+    with forked_workers(), warnings.catch_warnings():
         # Dask's own, about ports in use and sockets left to the collector.
         warnings.simplefilter("ignore")
         with parallel_backend("dask", 2) as n_jobs:
