@@ -199,6 +199,13 @@ class FunctionalLoss(NeuralNetClassifier):
         return functional.cross_entropy(y_pred, y_true)
 
 
+class MarginMean(NeuralNetClassifier):
+    """A loss that torch.vmap knows no rule for."""
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        return functional.multi_margin_loss(y_pred, y_true)
+
+
 class FocalMean(NeuralNetClassifier):
     """A focal loss that takes its mean itself."""
 
@@ -283,6 +290,7 @@ HEADS = [
     case("model-output", Named, module__kind=Answer, **_NAMED),
     case("unwraps", Named, kind=Unwraps),
     case("functional-loss", Net, kind=FunctionalLoss),
+    case("margin-mean", Net, kind=MarginMean, **_SOFTMAX),
     case("focal-mean", Net, kind=FocalMean),
     case("focal-mean-of-steps", Steps, module__pick=lambda z: z.mean(1),
          rows="sequences", kind=FocalMean),

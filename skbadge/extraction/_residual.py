@@ -8,6 +8,7 @@ is taken of whatever loss the net is trained with.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -263,7 +264,10 @@ def _single_losses(net: Any, n_rows: int, *trees: Any) -> torch.Tensor:
 
     tables = [tensor for tensor in tensors_of(trees) if is_row_wise(tensor)]
     try:
-        return torch.vmap(loss)(*tables)
+        with warnings.catch_warnings():
+            # Of losses that vmap itself runs row by row: as fast as what follows here.
+            warnings.filterwarnings("ignore", "There is a performance drop")
+            return torch.vmap(loss)(*tables)
     except (RuntimeError, ModuleOutputError):
         # Where it is not vmap's but the loss's own, the error comes up again.
         rows = zip(*(table.unbind() for table in tables), strict=True)

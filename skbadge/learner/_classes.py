@@ -356,8 +356,9 @@ def _encoded_elsewhere(y: np.ndarray, classes: np.ndarray) -> str:
     if not encoded or classes.dtype.kind in "iufb":
         return ""
     return (
-        " Meta-estimators such as VotingClassifier and StackingClassifier hand on the "
-        "numbers 0, 1, ... in the place of names: leave classes away there."
+        " Where these are numbers of classes, as most data sets hold, teach names, "
+        "np.asarray(classes)[y], or leave classes away; so too in VotingClassifier and "
+        "StackingClassifier, which hand on the numbers 0, 1, ... in the place of names."
     )
 
 

@@ -354,7 +354,8 @@ def _of_inputs(error: Exception, text: str, net: Any) -> Exception | None:
             f"A layer of the module was given a {answer[1]} ({text}). A list or a "
             "tuple of arrays is read as several inputs, and forward gets them so: name "
             "them in a dict whose keys are the arguments of forward, or put the "
-            "columns side by side with numpy.hstack."
+            "columns side by side with numpy.hstack. Where they are rows, stack them "
+            "(numpy.stack)."
         )
     if isinstance(error, TypeError) and " argument" in text and "forward()" in text:
         if isinstance(batch, torch.Tensor):

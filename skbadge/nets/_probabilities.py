@@ -123,9 +123,19 @@ def check_distribution(
         near_one = not n_rows or bool((total - 1).abs().amax() <= tolerance)
         if near_one and bool((proba >= -tolerance).all()):
             return
+    must = "The net's probabilities must be non-negative and sum to 1 in each row, but "
+    own = net.predict_nonlinearity
+    if callable(own):
+        name = getattr(own, "__name__", None) or repr(own)
+        raise ModuleOutputError(
+            f"{must}what its predict_nonlinearity, {name}, makes of the module's "
+            "output does not: let it answer such a row of one column a class for each "
+            'row, or leave it "auto" (a softmax for CrossEntropyLoss, both classes for '
+            "BCEWithLogitsLoss)."
+        )
     raise ModuleOutputError(
-        "The net's probabilities must be non-negative and sum to 1 in each row, but "
-        f"with the criterion {type(unwrapped_criterion(net)).__name__} they do not. "
+        f"{must}with the criterion {type(unwrapped_criterion(net)).__name__} they do "
+        "not. "
         "skorch takes the module's output for probabilities unless it knows the "
         "criterion: NLLLoss expects a softmax inside the module, CrossEntropyLoss "
         "expects logits. Change one of the two, or set predict_nonlinearity on the net."

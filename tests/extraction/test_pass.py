@@ -271,9 +271,6 @@ def test_the_logarithm_of_zero_is_no_divergence():
         ({"criterion": nn.NLLLoss}, "NLLLoss"),
         ({"criterion": nn.MultiMarginLoss}, "MultiMarginLoss"),
         ({"predict_nonlinearity": None}, "CrossEntropyLoss"),
-        ({"predict_nonlinearity": lambda z: torch.softmax(z, 0)}, "CrossEntropyLoss"),
-        ({"predict_nonlinearity": lambda z: z.softmax(1)[:1]}, "CrossEntropyLoss"),
-        ({"predict_nonlinearity": lambda z: z.sum(1)}, "CrossEntropyLoss"),
     ],
 )
 def test_probabilities_that_are_no_distribution(settings, criterion):
@@ -286,6 +283,28 @@ def test_probabilities_that_are_no_distribution(settings, criterion):
         "for probabilities unless it knows the criterion: NLLLoss expects a softmax "
         "inside the module, CrossEntropyLoss expects logits. Change one of the two, or "
         "set predict_nonlinearity on the net."
+    )
+
+
+@pytest.mark.parametrize(
+    ("nonlinearity", "name"),
+    [
+        (torch.sigmoid, "sigmoid"),
+        (partial(torch.softmax, dim=0), "functools.partial"),
+        (lambda z: z.softmax(1)[:1], "<lambda>"),
+        (lambda z: z.sum(1), "<lambda>"),
+    ],
+)
+def test_a_nonlinearity_that_gives_no_distribution(nonlinearity, name):
+    net = make_net(Net, predict_nonlinearity=nonlinearity).initialize()
+    with pytest.raises(exceptions.ModuleOutputError) as caught:
+        collect(net)
+    before = f"in each row, but what its predict_nonlinearity, {name}"
+    assert before in str(caught.value)
+    assert str(caught.value).endswith(
+        "makes of the module's output does not: let it answer such a row of one column "
+        'a class for each row, or leave it "auto" (a softmax for CrossEntropyLoss, '
+        "both classes for BCEWithLogitsLoss)."
     )
 
 

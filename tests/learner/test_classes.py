@@ -525,7 +525,7 @@ def test_unknown_labels_are_refused_before_anything_is_stored():
 
 
 def test_numbers_in_the_place_of_names_are_explained():
-    hint = "hand on the numbers 0, 1, ... in the place of names: leave classes away"
+    hint = "Where these are numbers of classes, as most data sets hold, teach names"
     voting = VotingClassifier([("net", make_learner(classes=NAMES))])
     with pytest.raises(InvalidInputError, match=hint):
         voting.fit(X, NAMES[Y])
