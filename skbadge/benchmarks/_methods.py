@@ -91,7 +91,7 @@ _TARGETS = 2_000
 _REFINED, _BATCHES = 3, 20
 # A method more is a line more; its style comes from skbadge.plotting, which has one
 # for any name.
-_FACTORIES = {
+_FACTORIES: dict[str, Callable[..., QueryStrategy]] = {
     "badge": lambda first, **_: BADGE(first=first),
     "albl": lambda n_rounds, albl_update, **_: ALBL(
         n_rounds=max(1, n_rounds), update=albl_update
@@ -149,7 +149,9 @@ _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(.*\))?", re.S)
 _FORM = "mymodule:MyStrategy or mymodule:MyStrategy(option=1)"
 
 
-def make_strategy(name, *, n_rounds, first="uniform", albl_update="all"):
+def make_strategy(
+    name: str, *, n_rounds: int, first: str = "uniform", albl_update: str = "all"
+) -> QueryStrategy:
     """Return a strategy by its short name, or one of your own by reference.
 
     Parameters

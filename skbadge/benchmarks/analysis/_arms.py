@@ -15,7 +15,7 @@ _READ = [*SETTING, "strategy", "n_labeled"]
 _ARM = "arm"
 
 
-def arm_shares(results, *, n_parts=3):
+def arm_shares(results: pd.DataFrame, *, n_parts: int = 3) -> pd.DataFrame:
     """Count how often each arm was taken in the first, the middle and the last rounds.
 
     :class:`~skbadge.ALBL` draws one of several strategies, its arms, for each batch,

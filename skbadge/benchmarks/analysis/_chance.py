@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,8 @@ from skbadge.benchmarks._methods import strategy_order
 from skbadge.benchmarks.analysis._comparison import (
     MIN_REPEATS,
     TESTS,
+    Group,
+    Test,
     at_budgets,
     grouped,
     threshold_of,
@@ -19,10 +22,11 @@ from skbadge.benchmarks.analysis._curves import (
     METRIC,
     RULES,
     TINY,
+    Rule,
     budgets_table,
     check_results,
 )
-from skbadge.utils._random import as_generator
+from skbadge.utils._random import Seed, as_generator
 from skbadge.utils._validation import check_integer, check_option
 
 __all__ = ["ChanceMatrix", "chance_matrix"]
@@ -52,16 +56,38 @@ class ChanceMatrix:
     n_permutations: int
 
 
+@overload
 def chance_matrix(
-    results,
+    results: pd.DataFrame,
     *,
-    test="z",
-    by=None,
-    rule="paper",
-    metric=METRIC,
-    n_permutations=200,
-    random_state=0,
-):
+    test: Test = "z",
+    by: None = None,
+    rule: Rule = "paper",
+    metric: str = METRIC,
+    n_permutations: int = 200,
+    random_state: Seed = 0,
+) -> ChanceMatrix: ...
+@overload
+def chance_matrix(
+    results: pd.DataFrame,
+    *,
+    test: Test = "z",
+    by: Group,
+    rule: Rule = "paper",
+    metric: str = METRIC,
+    n_permutations: int = 200,
+    random_state: Seed = 0,
+) -> dict[Any, ChanceMatrix]: ...
+def chance_matrix(
+    results: pd.DataFrame,
+    *,
+    test: Test = "z",
+    by: Group | None = None,
+    rule: Rule = "paper",
+    metric: str = METRIC,
+    n_permutations: int = 200,
+    random_state: Seed = 0,
+) -> ChanceMatrix | dict[Any, ChanceMatrix]:
     """Compute the penalty matrix that chance alone would give.
 
     Within each repeat of each setting the names of the strategies are dealt out anew

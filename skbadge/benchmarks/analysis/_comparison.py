@@ -5,8 +5,10 @@ Pure functions on the tidy results table; see ``_curves`` for its columns.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any, Literal, TypeAlias, TypeVar, overload
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from skbadge.benchmarks.analysis._curves import (
     RULES,
     SETTING,
     TINY,
+    Rule,
     budgets_table,
     check_results,
     error_of,
@@ -34,6 +37,9 @@ __all__ = [
 
 TESTS = ("z", "t")
 GROUPS = ("batch_size", "model")
+Test: TypeAlias = Literal["z", "t"]
+Group: TypeAlias = Literal["batch_size", "model"]
+_Found = TypeVar("_Found")
 MIN_REPEATS = 2
 
 
@@ -72,11 +78,11 @@ class PenaltyMatrix:
     dropped: pd.DataFrame
 
     @property
-    def left_out(self):
+    def left_out(self) -> pd.DataFrame:
         """Comparisons that could not be made, with the reason (DataFrame)."""
         return self.comparisons[self.comparisons["reason"] != ""]
 
-    def to_frame(self):
+    def to_frame(self) -> pd.DataFrame:
         """Return the matrix with the column mean as its last row, ``mean``."""
         return pd.concat([self.matrix, self.column_mean.to_frame("mean").T])
 
@@ -109,12 +115,37 @@ class NormalizedErrorCDF:
     dropped: pd.DataFrame
 
     @property
-    def left_out(self):
+    def left_out(self) -> pd.DataFrame:
         """Values that could not be computed, with the reason (DataFrame)."""
         return self.points[self.points["reason"] != ""]
 
 
-def penalty_matrix(results, *, test="z", by=None, rule="paper", metric=METRIC):
+@overload
+def penalty_matrix(
+    results: pd.DataFrame,
+    *,
+    test: Test = "z",
+    by: None = None,
+    rule: Rule = "paper",
+    metric: str = METRIC,
+) -> PenaltyMatrix: ...
+@overload
+def penalty_matrix(
+    results: pd.DataFrame,
+    *,
+    test: Test = "z",
+    by: Group,
+    rule: Rule = "paper",
+    metric: str = METRIC,
+) -> dict[Any, PenaltyMatrix]: ...
+def penalty_matrix(
+    results: pd.DataFrame,
+    *,
+    test: Test = "z",
+    by: Group | None = None,
+    rule: Rule = "paper",
+    metric: str = METRIC,
+) -> PenaltyMatrix | dict[Any, PenaltyMatrix]:
     r"""Count how often each strategy beats each other one, over all settings.
 
     Two strategies are compared at each label budget of each setting by a paired test on
@@ -197,7 +228,25 @@ def penalty_matrix(results, *, test="z", by=None, rule="paper", metric=METRIC):
     return grouped(lambda part: _penalty_matrix(part, test, rule), results, by)
 
 
-def normalized_error_cdf(results, *, by=None, rule="paper", metric=METRIC):
+@overload
+def normalized_error_cdf(
+    results: pd.DataFrame,
+    *,
+    by: None = None,
+    rule: Rule = "paper",
+    metric: str = METRIC,
+) -> NormalizedErrorCDF: ...
+@overload
+def normalized_error_cdf(
+    results: pd.DataFrame, *, by: Group, rule: Rule = "paper", metric: str = METRIC
+) -> dict[Any, NormalizedErrorCDF]: ...
+def normalized_error_cdf(
+    results: pd.DataFrame,
+    *,
+    by: Group | None = None,
+    rule: Rule = "paper",
+    metric: str = METRIC,
+) -> NormalizedErrorCDF | dict[Any, NormalizedErrorCDF]:
     """Compute the distribution of errors relative to random sampling.
 
     A normalized error of 0.9 means 10% fewer errors than random sampling at the same
@@ -248,7 +297,9 @@ def normalized_error_cdf(results, *, by=None, rule="paper", metric=METRIC):
     return grouped(lambda part: _normalized_error_cdf(part, rule, metric), results, by)
 
 
-def grouped(compute, results, by):
+def grouped(
+    compute: Callable[[pd.DataFrame], _Found], results: pd.DataFrame, by: Group | None
+) -> _Found | dict[Any, _Found]:
     """Compute something of all settings, or of each group of them (dict)."""
     compared = results[results["strategy"] != KDPP]
     if by is None:

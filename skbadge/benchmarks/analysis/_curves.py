@@ -7,6 +7,8 @@ of strategies over many settings are in ``_comparison``.
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import numpy as np
 import pandas as pd
 from scipy.integrate import trapezoid
@@ -26,6 +28,7 @@ SETTING = ["dataset", "model", "batch_size"]
 CELL = [*SETTING, "strategy", "repeat"]
 METRIC = "accuracy"
 RULES = ("paper", "code")
+Rule: TypeAlias = Literal["paper", "code"]
 # Accuracies are fractions of at most some million test rows: two of them, or two of
 # their means, that are this close are equal but for rounding.
 TINY = 1e-12
@@ -89,7 +92,7 @@ def error_of(scores, metric=METRIC):
     return -scores if metric.startswith("neg_") else 1.0 - scores
 
 
-def learning_curves(results, *, metric=METRIC):
+def learning_curves(results: pd.DataFrame, *, metric: str = METRIC) -> pd.DataFrame:
     """Average the test accuracy over the repeats at every label count.
 
     This is the material of the paper's Figures 2, 3 and 6 to 12, and with
@@ -137,7 +140,13 @@ def learning_curves(results, *, metric=METRIC):
     )
 
 
-def label_budgets(results, *, rule="paper", fraction=0.99, metric=METRIC):
+def label_budgets(
+    results: pd.DataFrame,
+    *,
+    rule: Rule = "paper",
+    fraction: float = 0.99,
+    metric: str = METRIC,
+) -> pd.DataFrame:
     r"""Choose for each setting the label counts at which strategies are compared.
 
     With enough labels all strategies end at the same accuracy. They are therefore
@@ -288,7 +297,9 @@ def _code_counts(n_initial, is_done, batch_size):
     return counts
 
 
-def area_under_budget_curve(results, *, metric=METRIC):
+def area_under_budget_curve(
+    results: pd.DataFrame, *, metric: str = METRIC
+) -> pd.DataFrame:
     """Sum up each learning curve in one number, its area under the budget curve.
 
     The area is the mean accuracy over all label counts between the first and the last:
@@ -345,7 +356,7 @@ def areas_of_cells(results):
         yield setting, area, labels
 
 
-def running_times(costs, *, total=False):
+def running_times(costs: pd.DataFrame, *, total: bool = False) -> pd.DataFrame:
     """Average what training and querying cost, over the repeats.
 
     The paper's Figures 1 and 17 to 23 plot the time to select of k-means++ (``badge``)

@@ -16,7 +16,9 @@ from skbadge.utils._validation import check_integer
 __all__ = ["ranks_by_part", "win_shares"]
 
 
-def ranks_by_part(results, *, n_parts=3, metric=METRIC):
+def ranks_by_part(
+    results: pd.DataFrame, *, n_parts: int = 3, metric: str = METRIC
+) -> pd.DataFrame:
     """Rank the strategies of each setting in the first, the middle and the last rounds.
 
     A strategy that is good with few labels need not be with many. The label counts
@@ -103,7 +105,7 @@ def ranks_by_part(results, *, n_parts=3, metric=METRIC):
     return pd.DataFrame(rows, columns=[*SETTING, *columns, "n_repeats"])
 
 
-def win_shares(results, *, metric=METRIC):
+def win_shares(results: pd.DataFrame, *, metric: str = METRIC) -> pd.DataFrame:
     """Count in what share of the comparisons each strategy is ahead of each other one.
 
     Every label count of every repeat of every setting is one comparison, without any

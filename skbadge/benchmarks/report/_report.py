@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -18,6 +19,7 @@ from skbadge.benchmarks.analysis._comparison import (
 )
 from skbadge.benchmarks.analysis._curves import (
     SETTING,
+    Rule,
     area_under_budget_curve,
     check_costs,
     check_results,
@@ -42,17 +44,17 @@ _TITLE = "Deep batch active learning: results"
 
 
 def write_report(
-    results,
-    costs,
-    out_dir,
+    results: pd.DataFrame,
+    costs: pd.DataFrame | None,
+    out_dir: str | Path,
     *,
-    settings=None,
-    missing=None,
-    failures=None,
-    rule="paper",
-    scale="linear",
-    metric="accuracy",
-):
+    settings: Mapping[str, Any] | None = None,
+    missing: pd.DataFrame | Sequence[Mapping[str, Any]] | None = None,
+    failures: pd.DataFrame | Sequence[Mapping[str, Any]] | None = None,
+    rule: Rule = "paper",
+    scale: Literal["linear", "log2"] = "linear",
+    metric: str = "accuracy",
+) -> Path:
     """Write one HTML page that shows an experiment, and CSV tables beside it.
 
     It begins with a verdict: which strategy to take, how sure that is, and what else

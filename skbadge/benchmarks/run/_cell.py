@@ -12,6 +12,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -28,6 +29,7 @@ from skbadge.benchmarks._methods import (
 from skbadge.benchmarks.run._json import write_json
 from skbadge.benchmarks.run._memory import peak_memory_mb, reset_peak_memory
 from skbadge.benchmarks.run._nets import make_cell_net
+from skbadge.benchmarks.run._settings import Cell
 from skbadge.benchmarks.run._tasks import load_task
 from skbadge.learner._classes import given_classes
 from skbadge.learner._learner import ActiveLearner
@@ -64,7 +66,12 @@ _FORWARD_ROWS = {
 _ONE_CELL = threading.Lock()
 
 
-def run_cell(cell, *, checkpoint=None, state=None):
+def run_cell(
+    cell: Cell,
+    *,
+    checkpoint: str | Path | None = None,
+    state: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Run one cell of the grid.
 
     Parameters
@@ -102,7 +109,7 @@ def run_cell(cell, *, checkpoint=None, state=None):
         records = [] if state is None else list(state["records"])
         run_with = _joint((state or {}).get("environment") or {}, environment())
         simulation, n_rounds, checksum = _prepare(cell)
-        if records and len(records) <= n_rounds:
+        if state is not None and records and len(records) <= n_rounds:
             simulation.resume(state["simulation"])
         while len(records) <= n_rounds:
             reset_peak_memory()

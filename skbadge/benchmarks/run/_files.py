@@ -27,7 +27,7 @@ _KINDS = (".npz", ".csv", ".parquet")
 _NAMELESS = "Unnamed: 0"
 
 
-def describe_file(path, target=""):
+def describe_file(path: str | Path, target: str = "") -> dict[str, str]:
     """Return what the cells of a data file say about it.
 
     Parameters

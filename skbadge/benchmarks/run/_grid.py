@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -28,6 +31,7 @@ from skbadge.benchmarks.run._listing import (
 )
 from skbadge.benchmarks.run._pool import check_processes, completed
 from skbadge.benchmarks.run._progress import ProgressBar
+from skbadge.benchmarks.run._settings import Cell
 from skbadge.benchmarks.run._store import KEY, RUN_AGAIN, SETTINGS, TABLES, CellStore
 from skbadge.benchmarks.run._together import check_paired
 from skbadge.benchmarks.run._work import load_all, task_of, weigh, without_missing
@@ -73,21 +77,21 @@ class GridResults:
     missing: pd.DataFrame
     settings: dict
 
-    def cells(self):
+    def cells(self) -> list[Cell]:
         """Return the cells that the settings list (list of Cell)."""
         return cells_of(self.settings)
 
 
 def run_grid(
-    cells,
-    out,
+    cells: Sequence[Cell],
+    out: str | Path,
     *,
-    n_jobs=None,
-    resume=True,
-    progress=False,
-    about=None,
-    skip_missing=False,
-):
+    n_jobs: int | None = None,
+    resume: bool = True,
+    progress: bool = False,
+    about: dict[str, Any] | None = None,
+    skip_missing: bool = False,
+) -> GridResults:
     """Run the cells of an experiment in parallel processes.
 
     Each finished cell is written at once, and each long one after every round, so that
@@ -208,7 +212,7 @@ def run_grid(
     return grid
 
 
-def load_grid(out):
+def load_grid(out: str | Path) -> GridResults:
     """Read a folder written by `run_grid`, however far it got, and refresh its tables.
 
     Parameters

@@ -8,7 +8,7 @@ from pathlib import Path
 try:
     import resource
 except ImportError:  # Windows has no such module.
-    resource = None
+    resource = None  # type: ignore[assignment]
 
 __all__ = ["peak_memory_mb", "reset_peak_memory"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, Literal, Protocol
 
 import torch
 
@@ -32,22 +33,42 @@ PAPER_RATES = {"image": 1e-3, "tabular": 1e-4}
 _HIDDEN_UNITS = {"image": 256, "tabular": 1024}
 
 
+class _Described(Protocol):
+    """What a net has to know of its data."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a row."""
+
+    @property
+    def n_classes(self) -> int:
+        """Outputs of the net."""
+
+    @property
+    def kind(self) -> str:
+        """Decides hidden width and learning rate: "image" or "tabular"."""
+
+    @property
+    def batch_size(self) -> int:
+        """Mini-batch of the training."""
+
+
 def make_paper_net(
-    dataset,
-    model="mlp",
+    dataset: str | _Described,
+    model: Literal["mlp", "resnet", "vgg", "linear", "convnet"] = "mlp",
     *,
-    device="cpu",
-    lr=None,
-    max_epochs=20_000,
-    max_updates=None,
-    stop="exceeds",
-    batch_size=None,
-    n_hidden=None,
-    width=64,
-    clamp_gradients=False,
-    threshold=0.99,
-    precision="float32",
-):
+    device: str = "cpu",
+    lr: float | None = None,
+    max_epochs: int = 20_000,
+    max_updates: int | None = None,
+    stop: Literal["exceeds", "reaches"] = "exceeds",
+    batch_size: int | None = None,
+    n_hidden: int | None = None,
+    width: int = 64,
+    clamp_gradients: bool = False,
+    threshold: float = 0.99,
+    precision: Literal["float32", "bfloat16"] = "float32",
+) -> LeanClassifier:
     """Make an unfitted net with the settings of the paper's experiments.
 
     Adam with a constant learning rate and no weight decay, cross-entropy, all rows in a
@@ -141,7 +162,7 @@ def make_paper_net(
     rule = StopAtTrainAccuracy(
         threshold, strict=stop == "exceeds", max_updates=max_updates
     )
-    callbacks = [("stop", rule)]
+    callbacks: list[tuple[str, Any]] = [("stop", rule)]
     if clamp_gradients:
         callbacks.append(("clamp", ClampGradients(0.1)))
     settings = lean_settings(callbacks=callbacks)

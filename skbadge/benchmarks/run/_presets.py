@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from skbadge.benchmarks._methods import COLD_STARTS, KDPP, SEVEN, STRATEGIES
 from skbadge.benchmarks.run._deviations import deviations_of
-from skbadge.benchmarks.run._settings import make_cells
+from skbadge.benchmarks.run._settings import Cell, make_cells
+from skbadge.strategies import QueryStrategy
 from skbadge.utils._validation import check_integer, check_option
 
 __all__ = ["PAPER_SETTINGS", "PRESETS", "Preset", "preset_cells", "preset_deviations"]
@@ -269,7 +272,14 @@ PRESETS = {
 }
 
 
-def preset_cells(name, *, repeats=None, own_strategies=(), own_models=(), **settings):
+def preset_cells(
+    name: str,
+    *,
+    repeats: int | None = None,
+    own_strategies: Sequence[str | QueryStrategy | Callable[..., QueryStrategy]] = (),
+    own_models: Sequence[str | Callable[[], Any]] = (),
+    **settings: Any,
+) -> list[Cell]:
     """Return the cells of a named experiment.
 
     Parameters
@@ -299,7 +309,7 @@ def preset_cells(name, *, repeats=None, own_strategies=(), own_models=(), **sett
     preset = PRESETS[check_option(name, "preset", tuple(PRESETS))]
     repeats = preset.repeats if repeats is None else repeats
     check_integer(repeats, "repeats", low=1)
-    cells = {}
+    cells: dict[tuple[Any, ...], Cell] = {}
     for part in preset.parts:
         part = dict(part)
         count = min(repeats, part.pop("max_repeats", repeats))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import product
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +22,7 @@ from skbadge.benchmarks.run._nets import MODELS
 from skbadge.benchmarks.run._store import KEY
 from skbadge.exceptions import InvalidInputError
 from skbadge.modules._classifier import PRECISIONS
+from skbadge.strategies import QueryStrategy
 from skbadge.utils._validation import check_integer, check_option, check_real
 
 __all__ = ["MODELS", "PUBLISHED_CODE", "Cell", "from_settings", "make_cells"]
@@ -37,7 +40,7 @@ PUBLISHED_CODE = {
 _NO_IDENTITY = ("path", "data_dir", "device")
 # Attributes that came later, with the values of the cells written before: these keep
 # their fingerprints.
-_BEFORE = {
+_BEFORE: dict[str, Any] = {
     "max_updates": None,
     "stop": "reaches",
     "first": "uniform",
@@ -152,7 +155,7 @@ class Cell:
     sha256: str = ""
     data_dir: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("strategy", "model"):
             object.__setattr__(self, name, reference_to(getattr(self, name)))
         check_name(self.model, "model", MODELS, form="mymodule:make_learner")
@@ -185,16 +188,16 @@ class Cell:
                 object.__setattr__(self, field.name, int(value))
 
     @property
-    def key(self):
+    def key(self) -> dict[str, Any]:
         """What names the cell within an experiment (dict)."""
         return {name: getattr(self, name) for name in KEY}
 
     @property
-    def has_own_learner(self):
+    def has_own_learner(self) -> bool:
         """Whether the net is a user's own."""
         return is_reference(self.model)
 
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         """Return all that its results depend on: not where a file lies (dict)."""
         settings = asdict(self) | {"metrics": list(self.metrics)}
         before = _BEFORE | {"metrics": []}
@@ -204,11 +207,11 @@ class Cell:
             if name not in _NO_IDENTITY and before.get(name, ...) != value
         }
 
-    def fingerprint(self, **further):
+    def fingerprint(self, **further: Any) -> str:
         """Return a checksum of the settings, in hexadecimal."""
         return digest(canonical({"schema": SCHEMA, **self.settings(), **further}))
 
-    def seeds(self):
+    def seeds(self) -> tuple[int, int]:
         """Return the seeds of the split and of the learner, shared by all strategies.
 
         Returns
@@ -221,14 +224,14 @@ class Cell:
         # 31 bits for the split, since scikit-learn takes no more.
         return int(split >> 33), int(learner >> 1)
 
-    def count_rounds(self, n_pool):
+    def count_rounds(self, n_pool: int) -> int:
         """Return how many queries the run makes on a pool of ``n_pool`` rows."""
         most = min(n_pool, self.max_labels or n_pool)
         count = max(0, most - self.n_initial) // self.batch_size
         return count if self.n_rounds is None else min(count, self.n_rounds)
 
 
-def from_settings(settings):
+def from_settings(settings: dict[str, Any]) -> Cell:
     """Return the cell that a folder of results speaks of, be it an old one.
 
     Raises
@@ -240,8 +243,14 @@ def from_settings(settings):
 
 
 def make_cells(
-    datasets, *, models=("mlp",), batch_sizes, strategies=SEVEN, repeats, **settings
-):
+    datasets: Sequence[str],
+    *,
+    models: Sequence[str | Callable[[], Any]] = ("mlp",),
+    batch_sizes: Sequence[int],
+    strategies: Sequence[str | QueryStrategy | Callable[..., QueryStrategy]] = SEVEN,
+    repeats: int,
+    **settings: Any,
+) -> list[Cell]:
     """Combine everything with everything.
 
     Parameters
@@ -265,7 +274,7 @@ def make_cells(
         If a value cannot be used, or one is given twice.
     """
     check_integer(repeats, "repeats", low=1)
-    axes = {
+    axes: dict[str, Sequence[Any]] = {
         "dataset": datasets,
         "model": [reference_to(model) for model in models],
         "batch_size": batch_sizes,

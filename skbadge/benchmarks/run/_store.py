@@ -24,8 +24,8 @@ import pandas as pd
 
 try:
     import fcntl
-except ImportError:  # Windows
-    fcntl = None
+except ImportError:  # Windows has no such module.
+    fcntl = None  # type: ignore[assignment]
 
 from skbadge.benchmarks.run._csv import as_csv
 from skbadge.benchmarks.run._json import (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from sklearn.model_selection import train_test_split
 
 from skbadge.benchmarks.run._files import read_file
 from skbadge.benchmarks.run._nets import PICTURE_MODELS
+from skbadge.benchmarks.run._settings import Cell
 from skbadge.datasets import load_dataset
 from skbadge.datasets._standardize import standardize
 from skbadge.exceptions import InvalidInputError
@@ -19,7 +21,9 @@ __all__ = ["Task", "check_task", "load_task"]
 
 TEST_SHARE = 0.1
 # A convolution expects the pixels of a channel to be on one scale.
-_UNITS = dict.fromkeys(PICTURE_MODELS, "channel")
+_UNITS: dict[str, Literal["feature", "channel"]] = dict.fromkeys(
+    PICTURE_MODELS, "channel"
+)
 
 
 @dataclass(frozen=True)
@@ -52,17 +56,17 @@ class Task:
     sha256: str = ""
 
     @property
-    def n_classes(self):
+    def n_classes(self) -> int:
         """Outputs of a net."""
         return len(self.classes)
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """Shape of one row."""
         return self.X.shape[1:]
 
 
-def load_task(cell):
+def load_task(cell: Cell) -> Task:
     """Return the data of a cell, split by its seed.
 
     Parameters
