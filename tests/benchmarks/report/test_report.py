@@ -12,8 +12,8 @@ import pytest
 
 from skbadge.benchmarks.analysis._comparison import penalty_matrix
 from skbadge.benchmarks.analysis._curves import learning_curves
+from skbadge.benchmarks.report import _figures, _report
 from skbadge.benchmarks.report import _page as _report_page
-from skbadge.benchmarks.report import _report
 from skbadge.benchmarks.report._report import write_report
 from skbadge.benchmarks.report._tables import incomplete
 from skbadge.exceptions import InvalidInputError
@@ -100,6 +100,18 @@ def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole") / "new" / "folder"
     path = write_report(results, costs_of(results), folder, settings=settings)
     return results, path
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leave the pictures blank where a test reads words and tables alone."""
+
+    def blank(draw, alt, *, size=(1, 1), title="", caption="", below=()):
+        block = {"kind": "picture", "is_wide": False, "src": "data:,", "alt": alt}
+        block |= {"title": title, "caption": caption, "below": list(below)}
+        return block | {"width": size[0], "height": size[1]}
+
+    monkeypatch.setattr(_figures, "picture", blank)
 
 
 def test_files_and_sections(whole):
@@ -223,6 +235,7 @@ def test_text_is_escaped(tmp_path):
         ElementTree.fromstring(svg)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_is_obeyed_and_not_seen_is_written_out(tmp_path):
     nasty = "a\u202eb\x1b[2J\x00"
     results = small_results(("badge", "rand", nasty), dataset=nasty, model="mlp")
@@ -237,6 +250,7 @@ def test_what_is_obeyed_and_not_seen_is_written_out(tmp_path):
         assert not set("\u202e\x1b\x00") & set(file.read_text("utf-8"))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_missing_and_failed_cells_are_listed(tmp_path):
     results = small_results(("badge", "marg", "rand"))
     gone = (results["strategy"] == "marg") & (results["repeat"] == 1)
@@ -261,6 +275,7 @@ def test_missing_and_failed_cells_are_listed(tmp_path):
     assert "2 values left out" in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_trainings_at_the_cap_are_counted(tmp_path):
     results = small_results()
     results.loc[[0, 5], "hit_max_epochs"] = True
@@ -269,6 +284,7 @@ def test_trainings_at_the_cap_are_counted(tmp_path):
     assert "Raise --max-epochs" not in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_many_trainings_at_the_cap_are_a_warning_with_advice_once(tmp_path):
     page = Page(write_report(small_results(), None, tmp_path / "none"))
     assert "at the cap on epochs" not in page.text
@@ -314,6 +330,7 @@ def test_no_results_at_all(tmp_path):
     assert page.images == []
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_one_repeat(tmp_path):
     results = small_results()
     results = results[results["repeat"] == 0]
@@ -324,6 +341,7 @@ def test_one_repeat(tmp_path):
     assert len(page.images) == 1
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_arms_are_shown_where_they_were_recorded(tmp_path):
     results = small_results(("albl", "rand"))
     assert "Arms of" not in Page(write_report(results, None, tmp_path / "a")).text
@@ -346,6 +364,7 @@ def test_ragged_grid_with_the_other_rule_and_scale(tmp_path):
     assert "as in its authors' code" in Page(path).text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_costs_with_their_own_label_counts(tmp_path):
     results = small_results(("badge", "badge-kdpp", "rand"))
     costs = costs_of(results).assign(n_labeled=results["n_labeled"])
@@ -383,6 +402,7 @@ def test_table_emphasizes_and_aligns():
     assert '<th scope="col" class="number">value</th>' in html
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_figures_are_numbered_in_the_papers_own_settings(tmp_path, monkeypatch):
     names = ("badge", "rand")
     papers = {("digits", "mlp", 100), ("svhn", "resnet", 1000)}
@@ -408,12 +428,14 @@ def test_figures_are_numbered_in_the_papers_own_settings(tmp_path, monkeypatch):
     assert "Overall" in page.headings and "paper's Figure" not in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_data_that_one_folder_lacked_and_another_has_are_not_left_out(tmp_path):
     about = {"data_that_could_not_be_had": ["digits", "letter"]}
     page = Page(write_report(small_results(), None, tmp_path, settings=about))
     assert "Left out, since their data could not be had: letter." in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_share_of_capped_trainings_stands_beside_curves_and_matrices(tmp_path):
     results = small_results()
     results.loc[results["round"] > 3, "hit_max_epochs"] = True
@@ -423,6 +445,7 @@ def test_the_share_of_capped_trainings_stands_beside_curves_and_matrices(tmp_pat
     assert f"each with the same weight. {capped}." in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_column_of_scores_takes_the_place_of_the_accuracy(tmp_path):
     results = small_results().assign(f1_macro=lambda frame: frame["accuracy"] / 2)
     page = Page(write_report(results, None, tmp_path, metric="f1_macro"))
