@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
+from skbadge.campaign._state import Batch, State
 from skbadge.exceptions import InvalidInputError
 from skbadge.stopping._labels import exact_interval
 from skbadge.utils._validation import check_integer
@@ -30,7 +34,7 @@ COLUMNS = {
 }
 
 
-def share_size(n, share, u):
+def share_size(n: int, share: float, u: float) -> int:
     """Return how many of ``n`` rows are drawn at random: the share in expectation.
 
     Parameters
@@ -48,7 +52,9 @@ def share_size(n, share, u):
     return min(n, int(np.floor(n * share + u)))
 
 
-def lure(loss, draw_probability, n_population):
+def lure(
+    loss: ArrayLike, draw_probability: ArrayLike, n_population: int
+) -> tuple[float, float]:
     """Estimate the mean loss of a population from rows drawn with known probabilities.
 
     Unbiased without replacement, where the loss is that of a model that has not learned
@@ -115,7 +121,7 @@ def lure(loss, draw_probability, n_population):
     return float(terms.mean()), float(error)
 
 
-def accuracy_table(state):
+def accuracy_table(state: State) -> pd.DataFrame:
     """Score each batch by the model that chose it, before that learned from it.
 
     Parameters
@@ -171,7 +177,7 @@ def accuracy_table(state):
     return pd.DataFrame(records, columns=list(COLUMNS)).astype(COLUMNS)
 
 
-def _lure_of(batch, labels):
+def _lure_of(batch: Batch, labels: dict[str, Any]) -> tuple[float, float, int]:
     """Return the estimate from all draws; NaN where one got no label in time."""
     drawn = [id for id, _ in batch.draws]
     if not drawn or not all(batch.heard.get(id) and id in labels for id in drawn):
@@ -181,7 +187,7 @@ def _lure_of(batch, labels):
     return (*lure(loss, q, batch.n_candidates), len(drawn))
 
 
-def windowed(table, window):
+def windowed(table: pd.DataFrame, window: int) -> pd.DataFrame:
     """Pool the random shares of the last ``window`` rounds, row by row.
 
     Parameters

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from skbadge.campaign._pool import id_key, written_ids
+from skbadge.campaign._state import Answer, State
 from skbadge.exceptions import InvalidInputError
 
 __all__ = ["Given", "Told", "check_annotator", "check_text", "sort_out"]
+
+# What is to be stored, by id and annotator.
+_News: TypeAlias = dict[str, dict[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -70,18 +75,18 @@ class Told:
     stored: int = 0
     skipped: int = 0
     unchanged: int = 0
-    refused: dict = field(default_factory=dict)
+    refused: dict[Any, str] = field(default_factory=dict)
     # How many refusals a warning names.
     NAMED: ClassVar[int] = 5
 
-    def __str__(self):
+    def __str__(self) -> str:
         parts = [f"{self.stored} labels stored"]
         parts += [f"{self.skipped} rows skipped"] if self.skipped else []
         parts += [f"{self.unchanged} known already"] if self.unchanged else []
         parts += [f"{len(self.refused)} refused"] if self.refused else []
         return ", ".join(parts)
 
-    def warn(self, stacklevel):
+    def warn(self, stacklevel: int) -> None:
         """Say what was refused.
 
         Parameters
@@ -104,7 +109,7 @@ class Told:
         )
 
 
-def check_text(text, name):
+def check_text(text: Any, name: str) -> str:
     """Return a text of the user's as the journal keeps it: no blanks around it.
 
     Raises
@@ -119,7 +124,7 @@ def check_text(text, name):
     )
 
 
-def check_annotator(annotator):
+def check_annotator(annotator: Any) -> str:
     """Return a name as the journal keeps it: empty where none was given.
 
     Raises
@@ -138,7 +143,9 @@ def check_annotator(annotator):
     return name
 
 
-def sort_out(state, given, *, correction=False):
+def sort_out(
+    state: State, given: Iterable[Given], *, correction: bool = False
+) -> tuple[dict[str, Any] | None, Told]:
     """Part answers into those to be stored, those known, and those refused.
 
     Parameters
@@ -156,7 +163,9 @@ def sort_out(state, given, *, correction=False):
     told : Told
     """
     # What is to be stored, by id and annotator: an item with a label, or a skip.
-    news, unchanged, refused = {}, 0, {}
+    news: _News = {}
+    refused: dict[Any, str] = {}
+    unchanged = 0
     for answer in given:
         try:
             id, who = _checked(state, answer)
@@ -189,7 +198,7 @@ def sort_out(state, given, *, correction=False):
     return {"items": items, "skipped": skipped}, told
 
 
-def _checked(state, answer):
+def _checked(state: State, answer: Given) -> tuple[str, str]:
     """Return id and annotator of an answer that can be read, of a row there is."""
     if answer.unreadable:
         raise InvalidInputError(answer.unreadable)
@@ -199,7 +208,7 @@ def _checked(state, answer):
     return id, check_text(answer.annotator, "its annotator")
 
 
-def _shown(id):
+def _shown(id: Any) -> Any:
     """Return an id as a key: itself, or its text where it can be none."""
     try:
         hash(id)
@@ -216,7 +225,7 @@ class _Said:
     updated: str | None
 
 
-def _said(state, news, id, who):
+def _said(state: State, news: _News, id: str, who: str) -> _Said | None:
     """Return what a person said of a row last, in this call or before; or None."""
     item = news.get(id, {}).get(who)
     if item is not None:
@@ -228,9 +237,12 @@ def _said(state, news, id, who):
     return None if declined is None else _Said(None, declined)
 
 
-def _skip(state, news, id, who, answer, said):
+def _skip(
+    state: State, news: _News, id: str, who: str, answer: Given, said: _Said | None
+) -> dict[str, Any] | None:
     """Return what is to be stored of a skip, or None."""
-    item = {"id": id, "annotator": who, "reason": check_text(answer.reason, "reason")}
+    reason = check_text(answer.reason, "reason")
+    item: dict[str, Any] = {"id": id, "annotator": who, "reason": reason}
     if answer.updated is not None:
         item["updated"] = answer.updated
     if said is not None and said.label is not None:
@@ -246,7 +258,14 @@ def _skip(state, news, id, who, answer, said):
     return None if known else item
 
 
-def _label(state, id, who, answer, said, correction):
+def _label(
+    state: State,
+    id: str,
+    who: str,
+    answer: Given,
+    said: _Said | None,
+    correction: bool,
+) -> dict[str, Any] | None:
     """Return what is to be stored of a label, or None."""
     label = _class_of(answer.label, state.settings["classes"])
     seconds, updated = _seconds(answer.seconds), answer.updated
@@ -266,7 +285,7 @@ def _label(state, id, who, answer, said, correction):
             )
         # So that the tool's old answer, read again, does not undo a correction.
         updated = updated or said.updated
-    item = {"id": id, "label": label, "annotator": who}
+    item: dict[str, Any] = {"id": id, "label": label, "annotator": who}
     if seconds is not None:
         item["seconds"] = seconds
     if updated is not None:
@@ -274,7 +293,7 @@ def _label(state, id, who, answer, said, correction):
     return item
 
 
-def _nothing_to_correct(given, who):
+def _nothing_to_correct(given: dict[str, Answer], who: str) -> str:
     """Say whose labels a row has, where the one to be corrected is not there."""
     if not given:
         return "nobody has labelled it, so nothing is corrected: use tell"
@@ -288,12 +307,12 @@ def _nothing_to_correct(given, who):
     )
 
 
-def _later(updated, stored):
+def _later(updated: str | None, stored: str | None) -> bool | None:
     """Whether a tool stored one answer after another; None where it told no time."""
     return updated > stored if updated and stored else None
 
 
-def _seconds(value):
+def _seconds(value: Any) -> float | None:
     """Return the time that an answer took, also where it was read from a file."""
     if value is None or value == "":
         return None
@@ -308,7 +327,7 @@ def _seconds(value):
     return seconds
 
 
-def _class_of(label, classes):
+def _class_of(label: Any, classes: list[Any]) -> Any:
     """Return the class that a label is, also where it was read from a file."""
     if isinstance(label, np.generic):
         label = label.item()
@@ -328,6 +347,6 @@ def _class_of(label, classes):
     raise InvalidInputError(f"{_cut(label)} is none of the classes {shown}")
 
 
-def _cut(value):
+def _cut(value: Any) -> str:
     text = repr(value)
     return text if len(text) < 80 else f"{text[:77]}..."

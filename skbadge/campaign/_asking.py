@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from skbadge._contracts import Selection
 from skbadge.campaign._accuracy import share_size
+from skbadge.campaign._model import Model
+from skbadge.campaign._pool import Pool
+from skbadge.campaign._state import Batch, State
+from skbadge.learner._learner import ActiveLearner
 from skbadge.learner._written import written_selection
+from skbadge.strategies import QueryStrategy
 from skbadge.utils._random import Purpose, spawn_generator
 from skbadge.utils._rows import take
 
 __all__ = ["drawn_batch"]
 
 
-def drawn_batch(model, pool, state, *, number, n, earlier, candidates, cold_start):
+def drawn_batch(
+    model: Model,
+    pool: Pool,
+    state: State,
+    *,
+    number: int,
+    n: int,
+    earlier: Batch | None,
+    candidates: list[str],
+    cold_start: QueryStrategy,
+) -> dict[str, Any]:
     """Choose the rows of a batch, or those that make it longer.
 
     The share is a simple random sample of the candidates. The strategy chooses among
@@ -66,12 +84,12 @@ def drawn_batch(model, pool, state, *, number, n, earlier, candidates, cold_star
             batch[id] = None
     new = _mixed([id for id in batch if id not in known], random, generator)
 
-    predicted = {}
+    predicted: dict[str, Any] = {}
     if model.learner is not None and new:
         predicted = _predicted(model.learner, pool, new)
     place = {id: i for i, id in enumerate(chosen)}
 
-    def item(rank, id):
+    def item(rank: int, id: str) -> dict[str, Any]:
         i = place.get(id)
         return {
             "id": id,
@@ -83,7 +101,7 @@ def drawn_batch(model, pool, state, *, number, n, earlier, candidates, cold_star
         }
 
     strategy = cold_start if model.learner is None else model.learner.strategy_
-    draws = []
+    draws: list[list[Any]] = []
     if found.draw_probability is not None and model.learner is not None:
         # A number fixed beforehand: all of these are in the batch, whatever the share.
         draws = [[id, float(found.draw_probability[place[id]])] for id in chosen]
@@ -104,7 +122,9 @@ def drawn_batch(model, pool, state, *, number, n, earlier, candidates, cold_star
     }
 
 
-def _selection(strategy, found, chosen, candidates):
+def _selection(
+    strategy: QueryStrategy, found: Selection, chosen: list[str], candidates: list[str]
+) -> dict[str, Any] | None:
     """Return what a strategy is to be shown again when labels come; None for most.
 
     Not all rows that it chose are in the batch, whose random share takes the places of
@@ -123,16 +143,20 @@ def _selection(strategy, found, chosen, candidates):
     }
 
 
-def _mixed(ids, random, generator):
+def _mixed(
+    ids: list[str], random: Collection[str], generator: np.random.Generator
+) -> list[str]:
     """Put the rows of the share at random places among the others, in their order."""
-    share = [id for id in ids if id in random]
+    drawn = [id for id in ids if id in random]
     others = iter([id for id in ids if id not in random])
-    places = set(generator.permutation(len(ids))[: len(share)].tolist())
-    share = iter(share)
+    places = set(generator.permutation(len(ids))[: len(drawn)].tolist())
+    share = iter(drawn)
     return [next(share) if i in places else next(others) for i in range(len(ids))]
 
 
-def _predicted(learner, pool, ids):
+def _predicted(
+    learner: ActiveLearner, pool: Pool, ids: list[str]
+) -> dict[str, dict[str, Any]]:
     """Return the predicted class of each row and its probability, by id."""
     proba = learner.predict_proba(take(pool.X, [pool.at[id] for id in ids]))
     best, classes = proba.argmax(axis=1), learner.classes_.tolist()
@@ -145,7 +169,7 @@ def _predicted(learner, pool, ids):
     }
 
 
-def _value(values, i):
+def _value(values: np.ndarray | None, i: int | None) -> float | None:
     """Return one of a selection's values as a number for JSON, or None."""
     if values is None or i is None or not np.isfinite(values[i]):
         return None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from skbadge.campaign._pool import ImageFiles
+from typing import Any
+
+from skbadge.campaign._pool import ImageFiles, Pool
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._learner import ActiveLearner
 from skbadge.modules import ResNet18, make_table_classifier
@@ -15,7 +17,9 @@ __all__ = ["auto_cold_start", "auto_learner"]
 _MOST_ROWS = 20_000
 
 
-def auto_learner(pool, classes, *, random_state=None):
+def auto_learner(
+    pool: Pool, classes: list[Any], *, random_state: int | None = None
+) -> ActiveLearner:
     """Return a learner that fits the rows of a pool.
 
     Tables and texts get the pipeline of `make_table_classifier`, images a small ResNet.
@@ -38,6 +42,7 @@ def auto_learner(pool, classes, *, random_state=None):
         If the rows are none of these.
     """
     X = pool.X
+    estimator: Any
     if isinstance(X, ImageFiles):
         estimator = lean_net(
             ResNet18,
@@ -56,7 +61,7 @@ def auto_learner(pool, classes, *, random_state=None):
     return ActiveLearner(estimator, classes=classes, random_state=random_state)
 
 
-def auto_cold_start(pool):
+def auto_cold_start(pool: Pool) -> KMeansSampling | None:
     """Return what chooses the first batch, None for what a campaign has by default.
 
     Clusters of what the pipeline makes of the rows, whose steps need no labels; not of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -26,10 +27,10 @@ class Cache:
         Made when something is stored.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
-    def load(self, digest):
+    def load(self, digest: str) -> dict[str, torch.Tensor] | None:
         """Return tensors by name, or None where they are not there."""
         path = self._path(digest)
         if not path.exists():
@@ -45,7 +46,7 @@ class Cache:
             )
             return None
 
-    def store(self, digest, tensors):
+    def store(self, digest: str, tensors: Mapping[str, torch.Tensor]) -> None:
         """Write tensors in one step, and drop those of trainings before.
 
         A disk that is full costs a training later, and no label: a warning says so.
@@ -70,5 +71,5 @@ class Cache:
                 stacklevel=2,
             )
 
-    def _path(self, digest):
+    def _path(self, digest: str) -> Path:
         return self.folder / f"{digest}.safetensors"

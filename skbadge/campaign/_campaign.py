@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from skbadge.campaign._cache import Cache
 from skbadge.campaign._label_studio import tasks_of
@@ -20,12 +23,14 @@ from skbadge.campaign._opening import (
     check_settings,
     joined,
 )
-from skbadge.campaign._pool import as_pool
+from skbadge.campaign._pool import Pool, as_pool
 from skbadge.campaign._report import report_page
 from skbadge.campaign._rounds import Rounds
 from skbadge.campaign._spreadsheet import READ, write_csv
+from skbadge.campaign._state import State
 from skbadge.campaign._texts import write_text
 from skbadge.exceptions import CampaignError, InvalidInputError
+from skbadge.learner._learner import ActiveLearner
 from skbadge.stopping import StoppingCriterion
 from skbadge.strategies import QueryStrategy
 from skbadge.utils._validation import check_integer
@@ -135,22 +140,22 @@ class Campaign(Ledger):
 
     def __init__(
         self,
-        folder,
-        learner=None,
-        pool=None,
+        folder: str | Path,
+        learner: ActiveLearner | None = None,
+        pool: Any = None,
         *,
-        ids=None,
-        inputs=None,
-        show=None,
-        classes=None,
-        random_share=None,
-        cold_start=None,
-        stop=None,
-        count=None,
-        n_stop=None,
-        image_size=(64, 64),
-        gray=False,
-    ):
+        ids: str | Iterable[str | int] | None = None,
+        inputs: str | list[str] | None = None,
+        show: list[str] | None = None,
+        classes: ArrayLike | None = None,
+        random_share: float | None = None,
+        cold_start: QueryStrategy | None = None,
+        stop: StoppingCriterion | None = None,
+        count: Literal["last", "majority"] | None = None,
+        n_stop: int | None = None,
+        image_size: tuple[int, int] = (64, 64),
+        gray: bool = False,
+    ) -> None:
         if stop is not None and not isinstance(stop, StoppingCriterion):
             raise InvalidInputError(
                 "stop must be a criterion of skbadge.stopping. Got "
@@ -164,7 +169,7 @@ class Campaign(Ledger):
         given = {"random_share": random_share, "count": count, "n_stop": n_stop}
         check_settings(given)
         super().__init__(folder)
-        self._rounds = None
+        self._rounds: Rounds | None = None
         if pool is not None:
             self._pool = as_pool(
                 pool, ids, inputs=inputs, show=show, image_size=image_size, gray=gray
@@ -193,7 +198,13 @@ class Campaign(Ledger):
 
     # --------------------------------------------------------------------- asking
 
-    def ask(self, n=None, *, more=None, suggestions=False):
+    def ask(
+        self,
+        n: int | None = None,
+        *,
+        more: int | None = None,
+        suggestions: bool = False,
+    ) -> pd.DataFrame:
         """Return the rows to label next, after the training that is due.
 
         Parameters
@@ -234,7 +245,7 @@ class Campaign(Ledger):
             )
         rounds = self._with_model("ask")
         if more is None:
-            n = check_integer(n, "n", low=1)
+            count = check_integer(n, "n", low=1)
             rounds.train()
         elif not state.batches or state.batches[-1].closed:
             found = "The last one was given up by close()" if state.batches else None
@@ -243,11 +254,11 @@ class Campaign(Ledger):
                 f"{found or 'There is none yet'}: ask(n) for a new one."
             )
         else:
-            n = check_integer(more, "more", low=1)
-        rounds.draw(n, extends=more is not None)
+            count = check_integer(more, "more", low=1)
+        rounds.draw(count, extends=more is not None)
         return self._batch_table(suggestions)
 
-    def train(self):
+    def train(self) -> ActiveLearner:
         """Train now on all labels there are, unless that is what was done last.
 
         Returns
@@ -263,7 +274,7 @@ class Campaign(Ledger):
         self._with_model("train").train()
         return self.learner
 
-    def refit(self):
+    def refit(self) -> ActiveLearner:
         """Train once more, also where no label is new: under the seed that is next.
 
         Returns
@@ -284,7 +295,7 @@ class Campaign(Ledger):
         self._with_model("refit").train(anew=True)
         return self.learner
 
-    def close(self):
+    def close(self) -> None:
         """Give the open rows of the last batch up: they may be asked for again."""
         with self._record.writing() as append:
             if not self._record.state.open_rows():
@@ -292,7 +303,7 @@ class Campaign(Ledger):
             append("closed", {})
 
     @property
-    def learner(self):
+    def learner(self) -> ActiveLearner:
         """The learner of the last training; it is trained again where need be."""
         rounds = self._with_model("learner")
         if not rounds.state.trainings:
@@ -303,7 +314,14 @@ class Campaign(Ledger):
 
     # ---------------------------------------------------------------------- files
 
-    def to_label_studio(self, path, *, kind=None, images=None, suggestions=False):
+    def to_label_studio(
+        self,
+        path: str | Path,
+        *,
+        kind: Literal["text", "image", "table"] | None = None,
+        images: str | None = None,
+        suggestions: bool = False,
+    ) -> int:
         """Write the open rows as tasks for Label Studio, in the order asked.
 
         Parameters
@@ -334,7 +352,13 @@ class Campaign(Ledger):
         write_text(path, json.dumps(tasks, indent=1, allow_nan=False) + "\n")
         return len(tasks)
 
-    def tasks(self, *, kind=None, images=None, suggestions=False):
+    def tasks(
+        self,
+        *,
+        kind: Literal["text", "image", "table"] | None = None,
+        images: str | None = None,
+        suggestions: bool = False,
+    ) -> tuple[list[dict[str, Any]], str]:
         """Return the open rows as tasks for Label Studio, in the order asked.
 
         Parameters
@@ -354,12 +378,10 @@ class Campaign(Ledger):
         CampaignError
             If no row is open, or the campaign was opened without its pool.
         """
-        state, _ = self._open_rows()
-        return tasks_of(
-            state, self._pool, kind=kind, images=images, suggestions=suggestions
-        )
+        state, pool, _ = self._open_rows()
+        return tasks_of(state, pool, kind=kind, images=images, suggestions=suggestions)
 
-    def to_csv(self, path):
+    def to_csv(self, path: str | Path) -> int:
         """Write the open rows to a CSV with an empty column ``label`` to fill in.
 
         Text that a spreadsheet would take for a formula gets a ' before it, which
@@ -376,14 +398,14 @@ class Campaign(Ledger):
         n : int
             Number of rows.
         """
-        _, ids = self._open_rows()
-        frame = self._pool.table(ids)
+        _, pool, ids = self._open_rows()
+        frame = pool.table(ids)
         frame.columns = [f"{c}_" if c in READ else c for c in frame.columns]
         frame.insert(1, "label", "")
         write_csv(path, frame)
         return len(frame)
 
-    def report(self, path=None):
+    def report(self, path: str | Path | None = None) -> Path:
         """Write one HTML page that shows how the campaign goes.
 
         Parameters
@@ -403,33 +425,34 @@ class Campaign(Ledger):
 
     # --------------------------------------------------------------------- private
 
-    def _open_rows(self):
-        """Return the state and the ids that wait for an answer, in the order asked."""
+    def _open_rows(self) -> tuple[State, Pool, list[str]]:
+        """Return state, pool, and the ids that wait for an answer, as asked for."""
         state = self._record.refresh()
         ids = state.open_rows()
         if not ids:
             raise CampaignError("No row is open. Ask for a batch first.")
         if self._pool is None:
             raise CampaignError("What a row shows is in the pool: open with a pool.")
-        return state, ids
+        return state, self._pool, ids
 
-    def _with_model(self, method):
+    def _with_model(self, method: str) -> Rounds:
         state = self._record.refresh()
         if self._rounds is None:
             raise CampaignError(
                 f"{method} needs the model. Open the campaign with a learner and a "
                 "pool."
             )
-        if self._pool.keys != list(state.present):
+        pool = self._rounds.pool
+        if pool.keys != list(state.present):
             raise CampaignError(
                 f"{method} needs the pool as it is known now: {len(state.present):,} "
-                f"rows. Got one of {len(self._pool):,}, since the campaign was opened "
+                f"rows. Got one of {len(pool):,}, since the campaign was opened "
                 "with another pool meanwhile, here or by another process. Open it anew "
                 "with the pool that is right."
             )
         return self._rounds
 
-    def _batch_table(self, suggestions):
+    def _batch_table(self, suggestions: bool) -> pd.DataFrame:
         state = self._record.state
         batch, ids = state.batches[-1], state.open_rows()
         if self._pool is not None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from skbadge import stopping, strategies
 from skbadge.campaign._answers import Told
@@ -12,11 +14,12 @@ from skbadge.campaign._auto import auto_cold_start, auto_learner
 from skbadge.campaign._campaign import Campaign
 from skbadge.campaign._ledger import Ledger
 from skbadge.campaign._named import imported, named
-from skbadge.campaign._pool import as_pool, written_ids
+from skbadge.campaign._pool import Pool, as_pool, written_ids
 from skbadge.campaign._server import LabelStudio
 from skbadge.campaign._spreadsheet import write_csv
 from skbadge.campaign._texts import read_text
 from skbadge.exceptions import CampaignError, InvalidInputError
+from skbadge.learner._learner import ActiveLearner
 
 __all__ = ["add_parser"]
 
@@ -47,7 +50,7 @@ The exit status is 1 where answers were refused, 2 where nothing could be done.
 _TOKEN = "LABEL_STUDIO_TOKEN"  # noqa: S105, the name of a variable
 
 
-def add_parser(commands):
+def add_parser(commands: Any) -> None:
     """Add the command to the parser's commands."""
     parser = commands.add_parser(
         "campaign",
@@ -102,14 +105,18 @@ def add_parser(commands):
     _add_showing(push)
 
 
-def _action(actions, name, run, text):
-    parser = actions.add_parser(name, help=text, description=f"{text.capitalize()}.")
+def _action(
+    actions: Any, name: str, run: Callable[[argparse.Namespace], int], text: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(
+        name, help=text, description=f"{text.capitalize()}."
+    )
     parser.add_argument("folder", help="of the campaign")
     parser.set_defaults(run=run)
     return parser
 
 
-def _add_showing(parser):
+def _add_showing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", choices=("text", "image", "table"))
     parser.add_argument(
         "--images", metavar="PREFIX", help="what makes an image's name an address"
@@ -119,7 +126,7 @@ def _add_showing(parser):
     )
 
 
-def _add_init(actions):
+def _add_init(actions: Any) -> None:
     init = _action(actions, "init", _init, "begin a campaign, or move its pool")
     init.add_argument("--pool", required=True, help="a file, or a folder of images")
     init.add_argument("--ids", help="column, or for .npy and .npz a text file")
@@ -140,12 +147,12 @@ def _add_init(actions):
     init.add_argument("--gray", action="store_true", help="images with one channel")
 
 
-def _say(text):
+def _say(text: object) -> int:
     print(text)  # noqa: T201
     return 0
 
 
-def _init(options):
+def _init(options: argparse.Namespace) -> int:
     opening = {
         "pool": str(Path(options.pool).resolve()),
         "ids": options.ids,
@@ -176,12 +183,12 @@ def _init(options):
     return _say(campaign.status())
 
 
-def _columns(text, *, alone=False):
+def _columns(text: str | None, *, alone: bool = False) -> Any:
     names = text.split(",") if text else None
     return names[0] if alone and names and len(names) == 1 else names
 
 
-def _classes(text):
+def _classes(text: str | None) -> list[str] | None:
     if text is None:
         return None
     if text.startswith("@"):
@@ -190,7 +197,14 @@ def _classes(text):
     return [name.strip() for name in text.split(",")]
 
 
-def _opened(folder, opening=None, *, classes=None, model=True, **settings):
+def _opened(
+    folder: str,
+    opening: dict[str, Any] | None = None,
+    *,
+    classes: list[str] | None = None,
+    model: bool = True,
+    **settings: Any,
+) -> Campaign:
     """Open a campaign with the pool and learner that it was begun with."""
     if opening is None:
         opening = Ledger(folder).opening
@@ -207,7 +221,7 @@ def _opened(folder, opening=None, *, classes=None, model=True, **settings):
         image_size=opening["image_size"],
         gray=opening["gray"],
     )
-    learner = None
+    learner: Any = None
     if model:
         learner, classes = _learner(folder, opening, pool, classes)
         # Those of a campaign begun before there were such options are not there.
@@ -225,17 +239,17 @@ def _opened(folder, opening=None, *, classes=None, model=True, **settings):
     return Campaign(folder, learner, pool, classes=classes, **settings)
 
 
-def _learner(folder, opening, pool, classes):
+def _learner(
+    folder: str, opening: dict[str, Any], pool: Pool, classes: list[str] | None
+) -> tuple[Any, list[str] | None]:
     """Return the learner, and the classes as it spells them."""
     name = opening["learner"]
     if name == "auto":
         known = Ledger(folder).classes
-        if known is None and classes is None:
+        named = classes if known is None else known
+        if named is None:
             raise InvalidInputError("The learner auto needs --classes a,b,c.")
-        learner = auto_learner(
-            pool, classes if known is None else known, random_state=opening["seed"]
-        )
-        return learner, classes
+        return auto_learner(pool, named, random_state=opening["seed"]), classes
     if ":" not in name:
         raise InvalidInputError(
             f"--learner must be auto or module:function. Got {name!r} instead."
@@ -243,7 +257,7 @@ def _learner(folder, opening, pool, classes):
     return imported(name, "--learner"), classes
 
 
-def _ask(options):
+def _ask(options: argparse.Namespace) -> int:
     campaign = _opened(options.folder)
     batch = campaign.ask(options.n, more=options.more, suggestions=options.suggestions)
     if options.label_studio:
@@ -268,7 +282,7 @@ def _ask(options):
     return _say("\n".join(ids))
 
 
-def _tell(options):
+def _tell(options: argparse.Namespace) -> int:
     return _told(
         Ledger(options.folder).from_file(
             options.file, annotator=options.annotator, correct=options.correct
@@ -276,19 +290,19 @@ def _tell(options):
     )
 
 
-def _relabel(options):
+def _relabel(options: argparse.Namespace) -> int:
     label = {options.id: options.label}
     return _told(Ledger(options.folder).relabel(label, annotator=options.annotator))
 
 
-def _skip(options):
+def _skip(options: argparse.Namespace) -> int:
     ledger = Ledger(options.folder)
     return _told(
         ledger.skip(options.ids, reason=options.reason, annotator=options.annotator)
     )
 
 
-def _told(told):
+def _told(told: Told) -> int:
     """Say what became of answers; the warning has named the first refusals."""
     _say(told)
     for id, why in list(told.refused.items())[Told.NAMED :]:
@@ -296,43 +310,43 @@ def _told(told):
     return 1 if told.refused else 0
 
 
-def _train(options):
+def _train(options: argparse.Namespace) -> int:
     return _say_trained(_opened(options.folder).train())
 
 
-def _refit(options):
+def _refit(options: argparse.Namespace) -> int:
     return _say_trained(_opened(options.folder).refit())
 
 
-def _say_trained(learner):
+def _say_trained(learner: ActiveLearner) -> int:
     return _say(f"trained on {learner.n_labeled_} labels")
 
 
-def _close(options):
+def _close(options: argparse.Namespace) -> int:
     Campaign(options.folder).close()
     return _say("The open rows may be asked for again.")
 
 
-def _undo(options):
+def _undo(options: argparse.Namespace) -> int:
     ids = Ledger(options.folder).undo(annotator=options.annotator)
     return _say(f"The answers to {len(ids)} rows were taken back.")
 
 
-def _status(options):
+def _status(options: argparse.Namespace) -> int:
     return _say(Ledger(options.folder).status())
 
 
-def _report(options):
+def _report(options: argparse.Namespace) -> int:
     return _say(_opened(options.folder, model=False).report(options.out))
 
 
-def _export(options):
+def _export(options: argparse.Namespace) -> int:
     labels = Ledger(options.folder).labels()
     write_csv(options.file, labels)
     return _say(f"{len(labels)} labels in {options.file}")
 
 
-def _server(options):
+def _server(options: argparse.Namespace) -> LabelStudio:
     token = os.environ.get(_TOKEN)
     if not token:
         raise InvalidInputError(
@@ -343,7 +357,7 @@ def _server(options):
     return LabelStudio(options.url, token, project=project)
 
 
-def _push(options):
+def _push(options: argparse.Namespace) -> int:
     server = _server(options)
     n = server.push(
         _opened(options.folder, model=False),
@@ -354,5 +368,5 @@ def _push(options):
     return _say(f"{n} new tasks on {options.url}")
 
 
-def _pull(options):
+def _pull(options: argparse.Namespace) -> int:
     return _told(_server(options).pull(Ledger(options.folder)))

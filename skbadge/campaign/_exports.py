@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from skbadge.campaign._answers import Given, check_annotator
 from skbadge.campaign._label_studio import CONTROL, ID, MARK
@@ -41,19 +42,25 @@ class Export:
         Tasks that bear no id of ours.
     """
 
-    def __init__(self, kind, given, ids, n_foreign):
+    def __init__(
+        self, kind: str, given: list[Given], ids: set[str], n_foreign: int
+    ) -> None:
         self.kind = kind
         self.given = given
         self.ids = ids
         self.n_foreign = n_foreign
 
     @property
-    def has_skips(self):
+    def has_skips(self) -> bool:
         """Whether skipped tasks would be in it."""
         return self.kind == "JSON"
 
 
-def read_export(source, annotators=None, mark=None):
+def read_export(
+    source: str | Path | list[dict[str, Any]],
+    annotators: Mapping[Any, str] | None = None,
+    mark: str | None = None,
+) -> Export:
     """Read an export of Label Studio: JSON, JSON_MIN or CSV.
 
     Parameters
@@ -76,15 +83,18 @@ def read_export(source, annotators=None, mark=None):
     """
     names = _names_of(annotators)
     if isinstance(source, (str, Path)):
-        source, kind = _of_file(Path(source))
+        tasks, kind = _of_file(Path(source))
     else:
         kind = "JSON"
-        source = _list_of_tasks(source, "The tasks given")
-    control = None if kind == "JSON" else _control(source)
-    given, ids, n_foreign = [], set(), 0
-    for task in source:
+        tasks = _list_of_tasks(source, "The tasks given")
+    control = None if kind == "JSON" else _control(tasks)
+    given: list[Given] = []
+    ids: set[str] = set()
+    n_foreign = 0
+    for task in tasks:
         data = task.get("data") if kind == "JSON" else task
-        id = data.get(ID) if isinstance(data, dict) else None
+        data = data if isinstance(data, dict) else {}
+        id = data.get(ID)
         if id in (None, ""):
             n_foreign += 1
             continue
@@ -98,7 +108,7 @@ def read_export(source, annotators=None, mark=None):
     return Export(kind, given, ids, n_foreign)
 
 
-def is_export(path):
+def is_export(path: str | Path) -> bool:
     """Whether a file looks like one of Label Studio's rather than a table of labels."""
     head = read_text(path, "Answers").lstrip()
     names = set(re.split(r"[,;\t\"\s]+", head.partition("\n")[0]))
@@ -106,7 +116,7 @@ def is_export(path):
     return head[:1] in ("[", "{") or bool({ID, "annotation_id"} & names)
 
 
-def _of_file(path):
+def _of_file(path: Path) -> tuple[list[dict[Any, Any]], str]:
     """Return the entries of an export file and its kind."""
     text = read_text(path, "An export of Label Studio")
     if text.lstrip()[:1] not in ("[", "{"):
@@ -129,13 +139,13 @@ def _of_file(path):
     return entries, "JSON" if full else "JSON_MIN"
 
 
-def _list_of_tasks(entries, what):
+def _list_of_tasks(entries: Any, what: str) -> list[dict[Any, Any]]:
     if isinstance(entries, list) and all(isinstance(e, dict) for e in entries):
         return entries
     raise _no_export(what, "no list of tasks")
 
 
-def _no_export(what, found):
+def _no_export(what: str | Path, found: str) -> InvalidInputError:
     what = repr(str(what)) if isinstance(what, Path) else what
     return InvalidInputError(
         f"{what} must be an export of Label Studio in the format JSON, JSON_MIN or "
@@ -143,12 +153,14 @@ def _no_export(what, found):
     )
 
 
-def _answers_of(id, task, names, control):
+def _answers_of(
+    id: str, task: dict[Any, Any], names: dict[str, str], control: str | None
+) -> Iterator[Given]:
     """Yield the answers to a task; those that cannot be read say why.
 
     ``control`` names the column of labels of a flat export; None for a full one.
     """
-    annotations = [task]
+    annotations: Any = [task]
     if control is None:
         annotations = task.get("annotations") or []
         annotations = annotations if isinstance(annotations, list) else [annotations]
@@ -161,7 +173,9 @@ def _answers_of(id, task, names, control):
             yield answer
 
 
-def _answer_of(id, annotation, names, control):
+def _answer_of(
+    id: str, annotation: Any, names: dict[str, str], control: str | None
+) -> Given | None:
     """Return one person's answer; None for an annotation without a choice."""
     if not isinstance(annotation, dict):
         raise InvalidInputError(f"{annotation!r:.60} is no annotation")
@@ -187,7 +201,7 @@ def _answer_of(id, annotation, names, control):
     )
 
 
-def _choice_of(annotation):
+def _choice_of(annotation: dict[Any, Any]) -> Any:
     """Return the label that is the result of an annotation; None where it has none."""
     results = annotation.get("result") or []
     if not isinstance(results, list) or not all(isinstance(r, dict) for r in results):
@@ -208,13 +222,13 @@ def _choice_of(annotation):
     return _one(value.get("choices") if isinstance(value, dict) else value)
 
 
-def _control(rows):
+def _control(rows: list[dict[Any, Any]]) -> str:
     """Return the column of a flat export that holds the labels."""
     columns = {name for row in rows for name in row}
     return CONTROL if CONTROL in columns else "label"
 
 
-def _cell(row, control):
+def _cell(row: dict[Any, Any], control: str) -> Any:
     """Return the label in a row of a flat export; an open task has none."""
     label = row.get(control)
     if isinstance(label, str) and label.startswith('{"choices"'):
@@ -222,7 +236,7 @@ def _cell(row, control):
     return _one(label.get("choices") if isinstance(label, dict) else label)
 
 
-def _several(cell):
+def _several(cell: str) -> Any:
     """Return several choices as a CSV holds them; a torn cell stays as it is."""
     try:
         return json.loads(cell)
@@ -231,14 +245,14 @@ def _several(cell):
         return cell
 
 
-def _one(choices):
+def _one(choices: Any) -> Any:
     """Return the one choice; several stay a list, which is no class."""
     if isinstance(choices, list) and len(choices) == 1:
         return choices[0]
     return choices or None
 
 
-def _who(annotation, names):
+def _who(annotation: dict[Any, Any], names: dict[str, str]) -> str:
     """Return by whom an answer is, as the names say, or Label Studio's number."""
     user = annotation.get("completed_by", annotation.get("annotator"))
     if isinstance(user, dict):
@@ -252,7 +266,7 @@ def _who(annotation, names):
     return names.get(str(user), str(user))
 
 
-def _time(updated):
+def _time(updated: Any) -> str | None:
     """Return when an answer was stored, as text whose order is that of time."""
     if updated is None or updated == "":
         return None
@@ -269,7 +283,7 @@ def _time(updated):
     return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _names_of(annotators):
+def _names_of(annotators: Any) -> dict[str, str]:
     """Return names by number of the user, as text."""
     if not isinstance(annotators, (Mapping, type(None))):
         raise InvalidInputError(

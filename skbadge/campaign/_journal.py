@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,7 +82,7 @@ class Journal:
         If the file in it is no journal, or one of a newer version.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.path = self.folder / FILE
         self._seen = (0, "")
@@ -95,18 +96,18 @@ class Journal:
                 self._check(connection)
 
     @property
-    def exists(self):
+    def exists(self) -> bool:
         """Whether a campaign was begun here."""
         if not self.path.exists():
             return False
         with self._connected() as connection:
             return self._check(connection)
 
-    def forget(self):
+    def forget(self) -> None:
         """Have the next call read from the first event on."""
         self._seen = (0, "")
 
-    def read(self):
+    def read(self) -> list[Event]:
         """Return the events written since the last call, by whomever.
 
         Raises
@@ -123,7 +124,9 @@ class Journal:
             return self._news(connection)
 
     @contextmanager
-    def writing(self, who=""):
+    def writing(
+        self, who: str = ""
+    ) -> Iterator[tuple[list[Event], Callable[[str, Any], None]]]:
         """Hold the journal for one transaction: all that is appended, or nothing.
 
         Parameters
@@ -151,16 +154,17 @@ class Journal:
                 if not self._check(connection):
                     self._create(connection)
                 news = self._news(connection)
-                last = list(self._seen)
+                seq, digest = self._seen
 
-                def append(kind, payload):
-                    last[0] += 1
+                def append(kind: str, payload: Any) -> None:
+                    nonlocal seq, digest
+                    seq += 1
                     time = datetime.now(UTC).isoformat()
                     text = json.dumps(payload, allow_nan=False, separators=(",", ":"))
-                    row = (last[0], time, who, kind, text)
-                    last[1] = _digest(last[1], row)
+                    row = (seq, time, who, kind, text)
+                    digest = _digest(digest, row)
                     connection.execute(
-                        "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", (*row, last[1])
+                        "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", (*row, digest)
                     )
 
                 yield news, append
@@ -170,7 +174,7 @@ class Journal:
                     connection.execute("ROLLBACK")
                 raise
 
-    def _news(self, connection):
+    def _news(self, connection: sqlite3.Connection) -> list[Event]:
         found = []
         after, digest = self._seen
         rows = connection.execute(
@@ -178,20 +182,20 @@ class Journal:
             "ORDER BY seq",
             (after,),
         )
-        for *row, stored in rows:
-            digest = _digest(digest, row)
-            if row[0] != after + 1 or digest != stored:
+        for seq, time, who, kind, text, stored in rows:
+            digest = _digest(digest, (seq, time, who, kind, text))
+            if seq != after + 1 or digest != stored:
                 raise CampaignError(
-                    f"The journal {str(self.path)!r} is damaged: event {row[0]} is not "
+                    f"The journal {str(self.path)!r} is damaged: event {seq} is not "
                     "what was written. Bring the file back from a backup; the events "
                     f"up to {after} can be read with any SQLite program."
                 )
-            after = row[0]
-            found.append(Event(*row[:4], json.loads(row[4])))
+            after = seq
+            found.append(Event(seq, time, who, kind, json.loads(text)))
         self._seen = (after, digest)
         return found
 
-    def _check(self, connection):
+    def _check(self, connection: sqlite3.Connection) -> bool:
         """Say whether there are events; refuse what is no journal of ours."""
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -211,7 +215,7 @@ class Journal:
             )
         return True
 
-    def _create(self, connection):
+    def _create(self, connection: sqlite3.Connection) -> None:
         connection.execute(_TABLE)
         for guard in _GUARDS:
             connection.execute(guard)
@@ -219,7 +223,7 @@ class Journal:
         connection.execute(f"PRAGMA user_version = {FORMAT}")
 
     @contextmanager
-    def _connected(self):
+    def _connected(self) -> Iterator[sqlite3.Connection]:
         connection = None
         try:
             connection = sqlite3.connect(
@@ -233,7 +237,7 @@ class Journal:
             if connection is not None:
                 connection.close()
 
-    def _explained(self, error):
+    def _explained(self, error: sqlite3.Error) -> str:
         text = str(error)
         if "not a database" in text or "malformed" in text:
             return (
@@ -252,7 +256,7 @@ class Journal:
         )
 
 
-def _digest(before, row):
+def _digest(before: str, row: Sequence[Any]) -> str:
     """Return the link of the chain that says whether an event was changed."""
     content = json.dumps([before, *row], separators=(",", ":"))
     return hashlib.sha256(content.encode("ascii")).hexdigest()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from numbers import Real
+from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from skbadge.campaign._pool import Pool
+from skbadge.campaign._state import State
 from skbadge.exceptions import InvalidInputError
 from skbadge.utils._validation import check_option
 
@@ -23,7 +27,7 @@ _TAGS = {"text": "Text", "image": "Image", "table": "Table"}
 _WHERE_IMAGES_ARE = "/data/local-files/?d="
 
 
-def _task_kind(pool, kind):
+def _task_kind(pool: Pool, kind: str | None) -> str:
     """Return how rows are shown: as asked for, or by what the pool holds."""
     if kind is not None:
         check_option(kind, "kind", KINDS)
@@ -38,7 +42,7 @@ def _task_kind(pool, kind):
     return "table" if pool.shown is not None and _one_column(pool) is None else "text"
 
 
-def labeling_config(kind, classes):
+def labeling_config(kind: str, classes: Iterable[Any]) -> str:
     """Return Label Studio's labelling configuration.
 
     Parameters
@@ -62,12 +66,19 @@ def labeling_config(kind, classes):
     )
 
 
-def _attribute(value):
+def _attribute(value: Any) -> str:
     # A line end in an attribute would be read as a blank.
     return quoteattr(str(value), {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
 
 
-def tasks_of(state, pool, *, kind=None, images=None, suggestions=False):
+def tasks_of(
+    state: State,
+    pool: Pool,
+    *,
+    kind: str | None = None,
+    images: str | None = None,
+    suggestions: bool = False,
+) -> tuple[list[dict[str, Any]], str]:
     """Return the open rows as tasks, in the order asked, and how they are shown.
 
     Parameters
@@ -91,11 +102,14 @@ def tasks_of(state, pool, *, kind=None, images=None, suggestions=False):
     prefix = _WHERE_IMAGES_ARE if images is None else images
     mark = state.settings.get("mark")
     common = {} if mark is None else {MARK: mark}
-    batch, tasks = state.batches[-1], []
+    batch = state.batches[-1]
+    tasks: list[dict[str, Any]] = []
     for id in state.open_rows():
         item = batch.items[id]
         shown = _shown(pool, id, kind, prefix)
-        task = {"data": {ID: id, **common, RANK: item["rank"], kind: shown}}
+        task: dict[str, Any] = {
+            "data": {ID: id, **common, RANK: item["rank"], kind: shown}
+        }
         if suggestions and item["predicted"] is not None:
             result = {
                 "from_name": CONTROL,
@@ -114,21 +128,21 @@ def tasks_of(state, pool, *, kind=None, images=None, suggestions=False):
     return tasks, labeling_config(kind, state.settings["classes"])
 
 
-def _one_column(pool):
+def _one_column(pool: Pool) -> Any:
     """Return the one column that is shown, or None."""
     if pool.shown is None or len(pool.shown.columns) != 1:
         return None
     return pool.shown.columns[0]
 
 
-def _shown(pool, id, kind, prefix):
-    if kind == "image":
-        if pool.images is not None:
-            return prefix + quote(id)
-        return str(pool.shown[_one_column(pool)].iloc[pool.at[id]])
+def _shown(pool: Pool, id: str, kind: str, prefix: str) -> Any:
+    if kind == "image" and pool.images is not None:
+        return prefix + quote(id)
     if pool.shown is None:
         # Rows of numbers alone: the id is all that a person can look up.
         return id if kind == "text" else {"id": id}
+    if kind == "image":
+        return str(pool.shown[_one_column(pool)].iloc[pool.at[id]])
     row = pool.shown.iloc[pool.at[id]]
     if kind == "text":
         parts = [str(value) for value in row if not _is_missing(value)]
@@ -136,11 +150,11 @@ def _shown(pool, id, kind, prefix):
     return {str(name): _plain(value) for name, value in row.items()}
 
 
-def _is_missing(value):
-    return value is None or (isinstance(value, Real) and np.isnan(value))
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, Real) and value != value)
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """Return a cell as JSON holds it."""
     if isinstance(value, np.generic):
         value = value.item()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from skbadge.campaign._accuracy import accuracy_table, windowed
-from skbadge.campaign._answers import Given, check_annotator, check_text, sort_out
+from skbadge.campaign._answers import Given, Told, check_annotator, check_text, sort_out
 from skbadge.campaign._exports import is_export, read_export
 from skbadge.campaign._label_studio import ID
+from skbadge.campaign._pool import Pool
 from skbadge.campaign._record import Record
 from skbadge.campaign._spreadsheet import read_labels
-from skbadge.campaign._status import status_of
+from skbadge.campaign._status import Status, status_of
 from skbadge.campaign._tables import answers_table, labels_table, skipped_table
 from skbadge.exceptions import CampaignError, InvalidInputError
 from skbadge.utils._validation import check_flag
@@ -35,49 +38,55 @@ class Ledger:
     """
 
     # Whatever is known of the rows beyond their ids.
-    _pool = None
+    _pool: Pool | None = None
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self._record = Record(folder)
 
     # -------------------------------------------------------------------- telling
 
     @property
-    def opening(self):
+    def opening(self) -> dict[str, Any] | None:
         """What the command line opens the campaign with; None if begun in Python."""
         return self._record.refresh().opening
 
     @property
-    def classes(self):
+    def classes(self) -> list[Any] | None:
         """The classes, or None where no campaign was begun."""
         if not self._record.is_begun:
             return None
         return self._record.state.settings["classes"]
 
-    def note_opening(self, opening):
+    def note_opening(self, opening: dict[str, Any]) -> None:
         """Write down what the command line opens the campaign with."""
         if opening != self.opening:
             with self._record.writing() as append:
                 append("opened", opening)
 
     @property
-    def mark(self):
+    def mark(self) -> str | None:
         """What its tasks bear in Label Studio; None if begun before they bore one."""
         return self._record.refresh().settings.get("mark")
 
     @property
-    def projects(self):
+    def projects(self) -> list[dict[str, Any]]:
         """Where tasks were sent, the last one last: ``url``, ``project``, ``title``."""
         return list(self._record.refresh().projects)
 
-    def note_project(self, project):
+    def note_project(self, project: dict[str, Any]) -> None:
         """Write down where tasks are sent."""
         if self.projects[-1:] != [project]:
             with self._record.writing() as append:
                 append("pushed", project)
 
-    def tell(self, labels, *, annotator=None, seconds=None):
+    def tell(
+        self,
+        labels: Mapping[Any, Any] | pd.Series | Iterable[tuple[Any, Any]],
+        *,
+        annotator: str | None = None,
+        seconds: Mapping[Any, float] | pd.Series | None = None,
+    ) -> Told:
         """Store labels; they are on the disk when the call returns. Trains nothing.
 
         Parameters
@@ -107,7 +116,12 @@ class Ledger:
         annotator = check_annotator(annotator)
         return self._tell(_given(labels, annotator, seconds), annotator)
 
-    def relabel(self, labels, *, annotator=None):
+    def relabel(
+        self,
+        labels: Mapping[Any, Any] | pd.Series | Iterable[tuple[Any, Any]],
+        *,
+        annotator: str | None = None,
+    ) -> Told:
         """Store labels in the place of others by the same annotator.
 
         Parameters
@@ -126,7 +140,13 @@ class Ledger:
         annotator = check_annotator(annotator)
         return self._tell(_given(labels, annotator, None), annotator, correction=True)
 
-    def skip(self, ids, *, reason="", annotator=None):
+    def skip(
+        self,
+        ids: str | int | Iterable[str | int],
+        *,
+        reason: str = "",
+        annotator: str | None = None,
+    ) -> Told:
         """Store that rows cannot be labelled; they are not asked for again.
 
         Parameters
@@ -148,7 +168,7 @@ class Ledger:
         given = [Given(id, None, annotator, skipped=True, reason=reason) for id in ids]
         return self._tell(given, annotator)
 
-    def undo(self, *, annotator=None):
+    def undo(self, *, annotator: str | None = None) -> list[str]:
         """Take the last call back that told labels or skips.
 
         Parameters
@@ -178,7 +198,12 @@ class Ledger:
             append("undone", {"seq": seq})
         return [item["id"] for item in [*payload["items"], *payload["skipped"]]]
 
-    def from_label_studio(self, source, *, annotators=None):
+    def from_label_studio(
+        self,
+        source: str | Path | list[dict[str, Any]],
+        *,
+        annotators: Mapping[Any, str] | None = None,
+    ) -> Told:
         """Store the answers and skips of an export of Label Studio.
 
         Parameters
@@ -215,7 +240,9 @@ class Ledger:
             )
         return told
 
-    def from_file(self, path, *, annotator=None, correct=False):
+    def from_file(
+        self, path: str | Path, *, annotator: str | None = None, correct: bool = False
+    ) -> Told:
         """Store answers of a file: an export of Label Studio, or a CSV with labels.
 
         Parameters
@@ -242,7 +269,9 @@ class Ledger:
             )
         return self.from_label_studio(path)
 
-    def from_csv(self, path, *, annotator=None, correct=False):
+    def from_csv(
+        self, path: str | Path, *, annotator: str | None = None, correct: bool = False
+    ) -> Told:
         """Store the labels of a CSV with the columns ``id`` and ``label``.
 
         Columns ``annotator`` and ``seconds`` are read where they are there. Rows
@@ -267,7 +296,14 @@ class Ledger:
         correction = check_flag(correct, "correct")
         return self._tell(given, annotator, correction=correction, source="csv")
 
-    def _tell(self, given, annotator, *, correction=False, source="python"):
+    def _tell(
+        self,
+        given: list[Given],
+        annotator: str,
+        *,
+        correction: bool = False,
+        source: str = "python",
+    ) -> Told:
         with self._record.writing(annotator) as append:
             state = self._record.state
             payload, told = sort_out(state, given, correction=correction)
@@ -278,7 +314,7 @@ class Ledger:
 
     # --------------------------------------------------------------------- reading
 
-    def labels(self):
+    def labels(self) -> pd.DataFrame:
         """Return the labels that count.
 
         Returns
@@ -289,21 +325,21 @@ class Ledger:
         """
         return labels_table(self._record.refresh(), self._shown_id)
 
-    def answers(self):
+    def answers(self) -> pd.DataFrame:
         """Return the last label of every annotator, as `labels`, with ``seconds``."""
         return answers_table(self._record.refresh(), self._shown_id)
 
-    def skipped(self):
+    def skipped(self) -> pd.DataFrame:
         """Return the rows that were skipped: ``id``, ``annotator``, ``reason``."""
         return skipped_table(self._record.refresh(), self._shown_id)
 
-    def disagreements(self):
+    def disagreements(self) -> pd.DataFrame:
         """Return the answers to rows on which annotators differ, as `answers`."""
         answers = self.answers()
         disputed = {self._shown_id(id) for id in self._record.state.disputed()}
         return answers[answers["id"].isin(disputed)].reset_index(drop=True)
 
-    def accuracy(self, window=1):
+    def accuracy(self, window: int = 1) -> pd.DataFrame:
         """Estimate the accuracy of each model from the batch that it chose.
 
         The rows of a batch that were drawn at random are scored by the model that was
@@ -350,7 +386,7 @@ class Ledger:
         """
         return windowed(accuracy_table(self._record.refresh()), window)
 
-    def status(self):
+    def status(self) -> Status:
         """Say how the campaign stands: counts, accuracy, signs, what to do next.
 
         Returns
@@ -361,14 +397,14 @@ class Ledger:
         accuracy = self.accuracy(3)
         return status_of(self._record.state, accuracy)
 
-    def _shown_id(self, id):
+    def _shown_id(self, id: str) -> Any:
         """Return an id as the user gave it, where the pool is there to know."""
         if self._pool is not None and id in self._pool.at:
             return self._pool.ids[self._pool.at[id]]
         return id
 
 
-def _given(labels, annotator, seconds):
+def _given(labels: Any, annotator: str, seconds: Any) -> list[Given]:
     seconds = {} if seconds is None else _by_key(seconds)
     if hasattr(labels, "items") and not isinstance(labels, pd.DataFrame):
         labels = list(labels.items())
@@ -386,7 +422,7 @@ def _given(labels, annotator, seconds):
     return given + [Given(id, unreadable=why) for id in seconds if id not in told]
 
 
-def _by_key(seconds):
+def _by_key(seconds: Any) -> dict[str, Any]:
     if not hasattr(seconds, "items"):
         raise InvalidInputError(
             "seconds must be a mapping of id to the time its label took. Got "

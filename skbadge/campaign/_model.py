@@ -5,12 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 
+from skbadge._contracts import Selection
 from skbadge.campaign._answers import check_text
-from skbadge.campaign._pool import written_ids
+from skbadge.campaign._cache import Cache
+from skbadge.campaign._pool import Pool, written_ids
+from skbadge.campaign._state import State
 from skbadge.exceptions import (
     CampaignError,
     InvalidInputError,
@@ -20,17 +26,20 @@ from skbadge.learner._classes import given_classes
 from skbadge.learner._learner import ActiveLearner
 from skbadge.learner._warm_start import SHRINK_PERTURB
 from skbadge.nets._estimators import find_net, split_estimator
+from skbadge.strategies import QueryStrategy
 from skbadge.utils._rows import take
 
 __all__ = ["Model", "own_classes", "resolved_classes"]
 
 
-def own_classes(learner):
+def own_classes(learner: ActiveLearner) -> Any:
     """Return the classes that a learner or its net was given; None for none."""
     return given_classes(learner.classes, find_net(learner.estimator))
 
 
-def resolved_classes(learner, given):
+def resolved_classes(
+    learner: ActiveLearner | None, given: ArrayLike | None
+) -> list[Any]:
     """Return the classes of a campaign as plain values, in the order of the columns.
 
     Raises
@@ -38,7 +47,7 @@ def resolved_classes(learner, given):
     InvalidInputError
         If they are given nowhere, or cannot be told apart in a file.
     """
-    sources = [given]
+    sources: list[Any] = [given]
     if learner is not None:
         if not isinstance(learner, ActiveLearner):
             raise InvalidInputError(
@@ -88,23 +97,26 @@ class Model:
         Where parameters are kept from one process to the next.
     """
 
-    def __init__(self, learner, classes, entropy, cache):
-        self.prototype = clone(learner).set_params(random_state=entropy)
+    def __init__(
+        self, learner: ActiveLearner, classes: list[Any], entropy: int, cache: Cache
+    ) -> None:
+        self.prototype: ActiveLearner = clone(learner).set_params(random_state=entropy)
         if own_classes(learner) is None:
             self.prototype.set_params(classes=np.array(classes))
-        self.learner = None
-        self.digest = None
+        # An ActiveLearner; None before the first training.
+        self.learner: Any = None
+        self.digest: str | None = None
         self._entropy = entropy
         self._cache = cache
 
     @property
-    def _goes_on(self):
+    def _goes_on(self) -> bool:
         """Whether a training needs the learner before it, not the labels alone."""
         learns = hasattr(self.prototype.strategy, "observe")
         return bool(self.prototype.warm_start) or learns
 
     @property
-    def _is_cached(self):
+    def _is_cached(self) -> bool:
         """Whether parameters are all that the next training needs of the last one.
 
         A warm start goes on with the optimizer too, and with the steps of a pipeline as
@@ -114,7 +126,7 @@ class Model:
         warm = self.prototype.warm_start
         return not warm or (warm == SHRINK_PERTURB and steps is None)
 
-    def restore(self, state, pool):
+    def restore(self, state: State, pool: Pool) -> ActiveLearner:
         """Be the model of the last training, from the cache or by training again.
 
         That costs one training; with a warm start all of them.
@@ -139,7 +151,9 @@ class Model:
         self.digest = last["digest"]
         return self.learner
 
-    def advance(self, state, pool, wanted):
+    def advance(
+        self, state: State, pool: Pool, wanted: dict[str, Any]
+    ) -> ActiveLearner:
         """Train once more, on ``wanted`` (labels by id, in their order)."""
         number = len(state.trainings) + 1
         kept = any(id in state.taught for id in wanted)
@@ -162,11 +176,13 @@ class Model:
             self._keep(self._key(self.digest, pool, wanted))
         return self.learner
 
-    def strategy_state(self):
+    def strategy_state(self) -> Any:
         """Return what the strategy learned, as plain lists and numbers."""
         return self.learner.state()["strategy"]
 
-    def query(self, pool, n, candidates, cold_start):
+    def query(
+        self, pool: Pool, n: int, candidates: np.ndarray, cold_start: QueryStrategy
+    ) -> Selection:
         """Return the selection of the present model, or of ``cold_start``.
 
         Parameters
@@ -195,9 +211,9 @@ class Model:
             ) from error
         return learner.last_selection_
 
-    def _replay(self, state, pool):
+    def _replay(self, state: State, pool: Pool) -> None:
         """Train as often as was trained: weights that go on hang on all of it."""
-        labels = {}
+        labels: dict[str, Any] = {}
         for number, training in enumerate(state.trainings, 1):
             before = dict(labels)
             for id in training["removed"]:
@@ -215,7 +231,7 @@ class Model:
             else:
                 self.learner = self._trained(state, pool, labels, number)
 
-    def _key(self, digest, pool, labels):
+    def _key(self, digest: str, pool: Pool, labels: Iterable[str]) -> str:
         """Return what tells trained parameters from others: all that made them."""
         settings = {k: repr(v) for k, v in self.prototype.get_params().items()}
         # Where an object says no more than its address, any of its kind is the same.
@@ -223,17 +239,24 @@ class Model:
         content = f"{digest} {pool.digest(labels)} {text}"
         return hashlib.sha256(content.encode("utf-8", "backslashreplace")).hexdigest()
 
-    def _keep(self, key):
+    def _keep(self, key: str) -> None:
         self._cache.store(key, self.learner.state(parameters=True)["parameters"])
 
-    def _known(self, state):
+    def _known(self, state: State) -> dict[str, Any]:
         """Return what the strategy knew after the last training."""
         return {
             "strategy": state.trainings[-1]["strategy"],
             "inclusion_probability": _inclusion(state, state.taught),
         }
 
-    def _trained(self, state, pool, labels, number, known=None):
+    def _trained(
+        self,
+        state: State,
+        pool: Pool,
+        labels: dict[str, Any],
+        number: int,
+        known: dict[str, Any] | None = None,
+    ) -> ActiveLearner:
         rows, y = self._rows(pool, labels)
         learner = clone(self.prototype)
         probability = _inclusion(state, labels)
@@ -242,11 +265,18 @@ class Model:
         learner.restore(rows, y, found)
         return learner
 
-    def _rows(self, pool, labels):
+    def _rows(self, pool: Pool, labels: Mapping[str, Any]) -> tuple[Any, np.ndarray]:
         rows = take(pool.X, [pool.at[id] for id in labels])
         return rows, np.array(list(labels.values()))
 
-    def _move(self, pool, before, after, *, answers=False):
+    def _move(
+        self,
+        pool: Pool,
+        before: dict[str, Any],
+        after: dict[str, Any],
+        *,
+        answers: bool = False,
+    ) -> None:
         """Bring the learner from one set of labels to the next, and train.
 
         With ``answers``, new rows are those of the batch that the learner knows.
@@ -268,7 +298,7 @@ class Model:
             self.learner.refit()
 
 
-def _inclusion(state, labels):
+def _inclusion(state: State, labels: Iterable[str]) -> list[float | None]:
     """Return with what probability each row had been chosen, None where unknown."""
     batches = [(id, state.batch_of(id)) for id in labels]
     return [
@@ -277,7 +307,7 @@ def _inclusion(state, labels):
     ]
 
 
-def _asked(state, pool, new):
+def _asked(state: State, pool: Pool, new: list[str]) -> dict[str, Any] | None:
     """Return the last batch as `ActiveLearner.state` writes it down.
 
     Parameters
@@ -315,7 +345,9 @@ def _asked(state, pool, new):
     }
 
 
-def _digest(entropy, number, labels, before):
+def _digest(
+    entropy: int, number: int, labels: dict[str, Any], before: str | None
+) -> str:
     """Return what tells trainings apart: seed, number, labels, those before it."""
     content = json.dumps([entropy, number, before, *labels.items()])
     return hashlib.sha256(content.encode("ascii")).hexdigest()

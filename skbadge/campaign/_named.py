@@ -7,13 +7,17 @@ import importlib
 import inspect
 import os
 import sys
+from types import ModuleType
+from typing import Any, TypeVar
 
 from skbadge.exceptions import InvalidInputError
 
 __all__ = ["imported", "named"]
 
+_Base = TypeVar("_Base")
 
-def imported(reference, option):
+
+def imported(reference: str, option: str) -> Any:
     """Return what ``module:function`` makes, of a module beside the user's files.
 
     Parameters
@@ -54,7 +58,9 @@ def imported(reference, option):
     return make()
 
 
-def named(text, option, known, base):
+def named(
+    text: str | None, option: str, known: ModuleType, base: type[_Base]
+) -> _Base | None:
     """Return the object that an expression of the command line means.
 
     Nothing is evaluated but names of ``known``, calls of them with plain values or with
@@ -95,7 +101,7 @@ def named(text, option, known, base):
     return found
 
 
-def _evaluated(text, option, known, base):
+def _evaluated(text: str, option: str, known: ModuleType, base: type) -> Any:
     public = {name: getattr(known, name) for name in known.__all__}
     classes = {
         name: found
@@ -112,12 +118,14 @@ def _evaluated(text, option, known, base):
         ) from error
 
 
-def _value(node, classes):
+def _value(node: ast.expr, classes: dict[str, type]) -> Any:
     if isinstance(node, ast.Name):
         return _class(node, classes)()
     if isinstance(node, ast.Call):
         arguments = [_value(argument, classes) for argument in node.args]
-        options = {word.arg: _value(word.value, classes) for word in node.keywords}
+        options: dict[Any, Any] = {
+            word.arg: _value(word.value, classes) for word in node.keywords
+        }
         return _class(node.func, classes)(*arguments, **options)
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.BitOr, ast.BitAnd)):
         left, right = _value(node.left, classes), _value(node.right, classes)
@@ -125,7 +133,7 @@ def _value(node, classes):
     return ast.literal_eval(node)
 
 
-def _class(node, classes):
+def _class(node: ast.expr, classes: dict[str, type]) -> type:
     name = getattr(node, "id", None)
     if name not in classes:
         raise ValueError(f"{ast.unparse(node)} is none of them")

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import secrets
 import warnings
+from typing import Any
+
+from numpy.typing import ArrayLike
 
 from skbadge.campaign._model import own_classes, resolved_classes
-from skbadge.campaign._pool import written_ids
+from skbadge.campaign._pool import Pool, written_ids
+from skbadge.campaign._record import Record
 from skbadge.exceptions import CampaignError, InvalidInputError
+from skbadge.learner._learner import ActiveLearner
 from skbadge.utils._random import draw_entropy
 from skbadge.utils._validation import check_integer, check_option, check_real
 
@@ -17,7 +22,7 @@ __all__ = ["begin", "check_learner", "check_same", "check_settings", "joined"]
 _DEFAULTS = {"random_share": 0.1, "count": "last", "n_stop": 2000}
 
 
-def check_settings(given):
+def check_settings(given: dict[str, Any]) -> None:
     """Refuse settings that cannot be used; None stands for one not given."""
     if given["random_share"] is not None:
         check_real(given["random_share"], "random_share", low=0, high=1)
@@ -27,7 +32,9 @@ def check_settings(given):
         check_integer(given["n_stop"], "n_stop", low=1)
 
 
-def check_same(begun, classes, given):
+def check_same(
+    begun: dict[str, Any], classes: ArrayLike | None, given: dict[str, Any]
+) -> None:
     """Refuse settings other than those that the campaign was begun with."""
     wanted = {name: value for name, value in given.items() if value is not None}
     if classes is not None:
@@ -40,7 +47,7 @@ def check_same(begun, classes, given):
             )
 
 
-def check_learner(classes, learner):
+def check_learner(classes: list[Any], learner: ActiveLearner) -> None:
     """Refuse a learner whose own classes, or its net's, are not the campaign's."""
     own = own_classes(learner)
     if own is not None and resolved_classes(None, own) != classes:
@@ -51,7 +58,13 @@ def check_learner(classes, learner):
         )
 
 
-def begin(record, learner, pool, classes, given):
+def begin(
+    record: Record,
+    learner: ActiveLearner | None,
+    pool: Pool | None,
+    classes: ArrayLike | None,
+    given: dict[str, Any],
+) -> None:
     """Write the first two events of a campaign.
 
     Raises
@@ -64,7 +77,7 @@ def begin(record, learner, pool, classes, given):
             f"{str(record.journal.folder)!r} holds no campaign. Give a learner and a "
             "pool to begin one."
         )
-    settings = {
+    settings: dict[str, Any] = {
         name: default if given[name] is None else given[name]
         for name, default in _DEFAULTS.items()
     }
@@ -81,7 +94,7 @@ def begin(record, learner, pool, classes, given):
             append("pool", first)
 
 
-def joined(record, pool):
+def joined(record: Record, pool: Pool) -> Pool:
     """Compare a pool with the one known, write down what differs, and tell.
 
     Returns

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -51,16 +53,23 @@ class ImageFiles(Dataset):
     `InvalidInputError` with its name.
     """
 
-    def __init__(self, folder, names, *, size=(64, 64), gray=False):
+    def __init__(
+        self,
+        folder: str | Path,
+        names: Iterable[str],
+        *,
+        size: Sequence[int] = (64, 64),
+        gray: bool = False,
+    ) -> None:
         self.folder = Path(folder)
         self.names = list(names)
         self.size = tuple(size)
         self.gray = gray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, i):
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
         from PIL import Image
 
         height, width = self.size
@@ -102,13 +111,15 @@ class Pool:
         If the ids are not distinct, not one a row, or neither text nor int.
     """
 
-    def __init__(self, ids, X, shown=None):
+    def __init__(
+        self, ids: Iterable[Any], X: Any, shown: pd.DataFrame | None = None
+    ) -> None:
         self.ids = [id.item() if isinstance(id, np.generic) else id for id in ids]
         self.keys = [id_key(id) for id in self.ids]
         self.X = as_rows(X)
         self.shown = shown
         self.at = {key: i for i, key in enumerate(self.keys)}
-        self._sampled = None
+        self._sampled: dict[str, str] | None = None
         if len(self.keys) != n_rows(self.X):
             raise InvalidInputError(
                 f"ids must name each of the {n_rows(self.X)} rows of the pool. Got "
@@ -122,15 +133,15 @@ class Pool:
                 "another column, or drop rows that are there twice."
             )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.keys)
 
     @property
-    def images(self):
+    def images(self) -> Path | None:
         """The folder of image files, or None where rows are no such files."""
         return self.X.folder if isinstance(self.X, ImageFiles) else None
 
-    def aligned(self, order):
+    def aligned(self, order: list[str]) -> Pool:
         """Return the pool with its rows in the order of ``order``, ids of all of it."""
         if order == self.keys:
             return self
@@ -142,7 +153,7 @@ class Pool:
         shown = None if self.shown is None else self.shown.iloc[rows]
         return Pool([self.ids[i] for i in rows], X, shown)
 
-    def table(self, keys):
+    def table(self, keys: Iterable[str]) -> pd.DataFrame:
         """Return what a person sees of some rows: DataFrame with ``id`` first."""
         rows = [self.at[key] for key in keys]
         frame = pd.DataFrame({"id": [self.ids[i] for i in rows]})
@@ -152,7 +163,7 @@ class Pool:
             frame = pd.concat([frame, part], axis=1)
         return frame
 
-    def sample(self):
+    def sample(self) -> dict[str, str]:
         """Return digests of some rows by id, the same ids while they are there.
 
         None at all of a user's data set that draws anew each time a row is read.
@@ -166,17 +177,17 @@ class Pool:
         return self._sampled
 
     @property
-    def _is_users(self):
+    def _is_users(self) -> bool:
         """Whether rows are read by code of the user's."""
         return is_dataset(self.X) and not isinstance(self.X, ImageFiles)
 
-    def _read_twice(self, keys):
+    def _read_twice(self, keys: Sequence[str]) -> dict[str, str]:
         """Return digests of a data set's rows; none where two readings differ."""
         with preserved_generators() as again, again:
-            once, again = ({k: self._item(self.at[k]) for k in keys} for _ in range(2))
-        return {k: seen for k, seen in once.items() if seen} if once == again else {}
+            once, twice = ({k: self._item(self.at[k]) for k in keys} for _ in range(2))
+        return {k: seen for k, seen in once.items() if seen} if once == twice else {}
 
-    def digest(self, keys):
+    def digest(self, keys: Iterable[str]) -> str:
         """Return what tells the contents of some rows from others, whole.
 
         Of a user's data set, whose rows may be slow to read or drawn anew each time, it
@@ -194,13 +205,13 @@ class Pool:
                 found.update(_raw(leaf))
         return found.hexdigest()
 
-    def _content(self, i):
+    def _content(self, i: int) -> str:
         if isinstance(self.X, ImageFiles):
             return _sha((self.X.folder / self.X.names[i]).read_bytes())[:16]
         values = [_plain(leaf) for leaf in leaves(take(self.X, [i]))]
         return _sha(json.dumps(values).encode())[:16]
 
-    def _item(self, i):
+    def _item(self, i: int) -> str | None:
         """Return what tells an item of a data set, without its label, or None."""
         try:
             item = self.X[i]
@@ -215,11 +226,11 @@ class Pool:
 _OWN = {"id", "rank", "score", "suggestion", "suggestion_probability"}
 
 
-def _sha(data):
+def _sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _raw(rows):
+def _raw(rows: Any) -> bytes:
     """Return the values of rows as bytes, for comparison within one machine."""
     if isinstance(rows, (pd.DataFrame, pd.Series)):
         return pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes()
@@ -232,7 +243,7 @@ def _raw(rows):
     return repr(rows.tolist()).encode() if rows.dtype == object else rows.tobytes()
 
 
-def _plain(rows):
+def _plain(rows: Any) -> list[str]:
     """Return a row's values as they stay when a table is read again."""
     if isinstance(rows, torch.Tensor):
         rows = rows.detach().cpu().numpy()
@@ -243,7 +254,7 @@ def _plain(rows):
     return [repr(float(v)) if isinstance(v, Real) else str(v) for v in flat]
 
 
-def id_key(id):
+def id_key(id: Any) -> str:
     """Return an id as the journal keeps it.
 
     Raises
@@ -268,7 +279,7 @@ def id_key(id):
     )
 
 
-def written_ids(ids, most=5):
+def written_ids(ids: Iterable[Any], most: int = 5) -> str:
     """Return ids for a message, long ones cut."""
     ids = list(ids)
     parts = [repr(id) if len(repr(id)) < 60 else f"{repr(id)[:57]}..." for id in ids]
@@ -276,7 +287,15 @@ def written_ids(ids, most=5):
     return ", ".join(parts[:most]) + more
 
 
-def as_pool(pool, ids=None, *, inputs=None, show=None, image_size=(64, 64), gray=False):
+def as_pool(
+    pool: Any,
+    ids: Any = None,
+    *,
+    inputs: str | list[str] | None = None,
+    show: list[str] | None = None,
+    image_size: Sequence[int] = (64, 64),
+    gray: bool = False,
+) -> Pool:
     """Read a pool from what people have.
 
     Parameters
@@ -326,7 +345,7 @@ def as_pool(pool, ids=None, *, inputs=None, show=None, image_size=(64, 64), gray
     return Pool(ids, pool)
 
 
-def _file(path, ids):
+def _file(path: Path, ids: Any) -> tuple[Any, Any]:
     if not path.exists():
         raise InvalidInputError(
             f"The pool must be a file or a folder. Got {str(path)!r}, which is not "
@@ -351,9 +370,9 @@ def _file(path, ids):
         ) from error
 
 
-def _text_table(path, ids):
+def _text_table(path: Path, ids: Any) -> tuple[pd.DataFrame, Any]:
     with path.open("rb") as file:
-        how = {"encoding": encoding_of(file.read(2))}
+        how: dict[str, Any] = {"encoding": encoding_of(file.read(2))}
     if ids is None:
         raise InvalidInputError(
             f"ids must name the column of {str(path)!r} that tells its rows apart. Got "
@@ -373,11 +392,11 @@ def _text_table(path, ids):
     return frame, ids
 
 
-def _one_array(path, ids):
+def _one_array(path: Path, ids: Any) -> tuple[np.ndarray, Any]:
     return np.load(path, mmap_mode="r"), _ids_of_file(ids)
 
 
-def _arrays(path, ids):
+def _arrays(path: Path, ids: Any) -> tuple[np.ndarray, Any]:
     with np.load(path) as arrays:
         if "X" not in arrays or ("ids" not in arrays and ids is None):
             raise InvalidInputError(
@@ -387,7 +406,7 @@ def _arrays(path, ids):
         return arrays["X"], arrays["ids"] if ids is None else _ids_of_file(ids)
 
 
-_READERS = {
+_READERS: dict[str, Callable[[Path, Any], tuple[Any, Any]]] = {
     ".csv": _text_table,
     ".tsv": _text_table,
     ".parquet": lambda path, ids: (pd.read_parquet(path), ids),
@@ -396,7 +415,7 @@ _READERS = {
 }
 
 
-def _ids_of_file(ids):
+def _ids_of_file(ids: Any) -> Any:
     """Return ids given, or the lines of the text file that holds them."""
     if not isinstance(ids, (str, Path)):
         return ids
@@ -409,7 +428,12 @@ def _ids_of_file(ids):
     return read_text(path, "ids").splitlines()
 
 
-def _frame(frame, ids, inputs, show):
+def _frame(
+    frame: pd.DataFrame,
+    ids: Any,
+    inputs: str | list[str] | None,
+    show: list[str] | None,
+) -> Pool:
     columns = [ids] if isinstance(ids, str) else []
     wanted = [] if inputs is None else [inputs] if isinstance(inputs, str) else inputs
     missing = [c for c in [*columns, *wanted, *(show or [])] if c not in frame.columns]
@@ -429,10 +453,10 @@ def _frame(frame, ids, inputs, show):
     return Pool(names, X, rest if show is None else frame[list(show)])
 
 
-def _check_no_columns(inputs, show, what, ids=None):
+def _check_no_columns(inputs: Any, show: Any, what: str, ids: Any = None) -> None:
     """Refuse names of columns for a pool that has none."""
-    given = {"ids": ids, "inputs": inputs, "show": show}
-    given = [name for name, value in given.items() if value is not None]
+    named = {"ids": ids, "inputs": inputs, "show": show}
+    given = [name for name, value in named.items() if value is not None]
     if given:
         names = " Its ids are the names of the files." if "ids" in given else ""
         raise InvalidInputError(
@@ -441,7 +465,7 @@ def _check_no_columns(inputs, show, what, ids=None):
         )
 
 
-def _images(folder, size, gray):
+def _images(folder: Path, size: Sequence[int], gray: bool) -> Pool:
     names = sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")

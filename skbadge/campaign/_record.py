@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
-from skbadge.campaign._journal import Journal
+from skbadge.campaign._journal import Event, Journal
 from skbadge.campaign._state import State
 from skbadge.exceptions import CampaignError
 
@@ -24,18 +27,18 @@ class Record:
         As of the last `refresh` or `writing`.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | Path) -> None:
         self.journal = Journal(folder)
         self.state = State()
 
     @property
-    def is_begun(self):
+    def is_begun(self) -> bool:
         """Whether there is a campaign in the folder."""
         if self.journal.exists:
             self._apply(self.journal.read())
         return bool(self.state.settings)
 
-    def refresh(self):
+    def refresh(self) -> State:
         """Take in what was written since, and return the state.
 
         Raises
@@ -51,7 +54,9 @@ class Record:
         return self.state
 
     @contextmanager
-    def writing(self, who="", *, begins=False):
+    def writing(
+        self, who: str = "", *, begins: bool = False
+    ) -> Iterator[Callable[[str, Any], None]]:
         """Append events in one transaction, on a state nobody else changes meanwhile.
 
         Parameters
@@ -73,7 +78,7 @@ class Record:
             yield append
         self.refresh()
 
-    def _apply(self, events):
+    def _apply(self, events: Iterable[Event]) -> None:
         try:
             for event in events:
                 self.state.apply(event)

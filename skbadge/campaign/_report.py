@@ -6,9 +6,16 @@ import base64
 import io
 from collections import Counter
 from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from skbadge.campaign._charts import Chart
+from skbadge.campaign._ledger import Ledger
 from skbadge.campaign._page import TEMPLATE
+from skbadge.campaign._pool import Pool
+from skbadge.campaign._state import Batch, State
 from skbadge.campaign._status import accuracy_text, sign_text
 from skbadge.utils._marks import shown
 
@@ -19,7 +26,7 @@ _ROWS, _BATCHES, _PIXELS = 12, 10, 96
 _LONGEST = 160
 
 
-def report_page(ledger, state, pool):
+def report_page(ledger: Ledger, state: State, pool: Pool | None) -> str:
     """Return the page as text.
 
     Parameters
@@ -67,12 +74,12 @@ def report_page(ledger, state, pool):
     )
 
 
-def _cut(text, most=_LONGEST):
+def _cut(text: Any, most: int = _LONGEST) -> str:
     text = str(text)
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
-def _pool_notes(state):
+def _pool_notes(state: State) -> list[dict[str, Any]]:
     return [
         {
             "time": time[:10],
@@ -84,7 +91,7 @@ def _pool_notes(state):
     ]
 
 
-def _progress(answers):
+def _progress(answers: pd.DataFrame) -> Chart | None:
     """Return a chart of the labels given over time, in days from the first."""
     if answers.empty:
         return None
@@ -103,7 +110,7 @@ def _progress(answers):
     return chart.line([0, *xs], [0, *range(1, len(xs) + 1)], steps=True)
 
 
-def _shares(counts):
+def _shares(counts: dict[Any, int]) -> list[dict[str, Any]]:
     most = max([1, *counts.values()])
     return [
         {"name": name, "n": n, "width": round(100 * n / most, 1)}
@@ -111,7 +118,7 @@ def _shares(counts):
     ]
 
 
-def _accuracy_chart(single, pooled):
+def _accuracy_chart(single: pd.DataFrame, pooled: pd.DataFrame) -> Chart | None:
     known = single[single["n_scored"] > 0]
     if known.empty:
         return None
@@ -132,7 +139,7 @@ def _accuracy_chart(single, pooled):
     return chart.line(pooled["n_labeled"], pooled["accuracy"])
 
 
-def _sign_chart(sign):
+def _sign_chart(sign: dict[str, Any]) -> Chart | None:
     values = sign["values"]
     if len(values) < 2:
         return None
@@ -157,7 +164,7 @@ def _sign_chart(sign):
     return chart
 
 
-def _annotators(answers):
+def _annotators(answers: pd.DataFrame) -> list[dict[str, Any]]:
     records = []
     for name, part in answers.groupby("annotator", sort=True):
         seconds = part["seconds"].dropna()
@@ -172,8 +179,8 @@ def _annotators(answers):
     return records
 
 
-def _disputed(answers, most=50):
-    rows = {}
+def _disputed(answers: pd.DataFrame, most: int = 50) -> dict[str, Any]:
+    rows: dict[Any, list[str]] = {}
     for record in answers.to_dict("records"):
         rows.setdefault(record["id"], []).append(
             f"{record['annotator'] or '(none)'}: {record['label']}"
@@ -181,9 +188,10 @@ def _disputed(answers, most=50):
     return {"n": len(rows), "rows": list(rows.items())[:most]}
 
 
-def _batches(state, pool):
+def _batches(state: State, pool: Pool | None) -> list[dict[str, Any]]:
     """Return what there is to say of each batch, the newest first."""
-    labels, found = state.labels, []
+    labels = state.labels
+    found: list[dict[str, Any]] = []
     answers = {
         **dict.fromkeys(state.open_rows(), "open"),
         **dict.fromkeys(state.skipped, "skipped"),
@@ -213,8 +221,10 @@ def _batches(state, pool):
     return found
 
 
-def _row(id, batch, answers, pool):
-    row = {
+def _row(
+    id: str, batch: Batch, answers: dict[str, Any], pool: Pool | None
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
         "id": id,
         "answer": answers.get(id, "given up"),
         "picture": None,
@@ -235,7 +245,7 @@ def _row(id, batch, answers, pool):
     return row
 
 
-def _thumbnail(path):
+def _thumbnail(path: Path) -> str | None:
     """Return a small picture for use inside the page; None where there is none."""
     from PIL import Image
 

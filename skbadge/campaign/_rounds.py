@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,15 @@ from sklearn.base import clone
 
 from skbadge.campaign._accuracy import accuracy_table
 from skbadge.campaign._asking import drawn_batch
+from skbadge.campaign._model import Model
+from skbadge.campaign._pool import Pool
+from skbadge.campaign._record import Record
+from skbadge.campaign._state import Batch, State
 from skbadge.exceptions import CampaignError, InvalidInputError
+from skbadge.learner._learner import ActiveLearner
 from skbadge.nets._estimators import split_estimator
-from skbadge.strategies import KMeansSampling, RandomSampling
+from skbadge.stopping import StoppingCriterion
+from skbadge.strategies import KMeansSampling, QueryStrategy, RandomSampling
 from skbadge.utils._random import Purpose, spawn_generator
 from skbadge.utils._rows import take
 
@@ -38,7 +45,15 @@ class Rounds:
     stop : StoppingCriterion or None
     """
 
-    def __init__(self, record, pool, model, *, cold_start, stop):
+    def __init__(
+        self,
+        record: Record,
+        pool: Pool,
+        model: Model,
+        *,
+        cold_start: QueryStrategy | None,
+        stop: StoppingCriterion | None,
+    ) -> None:
         self.record = record
         self.pool = pool
         self.model = model
@@ -46,15 +61,15 @@ class Rounds:
         self.stop = stop
 
     @property
-    def state(self):
+    def state(self) -> State:
         """The state of the journal as last read."""
         return self.record.state
 
-    def restored(self):
+    def restored(self) -> ActiveLearner:
         """Return the learner of the last training."""
         return self.model.restore(self.state, self.pool)
 
-    def train(self, *, anew=False):
+    def train(self, *, anew: bool = False) -> None:
         """Do the training that is due, if one is; leave the model of the last one.
 
         Parameters
@@ -84,7 +99,13 @@ class Rounds:
         if self.state.trainings:
             self.restored()
 
-    def _training_payload(self, learner, number, wanted, started):
+    def _training_payload(
+        self,
+        learner: ActiveLearner,
+        number: int,
+        wanted: dict[str, Any],
+        started: float,
+    ) -> dict[str, Any]:
         taught = self.state.taught
         labels = [[id, y] for id, y in wanted.items() if taught.get(id) != y]
         seconds = perf_counter() - started
@@ -101,7 +122,7 @@ class Rounds:
             "stopping": stopping,
         }
 
-    def _observed(self, learner):
+    def _observed(self, learner: ActiveLearner) -> dict[str, Any] | None:
         """Show the stopping criterion the model; return its state and signs."""
         if self.stop is None:
             return None
@@ -128,7 +149,7 @@ class Rounds:
             "batch": batch,
         }
 
-    def _tested(self, counted):
+    def _tested(self, counted: int) -> tuple[int, list[tuple[int, int]]]:
         """Return the last batch that is over and what the shares say, once each.
 
         Parameters
@@ -149,14 +170,14 @@ class Rounds:
         tested = table[["n_correct", "n_scored"]].astype(int).values.tolist()
         return int(table["round"].max()) if tested else counted, tested
 
-    def _stop_set(self):
+    def _stop_set(self) -> list[str]:
         """Return ids of the first pool drawn at random, those still there."""
         first, settings = self.state.first_pool, self.state.settings
         generator = spawn_generator(settings["entropy"], Purpose.STOP_SET, 0)
         drawn = generator.permutation(len(first))[: settings["n_stop"]]
         return [first[i] for i in np.sort(drawn) if first[i] in self.state.present]
 
-    def draw(self, n, *, extends):
+    def draw(self, n: int, *, extends: bool) -> None:
         """Choose a batch, or make the last one longer by ``n`` rows; write it down."""
         state = self.state
         earlier = state.batches[-1] if extends else None
@@ -188,12 +209,14 @@ class Rounds:
         batches, items = len(state.batches), len(earlier.items) if earlier else 0
         with self.record.writing() as append:
             # The batch that another process asked for in the meantime stands.
-            last = state.batches[-1] if state.batches else None
-            longer = earlier is None or (len(last.items) == items and not last.closed)
-            if len(state.batches) == batches and longer:
+            same = len(state.batches) == batches
+            if same and earlier is not None:
+                last = state.batches[-1]
+                same = len(last.items) == items and not last.closed
+            if same:
                 append("asked", payload)
 
-    def _candidates_of(self, batch):
+    def _candidates_of(self, batch: Batch) -> list[str]:
         """Return the rows that could be chosen when a batch was first asked for."""
         if batch.training != len(self.state.trainings):
             raise CampaignError(
@@ -210,7 +233,7 @@ class Rounds:
             self.restored()
         return [id for id in self.state.present if id not in batch.taken]
 
-    def _cold_start(self, n):
+    def _cold_start(self, n: int) -> QueryStrategy:
         """Return what chooses while there is no label."""
         if self.cold_start is not None:
             return self.cold_start

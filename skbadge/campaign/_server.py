@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Integral
+from typing import Any, Literal
 
+from skbadge.campaign._answers import Told
+from skbadge.campaign._campaign import Campaign
 from skbadge.campaign._label_studio import ID, MARK
+from skbadge.campaign._ledger import Ledger
 from skbadge.exceptions import CampaignError, InvalidInputError
 
 __all__ = ["LabelStudio"]
@@ -55,18 +60,32 @@ class LabelStudio:
     37
     """
 
-    def __init__(self, url, token, *, project=None, client=None):
-        titled = isinstance(project, str) and len(project.strip()) >= 3
-        if not (project is None or titled or _is_number(project)):
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        project: str | int | None = None,
+        client: Any = None,
+    ) -> None:
+        title = project.strip() if isinstance(project, str) else ""
+        if not (project is None or len(title) >= 3 or _is_number(project)):
             raise InvalidInputError(
                 "project must be a title of at least three characters, or the number "
                 f"of a project. Got {project!r} instead."
             )
         self.url = str(url).rstrip("/")
-        self.project = project.strip() if titled else project
+        self.project = title or project
         self._client = _client(self.url, token) if client is None else client
 
-    def push(self, campaign, *, kind=None, images=None, suggestions=False):
+    def push(
+        self,
+        campaign: Campaign,
+        *,
+        kind: Literal["text", "image", "table"] | None = None,
+        images: str | None = None,
+        suggestions: bool = False,
+    ) -> int:
         """Send the open rows of the last batch, those that are not there yet.
 
         Parameters
@@ -75,8 +94,8 @@ class LabelStudio:
             Opened with its pool.
         kind : str or None, default=None
             As for :meth:`Campaign.to_label_studio`, and so are the next two.
-        images : str, Path or None, default=None
-            Where pictures are found.
+        images : str or None, default=None
+            What stands before an image's name to make it an address.
         suggestions : bool, default=False
             Whether the net's own answers are shown.
 
@@ -108,7 +127,9 @@ class LabelStudio:
                 self._client.projects.import_tasks(project, request=part)
         return len(new)
 
-    def pull(self, campaign, *, annotators=None):
+    def pull(
+        self, campaign: Ledger, *, annotators: Mapping[Any, str] | None = None
+    ) -> Told:
         """Fetch all answers and skips of the project, and tell them to the campaign.
 
         Parameters
@@ -145,7 +166,7 @@ class LabelStudio:
             )
         return campaign.from_label_studio(own, annotators=annotators)
 
-    def _found(self, campaign):
+    def _found(self, campaign: Ledger) -> tuple[Any, str, list[dict[str, Any]]]:
         """Return number, title and tasks of the campaign's project.
 
         The number is None where the project is still to be made.
@@ -163,7 +184,7 @@ class LabelStudio:
             for p in campaign.projects
             if p["url"].rstrip("/") == self.url and self.project in (None, p["title"])
         ]
-        title = self.project or f"skbadge: {campaign.folder.resolve().name}"
+        title = str(self.project or f"skbadge: {campaign.folder.resolve().name}")
         if known:
             number, title = known[-1]["project"], known[-1]["title"]
             tasks = self._tasks(number) if number in titles else []
@@ -172,7 +193,9 @@ class LabelStudio:
                 return number, title, tasks
         return self._of_title(campaign, title, titles)
 
-    def _of_title(self, campaign, title, titles):
+    def _of_title(
+        self, campaign: Ledger, title: str, titles: dict[Any, str]
+    ) -> tuple[Any, str, list[dict[str, Any]]]:
         """Return the project of a title, if it is the campaign's; see `_found`."""
         found = [number for number, other in titles.items() if other == title]
         if not found:
@@ -188,14 +211,14 @@ class LabelStudio:
             f"Python, --project-number {found[0]} on the command line."
         )
 
-    def _tasks(self, project):
+    def _tasks(self, project: Any) -> list[dict[str, Any]]:
         return [
             {"data": task.data or {}, "annotations": task.annotations or []}
             for task in self._client.tasks.list(project=project, fields="all")
         ]
 
     @contextmanager
-    def _reached(self):
+    def _reached(self) -> Iterator[None]:
         try:
             yield
         except _errors() as error:
@@ -205,26 +228,26 @@ class LabelStudio:
             ) from error
 
 
-def _is_number(project):
+def _is_number(project: Any) -> bool:
     return isinstance(project, Integral) and not isinstance(project, bool)
 
 
-def _is_of(campaign, task):
+def _is_of(campaign: Ledger, task: dict[str, Any]) -> bool:
     """Whether a campaign may take a task for its own; old ones bear no mark."""
     return task["data"].get(MARK, campaign.mark) == campaign.mark
 
 
-def _bears_mark(campaign, task):
+def _bears_mark(campaign: Ledger, task: dict[str, Any]) -> bool:
     return campaign.mark is not None and task["data"].get(MARK) == campaign.mark
 
 
-def _is_anothers(campaign, tasks):
+def _is_anothers(campaign: Ledger, tasks: list[dict[str, Any]]) -> bool:
     """Whether there are tasks, and none that the campaign could have sent."""
     ours = (ID in task["data"] and _is_of(campaign, task) for task in tasks)
     return bool(tasks) and not any(ours)
 
 
-def _errors():
+def _errors() -> tuple[type[Exception], ...]:
     """Return what a client raises, by whomever it was made."""
     try:
         import httpx
@@ -234,7 +257,7 @@ def _errors():
     return (ConnectionError, ApiError, httpx.HTTPError)
 
 
-def _client(url, token):
+def _client(url: str, token: str) -> Any:
     """Return a client of the SDK."""
     try:
         import httpx

@@ -5,6 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from skbadge.campaign._answers import Given
 from skbadge.campaign._texts import read_text, write_text
@@ -23,7 +28,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'", "\uff1d", "\uff0b", "\uff0d", "
 _ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
 
 
-def write_csv(path, frame):
+def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
     """Write a table, every cell of which `read_labels` gives back as it was.
 
     Text that a spreadsheet would compute gets a ' before it; control characters, and
@@ -37,7 +42,7 @@ def write_csv(path, frame):
     write_text(path, buffer.getvalue())
 
 
-def _guarded(cell):
+def _guarded(cell: Any) -> Any:
     if cell is None or cell != cell or type(cell).__name__ == "NAType":
         return ""
     if not isinstance(cell, str):
@@ -47,22 +52,22 @@ def _guarded(cell):
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
-def _unguarded(cell):
+def _unguarded(cell: str) -> str:
     if cell.startswith("'") and cell[1:].startswith(_FORMULA):
         cell = cell[1:]
     return _ESCAPE.sub(_meant, cell)
 
 
-def _meant(escape):
+def _meant(escape: re.Match[str]) -> str:
     char = chr(int(escape[1], 16))
     return char if char == "\\" or MARKS.match(char) else escape[0]
 
 
-def _kept(escape):
+def _kept(escape: re.Match[str]) -> str:
     return escape[0] if _meant(escape) == escape[0] else f"\\u005c{escape[0][1:]}"
 
 
-def parsed(text, wanted):
+def parsed(text: str, wanted: set[str]) -> tuple[list[str], list[dict[Any, str]]]:
     """Return the names of a CSV's columns, and its rows.
 
     Parameters
@@ -84,7 +89,8 @@ def parsed(text, wanted):
     ValueError
         If it is no CSV, or a wanted column is there twice.
     """
-    columns, lines = [], iter(())
+    columns: list[str] = []
+    lines: Iterator[list[str]] = iter(())
     for separator in (*_SEPARATORS, _SEPARATORS[0]):
         lines = _lines(text, separator)
         columns = [name.strip() for name in next(lines, [])]
@@ -95,14 +101,14 @@ def parsed(text, wanted):
         raise ValueError(f"the column {twice[0]} is there twice")
     rows = []
     for cells in lines:
-        row = dict.fromkeys(columns, "")
+        row: dict[Any, str] = dict.fromkeys(columns, "")
         row.update(zip(columns, cells, strict=False))
         more = [cell for cell in cells[len(columns) :] if cell]
         rows.append({**row, None: more[0]} if more else row)
     return columns, rows
 
 
-def _lines(text, separator):
+def _lines(text: str, separator: str) -> Iterator[list[str]]:
     """Yield the cells of each line that has any, as RFC 4180 has them.
 
     By hand, since the reader of the standard library refuses long cells, and that of
@@ -111,7 +117,8 @@ def _lines(text, separator):
     end = rf"({separator}|\r\n|\r|\n|\Z)"
     quoted = re.compile(rf'"([^"]*(?:""[^"]*)*)"{end}')
     plain = re.compile(rf"([^{separator}\r\n]*){end}")
-    at, cells = 0, []
+    at = 0
+    cells: list[str] = []
     while True:
         is_quoted = text.startswith('"', at)
         found = (quoted if is_quoted else plain).match(text, at)
@@ -131,7 +138,7 @@ def _lines(text, separator):
             return
 
 
-def read_labels(path, annotator=""):
+def read_labels(path: str | Path, annotator: str = "") -> list[Given]:
     """Read answers from a CSV with the columns ``id`` and ``label``.
 
     Parameters
@@ -170,7 +177,7 @@ def read_labels(path, annotator=""):
     return [_given(row, annotator) for row in rows if row["label"]]
 
 
-def too_wide(row):
+def too_wide(row: dict[Any, Any]) -> str:
     """Return what is wrong with a row that has more cells than columns, or nothing."""
     if None not in row:
         return ""
@@ -180,7 +187,7 @@ def too_wide(row):
     )
 
 
-def _given(row, annotator):
+def _given(row: dict[Any, str], annotator: str) -> Given:
     own = _unguarded(row.get("annotator", ""))
     return Given(
         _unguarded(row["id"]),

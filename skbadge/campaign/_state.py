@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from skbadge.campaign._journal import Event
 from skbadge.exceptions import CampaignError
 
 __all__ = ["Answer", "Batch", "State"]
@@ -73,23 +75,23 @@ class Batch:
     training: int
     n_candidates: int
     strategy: str
-    items: dict
-    draws: list
+    items: dict[str, dict[str, Any]]
+    draws: list[list[Any]]
     time: str
     closed: bool = False
-    notes: tuple = ()
-    taken: frozenset = frozenset()
-    heard: dict = field(default_factory=dict)
-    selection: dict | None = None
+    notes: Sequence[str] = ()
+    taken: frozenset[str] = frozenset()
+    heard: dict[str, bool] = field(default_factory=dict)
+    selection: dict[str, Any] | None = None
     n_unasked: int = 0
     pool_changed: bool = False
 
     @property
-    def random(self):
+    def random(self) -> list[str]:
         """Ids of the share drawn at random."""
         return [id for id, item in self.items.items() if item["random"]]
 
-    def hear(self, id, *, labeled):
+    def hear(self, id: str, *, labeled: bool) -> None:
         """Take note of an answer that came while the batch was out."""
         if id in self.items:
             self.heard[id] = labeled or self.heard.get(id, False)
@@ -99,28 +101,28 @@ class Batch:
 class State:
     """What the events of a journal amount to; `apply` takes them one by one."""
 
-    settings: dict = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     # Ids of the pool in the order in which they came, as an ordered set.
-    present: dict = field(default_factory=dict)
-    first_pool: list = field(default_factory=list)
-    sample: dict = field(default_factory=dict)
-    pool_notes: list = field(default_factory=list)
-    answers: dict = field(default_factory=dict)
-    skipped: dict = field(default_factory=dict)
+    present: dict[str, None] = field(default_factory=dict)
+    first_pool: list[str] = field(default_factory=list)
+    sample: dict[str, str] = field(default_factory=dict)
+    pool_notes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    answers: dict[str, dict[str, Answer]] = field(default_factory=dict)
+    skipped: dict[str, dict[str, Any]] = field(default_factory=dict)
     # When a person skipped a row, by id and annotator, where a tool told the time.
-    declined: dict = field(default_factory=dict)
-    batches: list = field(default_factory=list)
+    declined: dict[tuple[str, str], str] = field(default_factory=dict)
+    batches: list[Batch] = field(default_factory=list)
     # Labelled rows as the last training saw them, in its order.
-    taught: dict = field(default_factory=dict)
-    trainings: list = field(default_factory=list)
-    stopping: dict | None = None
-    projects: list = field(default_factory=list)
-    opening: dict | None = None
+    taught: dict[str, Any] = field(default_factory=dict)
+    trainings: list[dict[str, Any]] = field(default_factory=list)
+    stopping: dict[str, Any] | None = None
+    projects: list[dict[str, Any]] = field(default_factory=list)
+    opening: dict[str, Any] | None = None
     seq: int = 0
-    _told: dict = field(default_factory=dict)
-    _batch_of: dict = field(default_factory=dict)
+    _told: dict[int, tuple[Event, Batch | None]] = field(default_factory=dict)
+    _batch_of: dict[str, int] = field(default_factory=dict)
 
-    def apply(self, event):
+    def apply(self, event: Event) -> None:
         """Take one event in.
 
         Raises
@@ -140,11 +142,11 @@ class State:
     # ------------------------------------------------------------------ questions
 
     @property
-    def labels(self):
+    def labels(self) -> dict[str, Any]:
         """The label that counts of each labelled row, in the order of arrival."""
         return {id: self.counted(id).label for id in self.answers}
 
-    def counted(self, id):
+    def counted(self, id: str) -> Answer:
         """Return the answer that counts: the last, or one of the majority's."""
         given = sorted(self.answers[id].values(), key=lambda answer: answer.seq)
         if self.settings["count"] == "last":
@@ -154,7 +156,7 @@ class State:
         # Between equally many votes the last one decides.
         return [a for a in given if votes[_key(a.label)] == most][-1]
 
-    def disputed(self):
+    def disputed(self) -> list[str]:
         """Return the ids whose annotators disagree."""
         return [
             id
@@ -162,7 +164,7 @@ class State:
             if len({_key(answer.label) for answer in given.values()}) > 1
         ]
 
-    def to_teach(self):
+    def to_teach(self) -> dict[str, Any]:
         """Return labels by id as the next training is to see them, in its order.
 
         Rows of the training before keep their places, others follow as they came; rows
@@ -173,36 +175,36 @@ class State:
         order += [id for id in labels if id not in self.taught]
         return {id: labels[id] for id in order}
 
-    def is_candidate(self, id):
+    def is_candidate(self, id: str) -> bool:
         """Whether a row of the pool may be asked for."""
         return id not in self.answers and id not in self.skipped
 
-    def candidates(self):
+    def candidates(self) -> list[str]:
         """Return the ids that may be asked for, in the order of the pool."""
         return [id for id in self.present if self.is_candidate(id)]
 
-    def open_rows(self):
+    def open_rows(self) -> list[str]:
         """Return the ids of the last batch that wait for an answer, in its order."""
         if not self.batches or self.batches[-1].closed:
             return []
         items = self.batches[-1].items
         return [id for id in items if id in self.present and self.is_candidate(id)]
 
-    def is_over(self, batch):
+    def is_over(self, batch: Batch) -> bool:
         """Whether nothing more is to come: answered, given up, or another came."""
         return batch is not self.batches[-1] or not self.open_rows()
 
-    def batch_of(self, id):
+    def batch_of(self, id: str) -> Batch | None:
         """Return the last batch that asked for a row; None where none did."""
         number = self._batch_of.get(id)
         return None if number is None else self.batches[number - 1]
 
-    def told(self, seq):
+    def told(self, seq: int) -> dict[str, Any]:
         """Return what the answers of one call were."""
         event, _ = self._told[seq]
         return event.payload
 
-    def last_answer_event(self, annotator=None):
+    def last_answer_event(self, annotator: str | None = None) -> int | None:
         """Return the seq of the last call that can be undone, or None.
 
         Parameters
@@ -218,10 +220,10 @@ class State:
 
     # --------------------------------------------------------------------- events
 
-    def _created(self, event, payload):
+    def _created(self, event: Event, payload: dict[str, Any]) -> None:
         self.settings = payload
 
-    def _pool(self, event, payload):
+    def _pool(self, event: Event, payload: dict[str, Any]) -> None:
         first = not self.first_pool
         if self.batches and (payload["added"] or payload["removed"]):
             self.batches[-1].pool_changed = True
@@ -234,7 +236,7 @@ class State:
         else:
             self.pool_notes.append((event.time, payload))
 
-    def _asked(self, event, payload):
+    def _asked(self, event: Event, payload: dict[str, Any]) -> None:
         items = {item.pop("id"): item for item in map(dict, payload["items"])}
         if payload["extends"]:
             batch = self.batches[-1]
@@ -259,15 +261,15 @@ class State:
             self.batches.append(Batch(number, items=items, time=event.time, **known))
         self._batch_of.update(dict.fromkeys(items, len(self.batches)))
 
-    def _closed(self, event, payload):
+    def _closed(self, event: Event, payload: dict[str, Any]) -> None:
         self.batches[-1].closed = True
 
-    def _answered(self, event, payload):
+    def _answered(self, event: Event, payload: dict[str, Any]) -> None:
         out = self.batches[-1] if self.batches and not self.batches[-1].closed else None
         self._told[event.seq] = event, out
         self._take(event, out)
 
-    def _undone(self, event, payload):
+    def _undone(self, event: Event, payload: dict[str, Any]) -> None:
         del self._told[payload["seq"]]
         self.answers, self.skipped, self.declined = {}, {}, {}
         for batch in self.batches:
@@ -275,7 +277,7 @@ class State:
         for told, out in self._told.values():
             self._take(told, out)
 
-    def _take(self, event, out):
+    def _take(self, event: Event, out: Batch | None) -> None:
         """Take answers in; ``out`` is the batch that was out when they came, if any."""
         if out is not None:
             for item in event.payload["items"]:
@@ -308,7 +310,7 @@ class State:
                 self.answers.pop(item["id"], None)
                 self.skipped[item["id"]] = item
 
-    def _trained(self, event, payload):
+    def _trained(self, event: Event, payload: dict[str, Any]) -> None:
         for id in payload["removed"]:
             del self.taught[id]
         self.taught.update(dict(payload["labels"]))
@@ -317,13 +319,13 @@ class State:
             seen = {"training": payload["number"], "n_labeled": payload["n_labeled"]}
             self.stopping = {**payload["stopping"], **seen}
 
-    def _opened(self, event, payload):
+    def _opened(self, event: Event, payload: dict[str, Any]) -> None:
         self.opening = payload
 
-    def _pushed(self, event, payload):
+    def _pushed(self, event: Event, payload: dict[str, Any]) -> None:
         self.projects.append(payload)
 
 
-def _key(label):
+def _key(label: Any) -> tuple[str, Any]:
     """Return what tells labels apart: 1 is not True, nor "1"."""
     return type(label).__name__, label

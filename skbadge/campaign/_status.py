@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from skbadge.campaign._state import State
 
 __all__ = ["Status", "status_of"]
 
@@ -50,17 +55,17 @@ class Status:
     n_lost: int
     rounds: int
     trainings: int
-    classes: dict
-    annotators: dict
+    classes: dict[Any, int]
+    annotators: dict[str, int]
     n_disputed: int
     seconds: float | None
-    accuracy: dict | None
-    signs: list = field(repr=False)
+    accuracy: dict[str, Any] | None
+    signs: list[dict[str, Any]] = field(repr=False)
     should_stop: bool = False
     seen: tuple[int, int] | None = None
     next: str = ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         counts = (
             f"{self.n_labeled:,} labelled, {self.n_skipped:,} skipped, "
             f"{self.n_open:,} open, {self.n_candidates:,} more to ask for"
@@ -85,13 +90,13 @@ class Status:
         return "\n".join([*lines, f"next        {self.next}"])
 
 
-def _cut(text, most=40):
+def _cut(text: Any, most: int = 40) -> str:
     # One line each, whatever a name holds.
     text = "".join(c if c.isprintable() else "?" for c in str(text))
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
-def accuracy_text(row):
+def accuracy_text(row: dict[str, Any] | None) -> str:
     """Return an estimate of the accuracy in words."""
     if row is None or not row["n_scored"]:
         return "not known: no answered random share in the last three rounds"
@@ -103,7 +108,7 @@ def accuracy_text(row):
     )
 
 
-def sign_text(sign, seen=None):
+def sign_text(sign: dict[str, Any], seen: tuple[int, int] | None = None) -> str:
     """Return what a stopping criterion has seen, in words, and of which training."""
     text = f"{sign['criterion']}: "
     text += f"{sign['values'][-1]:.4g}" if sign["values"] else "nothing to compare yet"
@@ -117,7 +122,7 @@ def sign_text(sign, seen=None):
     return text
 
 
-def status_of(state, accuracy):
+def status_of(state: State, accuracy: pd.DataFrame) -> Status:
     """Sum a state up.
 
     Parameters
@@ -161,7 +166,7 @@ def status_of(state, accuracy):
     )
 
 
-def _next(state, n_open, n_candidates, should_stop):
+def _next(state: State, n_open: int, n_candidates: int, should_stop: bool) -> str:
     if n_open:
         return f"label the {n_open:,} open rows, or close the batch"
     if not n_candidates:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pandas as pd
+
+from skbadge.campaign._state import Answer, State
 
 __all__ = ["answers_table", "labels_table", "skipped_table"]
 
 _COLUMNS = ["id", "label", "annotator", "round", "time", "random"]
 
 
-def labels_table(state, shown_id):
+def labels_table(state: State, shown_id: Callable[[str], Any]) -> pd.DataFrame:
     """Return the label that counts of each labelled row.
 
     Parameters
@@ -27,7 +32,7 @@ def labels_table(state, shown_id):
     return frame.astype({"round": "Int64", "random": bool})
 
 
-def answers_table(state, shown_id):
+def answers_table(state: State, shown_id: Callable[[str], Any]) -> pd.DataFrame:
     """Return the label that each annotator gave last, with ``seconds``."""
     records = [
         {**_record(state, id, answer, shown_id), "seconds": answer.seconds}
@@ -38,7 +43,7 @@ def answers_table(state, shown_id):
     return frame.astype({"round": "Int64", "random": bool, "seconds": "float64"})
 
 
-def skipped_table(state, shown_id):
+def skipped_table(state: State, shown_id: Callable[[str], Any]) -> pd.DataFrame:
     """Return the rows that were skipped."""
     records = [
         {"id": shown_id(id), "annotator": item["annotator"], "reason": item["reason"]}
@@ -47,7 +52,9 @@ def skipped_table(state, shown_id):
     return pd.DataFrame(records, columns=["id", "annotator", "reason"])
 
 
-def _record(state, id, answer, shown_id):
+def _record(
+    state: State, id: str, answer: Answer, shown_id: Callable[[str], Any]
+) -> dict[str, Any]:
     batch = state.batch_of(id)
     return {
         "id": shown_id(id),

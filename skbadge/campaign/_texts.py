@@ -11,7 +11,7 @@ from skbadge.utils._files import write_file
 __all__ = ["encoding_of", "read_text", "write_text"]
 
 
-def encoding_of(start):
+def encoding_of(start: bytes) -> str:
     """Return how a text file is encoded, by its first bytes.
 
     Parameters
@@ -28,7 +28,7 @@ def encoding_of(start):
     return "utf-16" if marked else "utf-8-sig"
 
 
-def read_text(path, what):
+def read_text(path: str | Path, what: str) -> str:
     """Return the text of a file that people were asked for.
 
     Parameters
@@ -63,7 +63,7 @@ def read_text(path, what):
         ) from error
 
 
-def write_text(path, text):
+def write_text(path: str | Path, text: str) -> None:
     """Write a file for people, whole or not at all.
 
     Raises
