@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from skbadge.cluster._pass import map_rows
+from skbadge.cluster._pool import ClusterPool
 from skbadge.embeddings._sharded import from_numpy, to_numpy
 from skbadge.exceptions import InvalidInputError
 from skbadge.utils._kinds import is_hub_dataset
@@ -27,7 +28,7 @@ from skbadge.utils._tree import leaves, mapped
 __all__ = ["fetch_rows"]
 
 
-def fetch_rows(pool, rows, *, verbose=0):
+def fetch_rows(pool: ClusterPool, rows: np.ndarray, *, verbose: int = 0) -> Any:
     """Bring some rows of a pool in parts to this machine, as they are.
 
     Parameters and errors are those of `map_rows`. Items of data sets are read where
@@ -85,7 +86,7 @@ def _with(kind: type, function: Any, rows: Any) -> Any:
     return RowList(found) if isinstance(rows, RowList) else found
 
 
-def _joined(first, second):
+def _joined(first: tuple[int, Any], second: tuple[int, Any]) -> tuple[int, Any]:
     """Put the rows of two parts together; they come with the numbers of the parts."""
     (number, above), (other, below) = first, second
     try:
@@ -112,7 +113,7 @@ def _described(rows: Any) -> str:
     if names is not None:
         types = getattr(rows, "dtypes", None)
         types = getattr(getattr(rows, "schema", None), "types", types)
-        columns = map(repr, names)
+        columns: Iterable[str] = map(repr, names)
         if types is not None:
             columns = (f"{n!r} ({t})" for n, t in zip(names, types, strict=True))
         return f"a {type(rows).__name__} with the columns {', '.join(columns)}"

@@ -13,14 +13,15 @@ import sys
 import uuid
 import warnings
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from skbadge.cluster._columns import part_rows
+from skbadge.cluster._columns import Columns, part_rows
 from skbadge.cluster._errors import (
     explained_part,
     naming_part,
@@ -51,7 +52,7 @@ __all__ = [
 ]
 
 
-def is_sharded(X):
+def is_sharded(X: Any) -> bool:
     """Say whether rows are a Dask collection, or a list of delayed parts or futures.
 
     A part may stand with its length, ``(part, length)``. Several inputs of which one is
@@ -72,7 +73,7 @@ def is_sharded(X):
     return _is_of_dask(X)
 
 
-def as_pool(X):
+def as_pool(X: Any) -> Any:
     """Return rows on a cluster as a `ClusterPool`, and others as they are.
 
     Unknown lengths are computed, which reads each part once more; a list may hold pairs
@@ -86,14 +87,14 @@ def as_pool(X):
     if isinstance(X, ClusterPool) or not is_sharded(X):
         return X
     client, found = _client(), _split_up(X)
-    lengths = found.lengths
+    lengths: Iterable[int] | None = found.lengths
     if lengths is None:
         lengths = _counted(client, found)
     known = {**vars(found), "lengths": tuple(map(int, lengths))}
     return ClusterPool(**known, client=client)
 
 
-def expecting(X, expected):
+def expecting(X: Any, expected: Columns) -> Parts:
     """Return rows on a cluster of which each part must have certain columns.
 
     Parameters
@@ -111,7 +112,7 @@ def expecting(X, expected):
     return replace(pool, expected=expected)
 
 
-def n_cores():
+def n_cores() -> int | None:
     """Return the cores that the worker of this task has; None outside of a worker."""
     from dask.distributed import get_worker
 
@@ -122,9 +123,10 @@ def n_cores():
         return None
 
 
-def _counted(client, found):
+def _counted(client: Any, found: Parts) -> np.ndarray:
     """Count the rows of each part where it is read."""
-    counts, starts = [], [0]
+    counts: list[Any] = []
+    starts = [0]
     with released_on_error(counts), _explained(client, counts):
         with _reads_of(client, found.parts) as reads:
             for i, read in enumerate(reads):
@@ -137,21 +139,21 @@ def _counted(client, found):
     return np.diff(starts)
 
 
-def _length(part, number, expected):
+def _length(part: Any, number: int, expected: Columns | None) -> int:
     with explained_part(f"part {number} of the pool", "Nobody could count the rows of"):
         return n_rows(part_rows(part, expected))
 
 
-def _is_future(X):
+def _is_future(X: Any) -> bool:
     distributed = sys.modules.get("distributed")
     return distributed is not None and isinstance(X, distributed.Future)
 
 
-def _is_of_dask(X):
+def _is_of_dask(X: Any) -> bool:
     return _is_future(X) or sys.modules["dask"].is_dask_collection(X)
 
 
-def _client():
+def _client() -> Any:
     from dask.distributed import get_client
 
     try:
@@ -164,7 +166,7 @@ def _client():
         ) from error
 
 
-def _split_up(X):
+def _split_up(X: Any) -> Parts:
     """Return what a pool consists of; nothing is computed."""
     from dask.delayed import Delayed, delayed
 
@@ -190,7 +192,14 @@ def _split_up(X):
     )
 
 
-def run_pass(pool, function, shared, each, *, verbose=0):
+def run_pass(
+    pool: ClusterPool,
+    function: Callable[..., Any],
+    shared: Any,
+    each: Mapping[int, tuple[Any, ...]],
+    *,
+    verbose: int = 0,
+) -> tuple[DaskShards, dict[int, Any]]:
     """Run a function over every part where it is read, and leave its answer there.
 
     Parameters
@@ -225,7 +234,8 @@ def run_pass(pool, function, shared, each, *, verbose=0):
     from dask.distributed import as_completed
 
     client, starts = pool.client, pool.starts
-    facts, held = {}, []
+    facts: dict[int, Any] = {}
+    held: list[Any] = []
     with released_on_error(held), _explained(client, held):
         futures, told = _submitted(pool, function, shared, each, held)
         places = {future.key: i for i, future in told.items()}
@@ -249,7 +259,13 @@ def run_pass(pool, function, shared, each, *, verbose=0):
     return DaskShards(client, states, starts), {i: facts[i] for i in each}
 
 
-def _submitted(pool, function, shared, each, held):
+def _submitted(
+    pool: ClusterPool,
+    function: Callable[..., Any],
+    shared: Any,
+    each: Mapping[int, tuple[Any, ...]],
+    held: list[Any],
+) -> tuple[dict[int, Any], dict[int, Any]]:
     """Start a pass; return its futures, and those of what is told of each part.
 
     All are put into the list ``held``, one by one: an interrupt may come at any time.
@@ -258,7 +274,8 @@ def _submitted(pool, function, shared, each, held):
     # A name of its own: another query of the same net is another pass.
     token = uuid.uuid4().hex
     held.append(_sent(client, shared))
-    futures, told = {}, {}
+    futures: dict[int, Any] = {}
+    told: dict[int, Any] = {}
     with _reads_of(client, [pool.parts[i] for i in each]) as reads:
         for (i, arguments), read in zip(each.items(), reads, strict=True):
             key = f"skbadge-pass-{token}-{i}"
@@ -271,7 +288,7 @@ def _submitted(pool, function, shared, each, held):
 
 
 @contextmanager
-def _reads_of(client, parts):
+def _reads_of(client: Any, parts: list[Any]) -> Iterator[list[Any]]:
     """Give a future for the rows of each part, and let them go afterwards.
 
     What was made of them by then keeps them until it has them: a pool need not fit
@@ -285,7 +302,13 @@ def _reads_of(client, parts):
             read.release()
 
 
-def lazily(function, shared, X, shape, dtype):
+def lazily(
+    function: Callable[..., Any],
+    shared: Any,
+    X: Any,
+    shape: tuple[int, ...],
+    dtype: Any,
+) -> Any:
     """Call a function of each part when its answer is asked for.
 
     Parameters
@@ -313,9 +336,10 @@ def lazily(function, shared, X, shape, dtype):
     from dask import array
 
     found = _split_up(X)
-    lengths, starts = found.lengths, [0, *itertools.accumulate(found.lengths or ())]
-    if lengths is None:
-        lengths, starts = ([value] * len(found.parts) for value in (np.nan, None))
+    lengths: Sequence[Any] = [np.nan] * len(found.parts)
+    starts: Sequence[Any] = [None] * len(found.parts)
+    if found.lengths is not None:
+        lengths, starts = found.lengths, [0, *itertools.accumulate(found.lengths)]
     call = dask.delayed(function, pure=False)
     sent = dask.delayed(shared, pure=False)
     answers = [
@@ -329,15 +353,15 @@ def lazily(function, shared, X, shape, dtype):
     return array.concatenate(answers, allow_unknown_chunksizes=True)
 
 
-def _itself(value):
+def _itself(value: Any) -> Any:
     return value
 
 
-def _state(answer):
+def _state(answer: tuple[Any, Any]) -> Any:
     return answer[0]
 
 
-def _facts(answer):
+def _facts(answer: tuple[Any, Any]) -> Any:
     return answer[1]
 
 
@@ -361,16 +385,20 @@ class DaskShards:
         What went over the network since the pass.
     """
 
-    def __init__(self, client, states, starts):
+    def __init__(
+        self, client: Any, states: Mapping[int, Any], starts: np.ndarray
+    ) -> None:
         self.client = client
         self.states = states
         self.starts = starts
-        self.lengths = []
+        self.lengths: list[int] = []
         self.traffic = Traffic()
         # What lies on workers for as long as somebody here holds it.
-        self._held = weakref.WeakSet(states.values())
+        self._held: weakref.WeakSet[Any] = weakref.WeakSet(states.values())
 
-    def run(self, function, calls):
+    def run(
+        self, function: Callable[..., Any], calls: Mapping[int, tuple[Any, ...]]
+    ) -> dict[int, Any]:
         """Call ``function(state, *arguments)`` where some parts lie.
 
         As :class:`~skbadge.embeddings.Shards` asks. A worker that dies costs the pass
@@ -386,7 +414,9 @@ class DaskShards:
         self.traffic.bytes_up += n_bytes(found)
         return found
 
-    def keep(self, function, calls):
+    def keep(
+        self, function: Callable[..., Any], calls: Mapping[int, tuple[Any, ...]]
+    ) -> dict[int, Any]:
         """Call ``function(state, *arguments)``, and leave the answers there."""
         self.traffic.messages += len(calls)
         self.traffic.bytes_down += n_bytes(calls)
@@ -400,7 +430,7 @@ class DaskShards:
             _check_open(self.client)
         return kept
 
-    def send(self, value):
+    def send(self, value: Any) -> Any:
         """Send a value once; return what stands for it as an argument of any call."""
         self.traffic.messages += 1
         self.traffic.bytes_down += n_bytes(value)
@@ -409,7 +439,7 @@ class DaskShards:
         self._held.add(sent)
         return sent
 
-    def release(self):
+    def release(self) -> None:
         """Free what the workers hold for these parts; they cannot be used after that.
 
         Where nobody holds this object any more it is freed by itself; a traceback may
@@ -419,7 +449,7 @@ class DaskShards:
             future.release()
 
 
-def _sent(client, value):
+def _sent(client: Any, value: Any) -> Any:
     """Hold a value on a worker, made anew from the scheduler where that worker dies."""
     with warnings.catch_warnings():
         # It is large, it goes out once, and data that is scattered dies with a worker.
@@ -428,7 +458,7 @@ def _sent(client, value):
 
 
 @contextmanager
-def _explained(client, futures=()):
+def _explained(client: Any, futures: Iterable[Any] = ()) -> Iterator[None]:
     """Say what to do where the cluster itself failed.
 
     Parameters
@@ -464,7 +494,7 @@ def _explained(client, futures=()):
         raise out_of_reach(f"{type(error).__name__}: {error}") from error
 
 
-def _check_open(client):
+def _check_open(client: Any) -> None:
     """Refuse to wait for tasks of a client that closes: nobody would cancel them.
 
     To be called once they were submitted: it cancels those that it knows when it begins

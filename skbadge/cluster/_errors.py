@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from skbadge.exceptions import PoolPassError, SkbadgeError
 
@@ -17,7 +19,7 @@ __all__ = [
 
 
 @contextmanager
-def released_on_error(held):
+def released_on_error(held: Iterable[Any]) -> Iterator[None]:
     """Let go of what workers hold where an error, or an interrupt, ends its use.
 
     The traceback would keep it, in a notebook until the next error; and what is still
@@ -37,7 +39,7 @@ def released_on_error(held):
 
 
 @contextmanager
-def naming_part(futures, starts):
+def naming_part(futures: Mapping[int, Any], starts: Any) -> Iterator[None]:
     """Say of an error which part of the pool raised it, and where its rows begin.
 
     Parameters
@@ -63,7 +65,9 @@ def naming_part(futures, starts):
 
 
 @contextmanager
-def explained_part(where, failed="A net could not be run over"):
+def explained_part(
+    where: str, failed: str = "A net could not be run over"
+) -> Iterator[None]:
     """Say of an error of a worker which part it is about, and what failed."""
     try:
         yield
@@ -75,7 +79,7 @@ def explained_part(where, failed="A net could not be run over"):
         ) from error
 
 
-def workers_died(said):
+def workers_died(said: object) -> PoolPassError:
     """Return the error of a part that no worker survives."""
     return PoolPassError(
         "Workers died again and again on one part of the pool, most often for want of "
@@ -84,7 +88,7 @@ def workers_died(said):
     )
 
 
-def no_worker_left(said):
+def no_worker_left(said: object) -> PoolPassError:
     """Return the error of a cluster without workers."""
     return PoolPassError(
         "No worker is left for the parts of the pool, so what was asked was given "
@@ -93,7 +97,7 @@ def no_worker_left(said):
     )
 
 
-def out_of_reach(said):
+def out_of_reach(said: object) -> PoolPassError:
     """Return the error of a scheduler that has gone away."""
     return PoolPassError(
         "The Dask scheduler cannot be reached any more, so what was asked was given "

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from skbadge._contracts import Head, Needs, Outputs
 from skbadge.cluster._columns import Columns, part_rows
 from skbadge.cluster._engine import DaskShards, lazily, n_cores, run_pass
 from skbadge.cluster._errors import explained_part, released_on_error
+from skbadge.cluster._pool import ClusterPool, Traffic
 from skbadge.embeddings._sharded import (
     ShardedTable,
     from_numpy,
@@ -74,7 +76,7 @@ class PartReader:
     needs: Needs
     expected: Columns | None = None
 
-    def read(self, part, rows, start):
+    def read(self, part: Any, rows: np.ndarray | None, start: int) -> Outputs:
         """Return the `Outputs` of some rows of a part that begins at a row of the pool.
 
         Parameters
@@ -113,19 +115,19 @@ class ShardedOutputs(Outputs):
         Where they lie; further parameters are those of `Outputs`.
     """
 
-    shards: DaskShards | None = None
+    shards: DaskShards = field(kw_only=True)
 
     @property
-    def traffic(self):
+    def traffic(self) -> Traffic:
         """What went over the network for them so far."""
         return self.shards.traffic
 
     @property
-    def on_cluster(self):
+    def on_cluster(self) -> bool:
         """Whether the rows lie on several machines."""
         return True
 
-    def here(self):
+    def here(self) -> Outputs:
         """Return the same `Outputs` with all tables on this machine: a round trip each.
 
         For a share of a pool that one machine holds.
@@ -145,7 +147,7 @@ class ShardedOutputs(Outputs):
             classes=self.classes,
         )
 
-    def marks(self, indices):
+    def marks(self, indices: np.ndarray) -> tuple[str | None, ...]:
         """Return what tells some rows from others, see `row_marks`: one round trip.
 
         Of the rows that the net has seen: a part may be read anew and answer others.
@@ -165,11 +167,11 @@ class ShardedOutputs(Outputs):
         digests = np.concatenate([found[part] for part in placed])[back.numpy()]
         return tuple(mark_of(digest) for digest in digests)
 
-    def release(self):
+    def release(self) -> None:
         """Free what the workers hold for them; they cannot be used after that."""
         self.shards.release()
 
-    def by_rows(self, function):
+    def by_rows(self, function: Callable[[Outputs], Any]) -> np.ndarray:
         """Return one value a row, computed where the rows are: one round trip.
 
         The function goes out once, with the labelled rows and the head.
@@ -188,11 +190,16 @@ class ShardedOutputs(Outputs):
         return np.concatenate([found[i] for i in sorted(found)])
 
 
-def _digests(state, positions):
+def _digests(state: Mapping[str, np.ndarray], positions: np.ndarray) -> np.ndarray:
     return state[_DIGESTS][positions]
 
 
-def _by_rows(state, shared, length, positions):
+def _by_rows(
+    state: Mapping[str, np.ndarray],
+    shared: tuple[Any, ...],
+    length: int,
+    positions: np.ndarray | None,
+) -> Any:
     function, needs, labeled, head = shared
     tables = (name for name in state if name != _DIGESTS)
     values = {name: from_numpy(state[name]) for name in tables}
@@ -201,7 +208,7 @@ def _by_rows(state, shared, length, positions):
 
 
 @contextmanager
-def released(outputs):
+def released(outputs: Any) -> Iterator[None]:
     """Free what workers hold for outputs once they were used, or an error came.
 
     Its traceback holds them, in a notebook until the next error.
@@ -213,7 +220,14 @@ def released(outputs):
             outputs.release()
 
 
-def collect_sharded(reader, pool, rows, labeled, *, verbose=0):
+def collect_sharded(
+    reader: PartReader,
+    pool: ClusterPool,
+    rows: np.ndarray | None,
+    labeled: Outputs | None,
+    *,
+    verbose: int = 0,
+) -> ShardedOutputs:
     """Run a net over a pool in parts, where they lie.
 
     Parameters
@@ -248,14 +262,14 @@ def collect_sharded(reader, pool, rows, labeled, *, verbose=0):
     )
     with released_on_error([shards]):
         _check_lengths(facts, pool.lengths)
-    facts = list(facts.values())
-    shards.lengths = [fact["length"] for fact in facts]
-    widths = {name: table for fact in facts for name, table in fact["tables"].items()}
-    values = {
+    told = list(facts.values())
+    shards.lengths = [fact["length"] for fact in told]
+    widths = {name: table for fact in told for name, table in fact["tables"].items()}
+    values: dict[str, Any] = {
         name: ShardedTable(shards, name, shape, dtype)
         for name, (shape, dtype) in widths.items()
     }
-    for fact in facts:
+    for fact in told:
         values.update(fact["head"])
     n_candidates = len(pool) if rows is None else len(rows)
     if labeled is not None:
@@ -268,7 +282,13 @@ def collect_sharded(reader, pool, rows, labeled, *, verbose=0):
     return ShardedOutputs(n_candidates, needs, values, labeled, rows, shards=shards)
 
 
-def map_rows(pool, rows, function, *, verbose=0):
+def map_rows(
+    pool: ClusterPool,
+    rows: np.ndarray,
+    function: Callable[[Any], Any],
+    *,
+    verbose: int = 0,
+) -> list[Any]:
     """Call a function of some rows of a pool in parts, where they lie.
 
     Parameters
@@ -302,7 +322,7 @@ def map_rows(pool, rows, function, *, verbose=0):
     return [fact["answer"] for fact in facts.values()]
 
 
-def _each(pool, rows):
+def _each(pool: ClusterPool, rows: np.ndarray | None) -> dict[int, tuple[Any, ...]]:
     """Return what the pass over each part is told: its rows, number, start, length."""
     starts = pool.starts
     return {
@@ -311,7 +331,14 @@ def _each(pool, rows):
     }
 
 
-def _taken(shared, part, rows, number, start, n_given):
+def _taken(
+    shared: tuple[Callable[[Any], Any], Columns | None],
+    part: Any,
+    rows: np.ndarray,
+    number: int,
+    start: int,
+    n_given: int,
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Run on a worker: what a function makes of some rows of a part, which is told."""
     function, expected = shared
     where = f"part {number} of the pool (rows from {start} on)"
@@ -324,7 +351,7 @@ def _taken(shared, part, rows, number, start, n_given):
         return {}, {"rows": n_read, "answer": answer}
 
 
-def _check_lengths(facts, given):
+def _check_lengths(facts: Mapping[int, dict[str, Any]], given: Sequence[int]) -> None:
     """Refuse parts that had another number of rows than before, or than was given."""
     for i, fact in facts.items():
         if fact["rows"] != given[i]:
@@ -334,20 +361,33 @@ def _check_lengths(facts, given):
             )
 
 
-def _on_host(value):
+def _on_host(value: Any) -> Any:
     """Return a tensor, or a `Head`, in the memory of the processor."""
     if isinstance(value, Head):
-        return Head(*(None if part is None else part.cpu() for part in value))
+        bias = None if value.bias is None else value.bias.cpu()
+        return Head(value.weight.cpu(), bias)
     return value.cpu()
 
 
-def _read_part(reader, part, rows, number, start, n_given):
+def _read_part(
+    reader: PartReader,
+    part: Any,
+    rows: np.ndarray | None,
+    number: int,
+    start: int,
+    n_given: int,
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Run on a worker: the arrays that stay there, and what is told of them."""
     with explained_part(f"part {number} of the pool (rows from {start} on)"):
         part = part_rows(part, reader.expected)
         n_read = n_rows(part)
         length = n_read if rows is None else len(rows)
-        facts = {"rows": n_read, "length": length, "tables": {}, "head": {}}
+        facts: dict[str, Any] = {
+            "rows": n_read,
+            "length": length,
+            "tables": {},
+            "head": {},
+        }
         if length == 0 or n_read != n_given:
             # Positions in other rows: that is said where all parts are known.
             return {}, facts
@@ -364,7 +404,7 @@ def _read_part(reader, part, rows, number, start, n_given):
 
 
 @contextmanager
-def _alone():
+def _alone() -> Iterator[None]:
     """Be the one task that runs a net in this worker, with all cores it has."""
     with _ONE_AT_A_TIME:
         before = torch.get_num_threads()
@@ -375,7 +415,13 @@ def _alone():
             torch.set_num_threads(before)
 
 
-def _answer(function, part, number, start, expected):
+def _answer(
+    function: Callable[[Any], Any],
+    part: Any,
+    number: int,
+    start: int | None,
+    expected: Columns | None,
+) -> Any:
     """Run on a worker: what a function makes of a part."""
     first = "" if start is None else f", the first of them row {start} of all"
     where = f"part {number} of X (rows are counted within it{first})"
@@ -389,7 +435,9 @@ def _answer(function, part, number, start, expected):
             return function(part)
 
 
-def predict_sharded(function, X, shape, dtype):
+def predict_sharded(
+    function: Callable[[Any], Any], X: Any, shape: tuple[int, ...], dtype: Any
+) -> Any:
     """Apply a function of rows to a pool in parts, when its answer is asked for.
 
     Parameters

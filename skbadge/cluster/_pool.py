@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,10 +65,10 @@ class Parts:
         How each part is read, and what it must have; None where nobody was fitted.
     """
 
-    parts: list
-    lengths: Sequence | None
-    columns: object = None
-    dtype: object = None
+    parts: list[Any]
+    lengths: Sequence[int] | None
+    columns: tuple[int, ...] | list[Any] | None = None
+    dtype: Any = None
     expected: Columns | None = None
 
 
@@ -81,17 +82,18 @@ class ClusterPool(Parts):
         What the engine runs them by; further parameters are those of `Parts`.
     """
 
-    client: object = None
+    lengths: Sequence[int]
+    client: Any = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return sum(self.lengths)
 
     @property
-    def starts(self):
+    def starts(self) -> np.ndarray:
         """Position of the first row of each part, and the number of all rows."""
         return np.cumsum([0, *self.lengths])
 
-    def split(self, rows):
+    def split(self, rows: np.ndarray | None) -> list[Any]:
         """Return the positions of some rows within each part.
 
         Parameters
@@ -114,7 +116,7 @@ class ClusterPool(Parts):
         ]
 
 
-def listed(X, is_part):
+def listed(X: Sequence[Any], is_part: Callable[[Any], bool]) -> Parts:
     """Return the parts of a list: all with their lengths, or all without.
 
     Parameters
@@ -150,21 +152,21 @@ def listed(X, is_part):
     return Parts(parts, lengths)
 
 
-def without_length(part):
+def without_length(part: Any) -> Any:
     """Return the part of a pair ``(part, length)``, and anything else as it is."""
     return part[0] if _is_pair(part) else part
 
 
-def _is_pair(part):
+def _is_pair(part: Any) -> bool:
     return isinstance(part, tuple) and len(part) == 2
 
 
-def count_rows(X):
+def count_rows(X: Any) -> int:
     """Count the rows of a pool, on a cluster or here."""
     return len(X) if isinstance(X, ClusterPool) else n_rows(X)
 
 
-def n_bytes(value):
+def n_bytes(value: Any) -> int:
     """Return the size of all arrays in a value, and 8 for each other thing."""
     if isinstance(value, (np.ndarray, torch.Tensor)):
         return value.nbytes
