@@ -3,6 +3,7 @@
 import ast
 import doctest
 import importlib
+import inspect
 import re
 import sys
 from contextlib import nullcontext
@@ -72,13 +73,17 @@ def resolve(name):
     return getattr(importlib.import_module(module), attribute)
 
 
+def public_names(module):
+    return importlib.import_module(module).__all__
+
+
 def missing_names(listed, modules=MODULES):
     """Return public names of which no listed name is the same object."""
     ids = {id(resolve(name)) for name in listed}
     return [
         f"{module}.{name}"
         for module in modules
-        for name in importlib.import_module(module).__all__
+        for name in public_names(module)
         if id(resolve(f"{module}.{name}")) not in ids
     ]
 
@@ -92,13 +97,65 @@ def test_api_reference_lists_every_public_name():
 def test_api_reference_lists_public_names_only():
     for name in listed_names((DOCS / "api.rst").read_text(encoding="utf-8")):
         module, _, attribute = name.rpartition(".")
-        assert attribute in importlib.import_module(module).__all__, name
+        assert attribute in public_names(module), name
 
 
 def test_a_name_left_out_is_noticed():
     listed = listed_names((DOCS / "api.rst").read_text(encoding="utf-8"))
     listed.remove("skbadge.selection.top_k")
     assert missing_names(listed) == ["skbadge.selection.top_k"]
+
+
+def functions_in(owner):
+    """Yield (name, function, bound arguments) for a function, or a class and its bases.
+
+    Private methods are left out, and so is all that was not written in this library:
+    inherited from another one, or made by a decorator such as ``dataclass``.
+    """
+    here = str(Path(skbadge.__file__).parent)
+    members = [("", owner)]
+    if isinstance(owner, type):
+        members = [item for base in owner.__mro__ for item in vars(base).items()]
+    for name, member in members:
+        if name.startswith("_") and not name.endswith("__"):
+            continue
+        # A property's way to set a value says no more than the one to get it.
+        found = getattr(member, "fget", getattr(member, "__func__", member))
+        # What scikit-learn offers under a condition.
+        found = inspect.unwrap(getattr(found, "fn", found))
+        if inspect.isfunction(found) and found.__code__.co_filename.startswith(here):
+            is_bound = bool(name) and not isinstance(member, staticmethod)
+            yield f"{found.__module__}.{found.__qualname__}", found, int(is_bound)
+
+
+def bare_names(function, n_bound=0):
+    """Return the parameters without an annotation, and "return" where it has none."""
+    signature = inspect.signature(function)
+    asked = list(signature.parameters.values())[n_bound:]
+    bare = [p.name for p in asked if p.annotation is p.empty]
+    return bare + ["return"] * (signature.return_annotation is signature.empty)
+
+
+def test_every_public_signature_is_annotated():
+    owners = [resolve(f"{m}.{n}") for m in MODULES for n in public_names(m)]
+    found = {key: rest for owner in owners for key, *rest in functions_in(owner)}
+    assert len(found) > 300
+    bare = {name: bare_names(*rest) for name, rest in found.items()}
+    assert {name: names for name, names in bare.items() if names} == {}
+
+
+def test_a_missing_annotation_is_noticed():
+    def function(a, b: int, *args, c=1, **kwargs: int):
+        return a
+
+    assert bare_names(function) == ["a", "args", "c", "return"]
+    assert bare_names(function, 1) == ["args", "c", "return"]
+    found = {key.rpartition(".")[2] for key, *_ in functions_in(skbadge.FeatureCache)}
+    # A method, a property, one under a condition, and what Python calls by itself.
+    assert found > {"fit", "n_kept_", "get_feature_names_out", "__setattr__"}
+    assert [rest for _, *rest in functions_in(skbadge.simulate)] == [
+        [skbadge.simulate, 0]
+    ]
 
 
 def test_whats_new_begins_with_the_version():
@@ -204,7 +261,7 @@ def test_an_example_imports_public_names_only(path):
         if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "skbadge":
             assert node.module in MODULES
             for alias in node.names:
-                assert alias.name in importlib.import_module(node.module).__all__
+                assert alias.name in public_names(node.module)
 
 
 @pytest.mark.parametrize(
