@@ -16,7 +16,8 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeAlias
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -50,6 +51,10 @@ __all__ = [
     "n_cores",
     "run_pass",
 ]
+
+# What runs on workers, and its arguments for each part, by the part's number.
+_Function: TypeAlias = Callable[..., Any]
+_Calls: TypeAlias = Mapping[int, tuple[Any, ...]]
 
 
 def is_sharded(X: Any) -> bool:
@@ -194,9 +199,9 @@ def _split_up(X: Any) -> Parts:
 
 def run_pass(
     pool: ClusterPool,
-    function: Callable[..., Any],
+    function: _Function,
     shared: Any,
-    each: Mapping[int, tuple[Any, ...]],
+    each: _Calls,
     *,
     verbose: int = 0,
 ) -> tuple[DaskShards, dict[int, Any]]:
@@ -253,7 +258,7 @@ def run_pass(
                     facts[place] = future.result()
                 bar.update(pool.lengths[place])
         states = {
-            i: client.submit(_state, future, key=f"{future.key}-state")
+            i: client.submit(itemgetter(0), future, key=f"{future.key}-state")
             for i, future in futures.items()
         }
     return DaskShards(client, states, starts), {i: facts[i] for i in each}
@@ -261,9 +266,9 @@ def run_pass(
 
 def _submitted(
     pool: ClusterPool,
-    function: Callable[..., Any],
+    function: _Function,
     shared: Any,
-    each: Mapping[int, tuple[Any, ...]],
+    each: _Calls,
     held: list[Any],
 ) -> tuple[dict[int, Any], dict[int, Any]]:
     """Start a pass; return its futures, and those of what is told of each part.
@@ -281,7 +286,7 @@ def _submitted(
             key = f"skbadge-pass-{token}-{i}"
             futures[i] = client.submit(function, held[0], read, *arguments, key=key)
             held.append(futures[i])
-            told[i] = client.submit(_facts, futures[i], key=f"{key}-facts")
+            told[i] = client.submit(itemgetter(1), futures[i], key=f"{key}-facts")
             held.append(told[i])
     _check_open(client)
     return futures, told
@@ -303,11 +308,7 @@ def _reads_of(client: Any, parts: list[Any]) -> Iterator[list[Any]]:
 
 
 def lazily(
-    function: Callable[..., Any],
-    shared: Any,
-    X: Any,
-    shape: tuple[int, ...],
-    dtype: Any,
+    function: _Function, shared: Any, X: Any, shape: tuple[int, ...], dtype: Any
 ) -> Any:
     """Call a function of each part when its answer is asked for.
 
@@ -357,14 +358,6 @@ def _itself(value: Any) -> Any:
     return value
 
 
-def _state(answer: tuple[Any, Any]) -> Any:
-    return answer[0]
-
-
-def _facts(answer: tuple[Any, Any]) -> Any:
-    return answer[1]
-
-
 class DaskShards:
     """States of the parts of a pool, as futures that Dask computes anew when lost.
 
@@ -396,9 +389,7 @@ class DaskShards:
         # What lies on workers for as long as somebody here holds it.
         self._held: weakref.WeakSet[Any] = weakref.WeakSet(states.values())
 
-    def run(
-        self, function: Callable[..., Any], calls: Mapping[int, tuple[Any, ...]]
-    ) -> dict[int, Any]:
+    def run(self, function: _Function, calls: _Calls) -> dict[int, Any]:
         """Call ``function(state, *arguments)`` where some parts lie.
 
         As :class:`~skbadge.embeddings.Shards` asks. A worker that dies costs the pass
@@ -414,9 +405,7 @@ class DaskShards:
         self.traffic.bytes_up += n_bytes(found)
         return found
 
-    def keep(
-        self, function: Callable[..., Any], calls: Mapping[int, tuple[Any, ...]]
-    ) -> dict[int, Any]:
+    def keep(self, function: _Function, calls: _Calls) -> dict[int, Any]:
         """Call ``function(state, *arguments)``, and leave the answers there."""
         self.traffic.messages += len(calls)
         self.traffic.bytes_down += n_bytes(calls)
