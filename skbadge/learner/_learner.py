@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -153,7 +153,7 @@ class ActiveLearner(Learned):
         strategy: QueryStrategy | None = None,
         layer: str | None = None,
         classes: ArrayLike | None = None,
-        warm_start: bool | str = False,
+        warm_start: bool | Literal["shrink-perturb"] = False,
         test_set: tuple[Any, Any] | None = None,
         scoring: Any = None,
         random_state: Seed | None = None,

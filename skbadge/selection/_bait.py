@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from skbadge.selection._information import (
     fisher_mean,
     required_bytes,
 )
-from skbadge.utils._random import as_generator
+from skbadge.utils._random import Seed, as_generator
 from skbadge.utils._validation import check_integer, check_n, check_option, check_real
 
 __all__ = [
@@ -48,11 +48,11 @@ def bait_greedy(
     *,
     labeled_proba: Any = None,
     labeled_features: Any = None,
-    fisher: str = "binary",
+    fisher: Literal["binary", "top", "full"] = "binary",
     n_top: int | None = None,
     regularization: float = 1.0,
     oversample: float = 2.0,
-    random_state: Any = None,
+    random_state: Seed = None,
 ) -> np.ndarray:
     r"""Choose n rows whose labels leave least to learn of the last layer.
 

@@ -17,7 +17,7 @@ from skbadge.embeddings._tensors import (
 )
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection._bounds import first_by_bound
-from skbadge.utils._random import as_generator
+from skbadge.utils._random import Seed, as_generator
 from skbadge.utils._validation import check_n, check_real
 
 __all__ = ["facility_location_greedy"]
@@ -42,7 +42,7 @@ def facility_location_greedy(
     labeled_features: Any = None,
     targets: Any = None,
     length_scale: float = 1.0,
-    random_state: Any = None,
+    random_state: Seed = None,
 ) -> np.ndarray:
     r"""Choose n rows that are, together, similar to as much of the pool as possible.
 

@@ -9,7 +9,7 @@ from scipy.linalg import lapack
 
 from skbadge.embeddings import Embedding, as_embedding
 from skbadge.exceptions import RankError
-from skbadge.utils._random import as_generator
+from skbadge.utils._random import Seed, as_generator
 from skbadge.utils._validation import check_integer, check_n
 
 __all__ = ["SPANNED", "k_dpp_sample"]
@@ -24,7 +24,7 @@ _STEPS = 256
 
 
 def k_dpp_sample(
-    embedding: Any, n: int, *, n_steps: int | None = None, random_state: Any = None
+    embedding: Any, n: int, *, n_steps: int | None = None, random_state: Seed = None
 ) -> np.ndarray:
     r"""Draw n rows as a set, likely when they are long and point different ways.
 

@@ -16,7 +16,7 @@ from skbadge.embeddings import DenseEmbedding
 from skbadge.embeddings._tensors import as_tensor, chunk_length, directions
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection._kmeans_plusplus import _kmeans_plusplus
-from skbadge.utils._random import as_generator
+from skbadge.utils._random import Seed, as_generator
 from skbadge.utils._validation import check_integer
 
 __all__ = ["Clusters", "weighted_kmeans"]
@@ -56,7 +56,7 @@ def weighted_kmeans(
     *,
     sample_weight: Any = None,
     normalize: bool = False,
-    random_state: Any = None,
+    random_state: Seed = None,
 ) -> Clusters:
     """Divide rows into clusters around centers, rows of large weight counting more.
 

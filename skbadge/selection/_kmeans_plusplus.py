@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from skbadge.embeddings._rows import Rows
 from skbadge.embeddings._tensors import times_unit
 from skbadge.selection._centers import Centers
 from skbadge.selection._nearest import PlainLoop, lower_all
-from skbadge.utils._random import as_generator
+from skbadge.utils._random import Seed, as_generator
 from skbadge.utils._validation import check_n, check_option
 
 __all__ = ["kmeans_plusplus"]
@@ -31,7 +31,11 @@ _PAIRS_PER_PROPOSAL, _PAIRS_PER_ROW = 32, 8
 
 
 def kmeans_plusplus(
-    embedding: Any, n: int, *, first: str = "uniform", random_state: Any = None
+    embedding: Any,
+    n: int,
+    *,
+    first: Literal["uniform", "max-norm", "norm"] = "uniform",
+    random_state: Seed = None,
 ) -> np.ndarray:
     r"""Choose n rows far from each other at random, by k-means++ seeding.
 

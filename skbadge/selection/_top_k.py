@@ -8,13 +8,13 @@ import numpy as np
 import torch
 
 from skbadge.exceptions import InvalidInputError
-from skbadge.utils._random import as_generator
+from skbadge.utils._random import Seed, as_generator
 from skbadge.utils._validation import check_n
 
 __all__ = ["top_k"]
 
 
-def top_k(scores: Any, n: int, *, random_state: Any = None) -> np.ndarray:
+def top_k(scores: Any, n: int, *, random_state: Seed = None) -> np.ndarray:
     """Choose the n rows of largest score, best first.
 
     Parameters

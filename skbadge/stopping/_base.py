@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -44,7 +44,7 @@ class Trained(Protocol):
 
     estimator: Any
     classes: ArrayLike | None
-    warm_start: bool | str
+    warm_start: bool | Literal["shrink-perturb"]
     random_state: Seed
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -112,7 +112,7 @@ class ALBL(QueryStrategy):
         arms: Sequence[QueryStrategy] | None = None,
         n_rounds: int = 100,
         delta: float = 0.1,
-        update: str = "all",
+        update: Literal["all", "hsu-lin", "chosen"] = "all",
         uniform_arm: bool = False,
     ) -> None:
         self.arms = arms

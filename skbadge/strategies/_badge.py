@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -131,10 +131,10 @@ class BADGE(QueryStrategy):
     def __init__(
         self,
         *,
-        sampler: str = "k-means++",
-        first: str = "uniform",
-        embedding: str = "gradient",
-        per_class: str | Mapping[int, float] | None = None,
+        sampler: Literal["k-means++", "k-dpp", "log-det"] = "k-means++",
+        first: Literal["uniform", "max-norm", "norm"] = "uniform",
+        embedding: Literal["gradient", "uncertainty"] = "gradient",
+        per_class: Literal["balanced"] | Mapping[Any, float] | None = None,
     ) -> None:
         self.sampler = sampler
         self.first = first

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -85,7 +85,7 @@ class BAIT(QueryStrategy):
 
     def __init__(
         self,
-        fisher: str = "binary",
+        fisher: Literal["binary", "top", "full"] = "binary",
         *,
         n_top: int | None = None,
         regularization: float = 1.0,

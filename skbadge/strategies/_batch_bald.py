@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import torch
 
@@ -80,7 +82,7 @@ class BatchBALD(QueryStrategy):
     def __init__(
         self,
         *,
-        source: str = "dropout",
+        source: Literal["dropout", "laplace"] = "dropout",
         n_samples: int = 20,
         prior_precision: float = 1.0,
         most_configurations: int = 2000,

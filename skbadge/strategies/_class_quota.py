@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -88,7 +88,7 @@ class ClassQuota(QueryStrategy):
         self,
         strategy: QueryStrategy,
         *,
-        quota: str | Mapping[int, float] = "balanced",
+        quota: Literal["balanced"] | Mapping[Any, float] = "balanced",
     ) -> None:
         self.strategy = strategy
         self.quota = quota

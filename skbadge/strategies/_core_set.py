@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -56,7 +57,7 @@ class CoreSet(QueryStrategy):
 
     traits = Traits(needs_labels=True, on_cluster=True)
 
-    def __init__(self, *, space: str = "features") -> None:
+    def __init__(self, *, space: Literal["features", "proba"] = "features") -> None:
         self.space = space
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from skbadge._contracts import Needs, Outputs, Selection, Traits
@@ -63,7 +65,9 @@ class KMeansSampling(QueryStrategy):
 
     traits = Traits(nested=False)
 
-    def __init__(self, *, features: str = "net", normalize: bool = False) -> None:
+    def __init__(
+        self, *, features: Literal["net", "input"] = "net", normalize: bool = False
+    ) -> None:
         self.features = features
         self.normalize = normalize
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from scipy.stats import rankdata
 
@@ -72,7 +74,7 @@ class StochasticTopK(QueryStrategy):
         self,
         scores: DrawnScores,
         *,
-        law: str = "power",
+        law: Literal["power", "softmax", "softrank"] = "power",
         beta: float = 1.0,
         random_share: float = 0.0,
     ) -> None:

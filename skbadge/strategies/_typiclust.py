@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -78,7 +79,7 @@ class TypiClust(QueryStrategy):
 
     traits = Traits(nested=False)
 
-    def __init__(self, *, features: str = "net") -> None:
+    def __init__(self, *, features: Literal["net", "input"] = "net") -> None:
         self.features = features
 
     @property

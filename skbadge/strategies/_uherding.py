@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -176,7 +176,7 @@ class UHerding(QueryStrategy):
 
     def __init__(
         self,
-        uncertainty: str = "margin",
+        uncertainty: Literal["margin", "entropy", "confidence"] = "margin",
         *,
         temperature: Any = "cross-fitted",
         length_scale: float | None = None,
