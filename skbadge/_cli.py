@@ -10,7 +10,10 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import TextIO
 
 from tqdm import tqdm
 
@@ -22,7 +25,7 @@ from skbadge.exceptions import SkbadgeError
 __all__ = ["main"]
 
 # A command more is a module more.
-COMMANDS = (_benchmark, _report, _datasets, _campaign)
+COMMANDS: tuple[ModuleType, ...] = (_benchmark, _report, _datasets, _campaign)
 
 _DESCRIPTION = "Deep active learning: benchmarks, their data sets and reports."
 _EPILOG = """\
@@ -36,7 +39,7 @@ examples:
 """
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Parameters
@@ -62,7 +65,7 @@ def main(argv=None):
             return 130
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     typed = Path(sys.argv[0]).stem
     parser = argparse.ArgumentParser(
         prog=typed if typed == "skbadge" else "python -m skbadge",
@@ -77,11 +80,18 @@ def _parser():
     return parser
 
 
-def _say(text):
+def _say(text: str) -> None:
     """Print one line to the standard error."""
     print("skbadge: " + " ".join(text.split()), file=sys.stderr)  # noqa: T201
 
 
-def _show_warning(message, category, filename, lineno, file=None, line=None):
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     # Through tqdm, which moves its bar out of the way.
     tqdm.write("skbadge: warning: " + " ".join(str(message).split()), file=sys.stderr)
