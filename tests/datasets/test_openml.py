@@ -12,7 +12,8 @@ import pytest
 
 from skbadge.datasets import fetch_openml_task
 from skbadge.datasets._home import read_copy
-from skbadge.datasets._openml import copy_path
+from skbadge.datasets._openml import _check_known, copy_path
+from skbadge.datasets._registry import DATASETS
 from skbadge.exceptions import DataUnavailableError, InvalidInputError
 
 # Not imported here: that makes folders in the real home.
@@ -321,6 +322,27 @@ def test_a_set_of_the_registry_in_full(server, tmp_path):
     np.testing.assert_array_equal(data.target, y)
     assert data.target_names == letters
     assert "OpenML number: 6" in data.DESCR
+
+
+@pytest.mark.parametrize(
+    "name, first", [("svhn", 1), ("svhn", 0), ("mnist", 0), ("mnist", 1)]
+)
+def test_a_test_part_is_proved_class_by_class(name, first):
+    """Classes are the digits of their names: the makers of SVHN call 0 ten."""
+    info = DATASETS[name]
+    names = [str(number) for number in range(first, first + 10)]
+    digits = np.repeat(np.arange(10), info.test_counts)
+    y = np.concatenate(
+        [np.resize(np.arange(10), info.n_rows - info.n_test), (digits - first) % 10]
+    )
+    X = np.broadcast_to(np.zeros(info.n_features, np.uint8), (len(y), info.n_features))
+    arrays = {"data": X, "target": y, "target_names": np.array(names)}
+    _check_known(info.openml_id, arrays)
+    # As many rows of one digit as there should be of another.
+    arrays["target"] = np.where(y == 1, 2, np.where(y == 2, 1, y))
+    with pytest.raises(DataUnavailableError) as caught:
+        _check_known(info.openml_id, arrays)
+    assert f"with {list(info.test_counts)} rows of its classes" in str(caught.value)
 
 
 @pytest.mark.parametrize(
