@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skbadge.benchmarks._methods import KDPP, SEVEN
-from skbadge.benchmarks.run._nets import PAPER_RATES
+from skbadge.benchmarks.run._nets import PAPER_HIDDEN, PAPER_RATES
 from skbadge.benchmarks.run._settings import PUBLISHED_CODE
 from skbadge.datasets import DATASETS
 
@@ -229,12 +229,17 @@ def _rates(cells):
 
 
 def _nets(cells):
-    hidden = _of([cell for cell in cells if cell.model == "mlp"], "n_hidden")
-    hidden = [n for n in hidden if n is not None]
-    if hidden:
+    # Of a file it is not known here whether it holds pictures.
+    usual = {name: PAPER_HIDDEN[info.kind] for name, info in DATASETS.items()}
+    others = [
+        cell
+        for cell in cells
+        if cell.model == "mlp" and cell.n_hidden not in (None, usual.get(cell.dataset))
+    ]
+    if others:
         yield (
-            f"Hidden units of the MLP: {_several(hidden)}; the paper has 256 on images "
-            "and 1,024 on tables."
+            f"Hidden units of the MLP: {_several(_of(others, 'n_hidden'))}; the paper "
+            "has 256 on images and 1,024 on tables."
         )
     resnets = [cell for cell in cells if cell.model == "resnet"]
     for width in _of(resnets, "width"):

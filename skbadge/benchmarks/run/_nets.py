@@ -23,14 +23,21 @@ from skbadge.modules import (
 from skbadge.modules._classifier import PRECISIONS
 from skbadge.utils._validation import check_integer, check_option, check_real
 
-__all__ = ["MODELS", "PAPER_RATES", "PICTURE_MODELS", "make_cell_net", "make_paper_net"]
+__all__ = [
+    "MODELS",
+    "PAPER_HIDDEN",
+    "PAPER_RATES",
+    "PICTURE_MODELS",
+    "make_cell_net",
+    "make_paper_net",
+]
 
 MODELS = ("mlp", "resnet", "vgg", "linear", "convnet")
 #: Those that read pictures, and no other rows.
 PICTURE_MODELS = ("resnet", "vgg", "convnet")
-#: The learning rates of the paper, by the kind of the data.
+#: The learning rates and hidden units of the paper, by the kind of the data.
 PAPER_RATES = {"image": 1e-3, "tabular": 1e-4}
-_HIDDEN_UNITS = {"image": 256, "tabular": 1024}
+PAPER_HIDDEN = {"image": 256, "tabular": 1024}
 
 
 class _Described(Protocol):
@@ -210,7 +217,7 @@ def _module_settings(info, model, n_hidden, width):
             "module__n_classes": info.n_classes,
         }
     if model == "mlp":
-        n_hidden = _HIDDEN_UNITS[info.kind] if n_hidden is None else n_hidden
+        n_hidden = PAPER_HIDDEN[info.kind] if n_hidden is None else n_hidden
         return {
             "module": MLP,
             "module__n_features": math.prod(info.shape),

@@ -78,3 +78,6 @@ def test_of_other_nets_and_strategies():
     assert "computed in bfloat16" in text
     assert "Hidden units of the MLP: 32;" in text
     assert "channels" not in text
+    # As many as the paper has on pictures, but not on tables.
+    assert "Hidden units" not in said("smoke", n_hidden=256)
+    assert "Hidden units of the MLP: 256;" in said("quick", n_hidden=256)
