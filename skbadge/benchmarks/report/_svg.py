@@ -5,6 +5,11 @@ writes of it is not what is seen: letters drawn as curves, the same style at eve
 element, groups that hold one thing, millionths of a point. Here texts are texts, a
 style is written once and has a name, names are short, and lengths end at a tenth of a
 point.
+
+It is worth its lines. Without it, but with texts as texts and the squares of matrices
+as pixels, the page of the quick study has 975 KB in place of 384 (1,070 KB with squares
+as they are), and that of the field study 9.7 MB in place of 3.2: what weighs is the
+style and the place of every number.
 """
 
 from __future__ import annotations
