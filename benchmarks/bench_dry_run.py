@@ -69,9 +69,9 @@ def measure(cell):
     return result
 
 
-def plan(preset):
-    """Return the estimated core hours of a whole preset, by net."""
-    found = estimate(preset_cells(preset)).table.groupby("model")
+def plan(preset, device="cpu", unit="core"):
+    """Return the estimated hours of a whole preset, by net, on one core or device."""
+    found = estimate(preset_cells(preset, device=device)).table.groupby("model")
     sums = found[["cells", "trainings", "hours", "hours at the cap"]].sum()
     results = [
         {
@@ -79,8 +79,8 @@ def plan(preset):
             "net": model,
             "cells": int(row["cells"]),
             "trainings": int(row["trainings"]),
-            "core_hours": round(row["hours"], 1),
-            "core_hours_at_the_cap": round(row["hours at the cap"], 1),
+            f"{unit}_hours": round(row["hours"], 1),
+            f"{unit}_hours_at_the_cap": round(row["hours at the cap"], 1),
         }
         for model, row in sums.iterrows()
     ]
