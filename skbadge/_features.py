@@ -26,7 +26,8 @@ from skbadge.learner._learner import ActiveLearner
 from skbadge.learner._model import Model
 from skbadge.learner._routing import fit_router, routed
 from skbadge.nets._batches import first_batch
-from skbadge.nets._estimators import check_estimator_kind, is_frozen
+from skbadge.nets._estimators import check_estimator_kind, find_net, is_frozen
+from skbadge.nets._settings import changing
 from skbadge.utils._random import Seed, draw_entropy
 from skbadge.utils._rows import n_rows, take
 
@@ -110,6 +111,26 @@ class PenultimateFeatures(
         self.estimator = estimator
         self.layer = layer
         self.random_state = random_state
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, also those of the estimator.
+
+        Parameters
+        ----------
+        **params : dict
+            By names as `get_params` gives them, ``estimator__lr``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        with changing(find_net(self.estimator)):
+            return super().set_params(**params)
 
     def fit(self, X: Any, y: Any = None, **fit_params: Any) -> Self:
         """Train a clone of the net; a frozen one is only copied.

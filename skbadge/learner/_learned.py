@@ -21,6 +21,7 @@ from skbadge.learner._saved import Saved
 from skbadge.learner._state import State, bookkeeping
 from skbadge.learner._written import recalled, restored, written
 from skbadge.nets._estimators import check_estimator_kind, find_net
+from skbadge.nets._settings import changing
 
 __all__ = ["Learned"]
 
@@ -51,6 +52,27 @@ class Learned(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     last_selection_ = Known("asked.shown", "The last answer.", after="query(X_pool)")
     history_ = Known("shown_history", "What was noted of each training.")
     open_ = Known("asked.still_open", "Its open rows.", after="query(X_pool)")
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, also those of the estimator and the strategy.
+
+        Parameters
+        ----------
+        **params : dict
+            By names as `get_params` gives them, ``estimator__lr``. They count from the
+            next training or query on.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        with changing(find_net(self.estimator)):
+            return super().set_params(**params)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return class probabilities.

@@ -15,6 +15,7 @@ from skbadge.exceptions import InvalidInputError
 from skbadge.nets._dataset import ModuleDataset
 from skbadge.nets._estimators import input_format, overrides
 from skbadge.nets._order import in_order, numbered
+from skbadge.nets._settings import checked_batch_size
 from skbadge.nets._steps import Steps
 from skbadge.utils._rows import is_lazy, n_rows, take
 from skbadge.utils._tree import leaves
@@ -38,8 +39,14 @@ _PAIRS = (
 
 
 def batch_size_of(net: Any) -> int:
-    """Return the batch size of a net's predictions; -1 stands for all rows at once."""
-    return net.get_params_for("iterator_valid").get("batch_size", net.batch_size)
+    """Return the batch size of a net's predictions; -1 stands for all rows at once.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is none; a trained net may be given any.
+    """
+    return checked_batch_size(net, "iterator_valid")
 
 
 def first_batch(net: Any, n_rows: int) -> slice:

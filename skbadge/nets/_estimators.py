@@ -69,7 +69,7 @@ def split_estimator(estimator: Any) -> tuple[Steps | None, Any]:
     net : skorch net
     """
     inner = unwrap(estimator)
-    if not isinstance(inner, Pipeline):
+    if not isinstance(inner, Pipeline) or not inner.steps:
         return None, inner
     before, net = split_estimator(inner.steps[-1][1])
     steps = [*_flat(inner.steps[:-1]), *(before.steps if before else [])]

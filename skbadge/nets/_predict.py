@@ -11,6 +11,7 @@ from skbadge.nets._batches import batch_size_of, iterate_parts
 from skbadge.nets._estimators import split_estimator
 from skbadge.nets._explained import explained
 from skbadge.nets._order import numbered_loaders
+from skbadge.nets._settings import check_nonlinearity
 from skbadge.utils._rows import n_rows
 
 __all__ = ["predicted"]
@@ -38,10 +39,13 @@ def predicted(estimator: Any, method: str, X: Any) -> np.ndarray:
 
     Raises
     ------
+    InvalidInputError
+        If the net cannot predict with its settings.
     ModuleOutputError
         If the net does not answer each row once.
     """
     steps, net = split_estimator(estimator)
+    check_nonlinearity(net)
     count = n_rows(X)
     positions, answers = np.arange(count), []
     for part in iterate_parts(X, positions, batch_size_of(net), steps):

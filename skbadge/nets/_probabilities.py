@@ -10,6 +10,7 @@ import torch
 
 from skbadge.exceptions import ModuleOutputError
 from skbadge.nets._estimators import overrides
+from skbadge.nets._settings import check_nonlinearity
 
 __all__ = [
     "check_distribution",
@@ -72,7 +73,13 @@ def to_probabilities(net: Any, answer: Any) -> tuple[torch.Tensor, bool]:
         Probabilities, if the net is set up well.
     certain : bool
         Whether they are a distribution for any finite outputs.
+
+    Raises
+    ------
+    InvalidInputError
+        If ``predict_nonlinearity`` is none of those that skorch knows.
     """
+    check_nonlinearity(net)
     nonlinearity = net.predict_nonlinearity
     if callable(nonlinearity) and isinstance(answer, Mapping):
         return nonlinearity(answer), False

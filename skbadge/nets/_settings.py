@@ -12,7 +12,8 @@ import inspect
 import re
 import reprlib
 import traceback
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
@@ -24,7 +25,13 @@ from torch.utils.data import DataLoader
 
 from skbadge.exceptions import InvalidInputError
 
-__all__ = ["check_settings", "of_settings"]
+__all__ = [
+    "changing",
+    "check_nonlinearity",
+    "check_settings",
+    "checked_batch_size",
+    "of_settings",
+]
 
 # Where skorch makes a part of a net.
 _MADE_IN = {
@@ -33,6 +40,8 @@ _MADE_IN = {
     "initialize_optimizer": "optimizer",
     "get_dataset": "dataset",
 }
+# Where settings are changed.
+_SETTERS = ("set_params", "_set_params_callback")
 # What a part is given beside its settings.
 _NO_SETTINGS = {"self", "params", "X", "y", "dataset"}
 # What skorch puts behind the names of several callbacks of a class.
@@ -60,12 +69,11 @@ def check_settings(net: Any) -> None:
     epochs = net.max_epochs
     _refuse("max_epochs", epochs, "a whole number", isinstance(epochs, Integral))
     for part in ("iterator_train", "iterator_valid"):
-        _check_batch_size(net, part)
-    split, made = net.train_split, net.predict_nonlinearity
+        checked_batch_size(net, part)
+    split = net.train_split
     expected = "None or a function, such as skorch.dataset.ValidSplit(5)"
     _refuse("train_split", split, expected, not split or callable(split))
-    right = callable(made) or made is None or made == "auto"
-    _refuse("predict_nonlinearity", made, '"auto", None or a function', right)
+    check_nonlinearity(net)
     _check_callbacks(net)
     _check_groups(net)
 
@@ -77,19 +85,50 @@ def _refuse(name: str, value: Any, expected: str, right: bool) -> None:
         )
 
 
-def _check_batch_size(net: Any, part: str) -> None:
+def check_nonlinearity(net: Any) -> None:
+    """Refuse what skorch cannot make probabilities with.
+
+    Raises
+    ------
+    InvalidInputError
+        As `check_settings`.
+    """
+    made = net.predict_nonlinearity
+    right = callable(made) or made is None or made == "auto"
+    _refuse("predict_nonlinearity", made, '"auto", None or a function', right)
+
+
+def checked_batch_size(net: Any, part: str) -> Any:
+    """Return the batch size of a net's loader.
+
+    Parameters
+    ----------
+    net : skorch net
+    part : {"iterator_train", "iterator_valid"}
+
+    Returns
+    -------
+    int or None
+        Above 0, or -1 for all rows at once; None where a loader for trainings takes the
+        items of a data set for batches.
+
+    Raises
+    ------
+    InvalidInputError
+        As `check_settings`.
+    """
     name, size = "batch_size", net.batch_size
     if "batch_size" in (given := net.get_params_for(part)):
         name, size = f"{part}__batch_size", given["batch_size"]
     if size is None and name == "iterator_train__batch_size":
-        # A loader without a batch size takes the items of a data set for batches.
-        return
+        return None
     loader = getattr(net, part)
     # torch's own takes Python's numbers alone, and no NumPy number of a grid search.
     is_torchs = isinstance(loader, type) and issubclass(loader, DataLoader)
     right = type(size) is int if is_torchs else isinstance(size, Integral)
     expected = "an int above 0, or -1 for all rows at once"
     _refuse(name, size, expected, right and (size > 0 or size == -1))
+    return size
 
 
 def _check_callbacks(net: Any) -> None:
@@ -102,10 +141,15 @@ def _check_callbacks(net: Any) -> None:
     for setting in net.get_params_for("callbacks"):
         name = setting.partition("__")[0]
         if not {name, _NUMBERED.sub("", name)} & known:
-            raise InvalidInputError(
-                f"callbacks__{setting} of the net is for a callback {name!r}, which it "
-                f"does not have. {_instead(name, known, 'callbacks__')}"
-            )
+            raise _no_callback(setting, known)
+
+
+def _no_callback(setting: str, known: Collection[str]) -> InvalidInputError:
+    name = setting.partition("__")[0]
+    return InvalidInputError(
+        f"callbacks__{setting} of the net is for a callback {name!r}, which it does "
+        f"not have. {_instead(name, known, 'callbacks__')}"
+    )
 
 
 def _usual_name(callback: Any) -> str:
@@ -132,6 +176,29 @@ def _check_groups(net: Any) -> None:
                     f"optimizer__param_groups of the net has {name!r} in the group "
                     f"{pattern!r}. {_instead(name, usual, '')}"
                 )
+
+
+@contextmanager
+def changing(net: Any) -> Iterator[None]:
+    """Say in words why a net does not take a setting.
+
+    Parameters
+    ----------
+    net : skorch net
+        Whose settings are changed inside.
+
+    Raises
+    ------
+    InvalidInputError
+        From the error that was met.
+    """
+    try:
+        yield
+    except Exception as error:
+        problem = of_settings(error, str(error), net)
+        if problem is None:
+            raise
+        raise problem from error
 
 
 def of_settings(error: Exception, text: str, net: Any) -> Exception | None:
@@ -173,7 +240,9 @@ def of_settings(error: Exception, text: str, net: Any) -> Exception | None:
 def _of_net(
     method: str, net: Any, given: Mapping[str, Any], text: str
 ) -> InvalidInputError | None:
-    """Explain an error in one of the methods in which a net makes its parts."""
+    """Explain an error in a method in which a net makes its parts, or changes them."""
+    if method in _SETTERS:
+        return _of_change(net, given, text)
     if method in ("_validate_params", "_uniquely_named_callbacks"):
         return InvalidInputError(f"The net does not take its settings ({text}).")
     if method == "initialize_callbacks":
@@ -185,6 +254,30 @@ def _of_net(
     if part is None or (part == "dataset" and not net.get_params_for(part)):
         return None
     return _of_part(part, net, text)
+
+
+def _of_change(net: Any, given: Mapping[str, Any], text: str) -> InvalidInputError:
+    """Explain a setting that cannot be changed; `given` is what the setter knew."""
+    if "cb_params" not in given and str(given.get("key")).startswith("callbacks__"):
+        setting, callbacks = given["key"].removeprefix("callbacks__"), net.callbacks_
+        name, _, of_callback = setting.partition("__")
+        if of_callback and name in dict(callbacks):
+            return _of_callback(name, dict(callbacks)[name], text)
+        return _no_callback(setting, dict(callbacks))
+    if unknown := _UNKNOWN.search(text):
+        name, known = unknown[2] or unknown[3], net.get_params(deep=False)
+        known = [other for other in known if not other.startswith("_")]
+        return InvalidInputError(
+            f"The net has no setting {name!r}. {_instead(name, known, '')}"
+        )
+    if "component_names" in given:
+        names = ", ".join(given["special_params"])
+        return InvalidInputError(
+            f"skorch does not change {names} of a net that is initialized ({text}). "
+            "Set batch_size, or give the settings of loaders and data sets where the "
+            "net is made."
+        )
+    return InvalidInputError(f"The net does not take its settings ({text}).")
 
 
 def _of_part(part: str, net: Any, text: str) -> InvalidInputError:

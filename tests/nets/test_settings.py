@@ -1,9 +1,12 @@
 """Settings of a net that it cannot be made with are named before any training."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
-from sklearn.pipeline import make_pipeline
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import (
     Callback,
@@ -16,6 +19,7 @@ from skorch.callbacks import (
 from skorch.dataset import ValidSplit
 from torch import nn
 
+from skbadge import ActiveLearner, PenultimateFeatures
 from skbadge.exceptions import InvalidInputError, RefitError
 from skbadge.modules import InMemoryBatches
 from tests._learning import Tiny, make_data, make_learner, make_net
@@ -198,6 +202,76 @@ def test_settings_that_were_made_wrong_later_leave_the_labels():
     with pytest.raises(RefitError, match="Did you mean optimizer__momentum"):
         learner.teach(X[:5] + 1, Y[:5])
     assert learner.n_labeled_ == 65
+
+
+CHANGES = {
+    "callbacks__typo": "callback 'typo', which it does not have. There are callbacks__",
+    "callbacks__stpo__patience": r"Did you mean callbacks__stop\?",
+    "callbacks__stop__patiense": r"callback stop, .* mean callbacks__stop__patience\?",
+    "callbacks__stop__patience__x": "The net's callback stop, EarlyStopping",
+    "max_epoch": r"has no setting 'max_epoch'\. Did you mean max_epochs\?",
+    "learn_rate": "has no setting 'learn_rate'. There are batch_size, callbacks,",
+    "device__x": "The net does not take its settings",
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("make", [ActiveLearner, PenultimateFeatures])
+def test_settings_that_cannot_be_changed(name, make):
+    net, prefix = make_net(callbacks=[STOPPING]), "estimator__"
+    if make is ActiveLearner:
+        net, prefix = Pipeline([("net", net)]), "estimator__net__"
+    changed = make(net)
+    with pytest.raises(InvalidInputError, match=CHANGES[name]):
+        changed.set_params(**{prefix + name: 1}).fit(X, Y)
+    if name != "device__x":
+        # Nothing was changed.
+        changed.fit(X, Y)
+
+
+ANSWERING = {
+    "batch_size": (0, "batch_size of the net must be an int above 0"),
+    "iterator_valid__batch_size": (-5, "iterator_valid__batch_size of the net must be"),
+    "predict_nonlinearity": ("softmx", 'predict_nonlinearity of the net must be "auto'),
+    "iterator_valid__shufle": (True, r"Did you mean iterator_valid__shuffle\?"),
+}
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return make_net(train_split=None).fit(X.astype(np.float32), Y)
+
+
+@pytest.mark.parametrize("name", ANSWERING)
+@pytest.mark.parametrize("method", ["query", "predict", "transform"])
+def test_settings_with_which_a_trained_net_cannot_answer(name, method, trained):
+    value, text = ANSWERING[name]
+    net = copy.deepcopy(trained)
+    frozen = FrozenEstimator(net)
+    learner = make_learner(net=frozen)
+    if method == "predict":
+        learner.fit(X, Y)
+        net = learner.estimator_
+    # skorch sets these of an initialized net and raises then.
+    setattr(net, name, value)
+    with pytest.raises(InvalidInputError, match=text):
+        if method == "transform":
+            PenultimateFeatures(frozen).fit(X).transform(X)
+        else:
+            getattr(learner, method)(X)
+
+
+def test_loaders_of_a_net_that_is_initialized_are_set_in_another_way(trained):
+    learner = make_learner(net=copy.deepcopy(trained))
+    text = "skorch does not change iterator_valid__batch_size of a net .* Set batch_siz"
+    with pytest.raises(InvalidInputError, match=text):
+        learner.set_params(estimator__iterator_valid__batch_size=8)
+    assert learner.set_params(estimator__batch_size=8).estimator.batch_size == 8
+
+
+def test_a_pipeline_without_a_step_is_no_net():
+    with pytest.raises(InvalidInputError, match="Got Pipeline instead"):
+        make_learner(net=Pipeline([])).fit(X, Y)
 
 
 def test_a_loss_that_does_not_take_its_settings_names_them():
