@@ -134,22 +134,30 @@ def main():
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
     }
+
+    def add(name, found):
+        """Keep what is there so far: a lent machine may be taken away."""
+        document[name] = found
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
     sizes = ((2_000, 10, 32, 50, 500, 2),) if options.quick else SELECTIONS
     narrow = {"width": 4, "max_epochs": 3} if options.quick else {}
-    document["selection"] = compare_selections(options.device, sizes)
-    presets = PRESETS[:1] if options.quick else PRESETS
-    document["plans"] = [
-        row for name in presets for row in plan(name, options.device, "device")
-    ]
+    add("selection", compare_selections(options.device, sizes))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "pictures.npz")
         write_pictures(path, *((1_500, 200) if options.quick else ()))
-        document["cell"] = [
-            run_paper_cell(path, options.device, precision, options.rounds, **narrow)
-            for precision in ("float32", "bfloat16")
-        ]
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        cells = []
+        for precision in ("float32", "bfloat16"):
+            cells.append(
+                run_paper_cell(
+                    path, options.device, precision, options.rounds, **narrow
+                )
+            )
+            add("cell", cells)
+    presets = PRESETS[:1] if options.quick else PRESETS
+    plans = [row for name in presets for row in plan(name, options.device, "device")]
+    add("plans", plans)
 
 
 if __name__ == "__main__":
