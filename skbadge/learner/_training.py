@@ -16,7 +16,7 @@ from skbadge.learner._classes import (
 )
 from skbadge.learner._probed import FirstLook, was_probed, width_or_none
 from skbadge.learner._routing import params_of_net
-from skbadge.learner._translated import taught_in_columns, translate
+from skbadge.learner._translated import own_splits, taught_in_columns, translate
 from skbadge.learner._updates import Updates, listening
 from skbadge.learner._warm_start import shrink_perturb
 from skbadge.learner._watched import RowsSeen
@@ -186,9 +186,13 @@ def _train(
     net = find_net(fitted)
     seen = RowsSeen(net, len(y))
     labels = y.astype(np.float32) if is_binary(net) else y.astype(np.int64)
-    rows = seen.data(X, labels)
     try:
-        with taught_in_columns(fitted, columns), listening(net, **listeners):
+        with (
+            own_splits(net, columns),
+            taught_in_columns(fitted, columns),
+            listening(net, **listeners),
+        ):
+            rows = seen.data(X, labels)
             fit(rows, labels if fitted is net else columns[y], **fit_params)
     except SkbadgeError:
         raise

@@ -27,10 +27,10 @@ from torch.utils.data import Subset
 from skbadge.exceptions import InvalidInputError
 from skbadge.learner._classes import encode, in_order
 from skbadge.nets._dataset import RelabeledDataset
-from skbadge.nets._estimators import converts, is_binary
+from skbadge.nets._estimators import converts, is_binary, overrides
 from skbadge.nets._labels import labels_of
 
-__all__ = ["moved_onto", "source_of", "taught_in_columns", "translate"]
+__all__ = ["moved_onto", "own_splits", "source_of", "taught_in_columns", "translate"]
 
 
 def translate(net: Any, classes: np.ndarray) -> None:
@@ -48,10 +48,9 @@ def translate(net: Any, classes: np.ndarray) -> None:
     if split and type(split) is not ValidSplit and not isinstance(split, _Translated):
         build = net.dataset if converts(net) else Dataset
         net.train_split = _Translated(split, classes, is_binary(net), build)
-    are_columns = classes.dtype.kind in "iu" and np.array_equal(
-        classes, np.arange(len(classes))
-    )
-    if are_columns or not isinstance(net.callbacks, (list, tuple, type(None))):
+    if _are_columns(classes) or not isinstance(
+        net.callbacks, (list, tuple, type(None))
+    ):
         return
     for callback in net.callbacks or ():
         _translate_scorer(
@@ -68,6 +67,48 @@ def translate(net: Any, classes: np.ndarray) -> None:
             setattr(net, key, _in_classes(value, classes))
         elif re.fullmatch(r"callbacks__.+", key):
             _translate_scorer(value, classes)
+
+
+def _are_columns(classes: np.ndarray) -> bool:
+    return classes.dtype.kind in "iu" and np.array_equal(
+        classes, np.arange(len(classes))
+    )
+
+
+@contextmanager
+def own_splits(net: Any, classes: np.ndarray) -> Iterator[None]:
+    """Translate validation sets that a net class of the user's own makes itself.
+
+    Parameters
+    ----------
+    net : skorch net
+        Trained inside, on numbers of columns, which its ``get_split_datasets`` is shown
+        as its ``get_loss`` is.
+    classes : ndarray of shape (n_classes,)
+        One for each column.
+
+    Raises
+    ------
+    InvalidInputError
+        If labels of other rows than those are neither, or might be both.
+    """
+    if _are_columns(classes) or not overrides(net, "get_split_datasets"):
+        yield
+        return
+    split = net.get_split_datasets
+    build = net.dataset if converts(net) else Dataset
+    known = _Translated(None, classes, is_binary(net), build)
+
+    def get_split_datasets(X: Any, y: Any = None, **fit_params: Any) -> Any:
+        train, valid = split(X, y, **fit_params)
+        ours = valid is None or source_of(valid) is source_of(train)
+        return train, valid if ours else known.in_columns(valid, type(net).__name__)
+
+    vars(net)["get_split_datasets"] = get_split_datasets
+    try:
+        yield
+    finally:
+        del vars(net)["get_split_datasets"]
 
 
 def _scores(callback: Any) -> bool:
@@ -119,19 +160,50 @@ class _Translated:
             return None
         if source_of(part) is shown:
             return moved_onto(part, dataset)
-        y = np.asarray(labels_of(part))
-        y = y.reshape(len(y), -1)[:, 0] if y.ndim > 1 else y
+        y = _labels(part)
         dtype = "f4" if self.binary else "i8"
         try:
             codes = encode(y, self.classes).astype(dtype)
-            # Numbers and tables go the way of the labelled rows.
-            plain = type(part) is Dataset
-            return self.build(part.X, codes) if plain else RelabeledDataset(part, codes)
+            made: Any = RelabeledDataset(part, codes)
+            if type(part) is Dataset:
+                # Numbers and tables go the way of the labelled rows.
+                made = self.build(part.X, codes)
+            made.are_columns = True
+            return made
         except InvalidInputError as error:
             raise InvalidInputError(
                 "The validation set of the net's train_split must have the classes of "
                 f"the learner as its labels, and rows as the net takes them. {error}"
             ) from error
+
+    def in_columns(self, valid: Any, name: str) -> Any:
+        """Return a validation set with numbers of columns for labels, if it has others.
+
+        Parameters
+        ----------
+        valid : data set
+            With classes for labels, or with numbers of columns.
+        name : str
+            Of the net class that made it.
+        """
+        if hasattr(source_of(valid), "are_columns"):
+            return valid
+        y = _labels(valid)
+        columns = np.isin(y, np.arange(len(self.classes))).all()
+        if columns and np.isin(y, self.classes).all():
+            raise InvalidInputError(
+                f"The validation set that get_split_datasets of {name} makes has "
+                "labels that may be classes as well as numbers of columns: classes are "
+                f"{self.classes.tolist()} in the order of the columns. Give it with "
+                "train_split=skorch.helper.predefined_split(valid_set), or let the "
+                "method give Subsets of what its super() makes; both are translated."
+            )
+        return valid if columns else self._in_columns(valid, None, None)
+
+
+def _labels(part: Any) -> np.ndarray:
+    y = np.asarray(labels_of(part))
+    return y.reshape(len(y), -1)[:, 0] if y.ndim > 1 else y
 
 
 def source_of(dataset: Any) -> Any:

@@ -207,7 +207,7 @@ def adapt_dataset(net: Any, format: InputFormat) -> None:
 
 
 def cloned(estimator: Any) -> Any:
-    """Clone an estimator, or name the parameter that cannot be copied.
+    """Clone an estimator, or say why it cannot be copied.
 
     Raises
     ------
@@ -216,6 +216,13 @@ def cloned(estimator: Any) -> Any:
     """
     try:
         return clone(estimator)
+    except RecursionError as error:
+        raise InvalidInputError(
+            "The estimator cannot be copied, as every training from scratch must: one "
+            "of its parameters leads back to it. All attributes of a skorch callback "
+            "are such parameters. Let a callback find its learner by an attribute of "
+            "its class, or by a name outside."
+        ) from error
     except Exception as error:
         for name, value in flat_params(estimator, "estimator").items():
             if not _can_be_copied(value):

@@ -117,10 +117,15 @@ def _last_words(error: Exception) -> str:
 def _of_memory(
     error: Exception, net: Any, doing: str, n_training: int | None
 ) -> Exception:
+    codes = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if any(code.co_name == "initialize_module" for code in codes):
+        return PoolPassError(
+            f"Memory ran out while the net's module was made ({error}). Make it "
+            "smaller, by its settings module__..., or set another device on the net."
+        )
     kind, size = "iterator_valid", batch_size_of(net)
     if n_training is not None:
-        frames = traceback.walk_tb(error.__traceback__)
-        if not any(frame.f_code.co_filename == _NET for frame, _ in frames):
+        if not any(code.co_filename == _NET for code in codes):
             return PoolPassError(
                 f"Memory ran out in a step before the net ({error}), which was fitted "
                 f"on the {n_training} labelled rows at once. Give it less to hold, or "
@@ -313,6 +318,12 @@ def _no_batch_of(kind: str) -> str:
 
 def _of_answers(error: Exception, text: str, net: Any) -> Exception | None:
     """Explain answers of a module of which skorch makes no probabilities."""
+    if isinstance(error, ValueError) and text.startswith("Expected module output to h"):
+        return ModuleOutputError(
+            f"The module of a {type(net).__name__} must answer one logit a row, for "
+            f"two classes ({text}). Give its last layer one output; or take skorch's "
+            "NeuralNetClassifier with CrossEntropyLoss for one output a class."
+        )
     if not isinstance(error, TypeError):
         return None
     if "BFloat16" in text:

@@ -29,12 +29,18 @@ def flat_params(value: Any, name: str) -> dict[str, Any]:
     -------
     dict of str to object
         The type of each estimator, the length of each list, and all other values; by
-        names such as ``"estimator__callbacks__stopping__patience"``.
+        names such as ``"estimator__callbacks__stopping__patience"``. What holds itself,
+        as a callback that knows its learner, is not entered again.
     """
     return dict(_walk(value, name))
 
 
-def _walk(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+def _walk(
+    value: Any, name: str, outer: tuple[Any, ...] = ()
+) -> Iterator[tuple[str, Any]]:
+    if any(value is other for other in outer):
+        yield name, type(value)
+        return
     if hasattr(value, "get_params") and not isinstance(value, (type, Module)):
         yield name, type(value)
         parts = value.get_params(deep=False)
@@ -47,7 +53,7 @@ def _walk(value: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield name, value
         return
     for key, part in parts.items():
-        yield from _walk(part, f"{name}__{key}")
+        yield from _walk(part, f"{name}__{key}", (*outer, value))
 
 
 def _named(position: int, part: Any) -> tuple[Any, Any]:

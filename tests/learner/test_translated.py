@@ -199,6 +199,73 @@ def test_splits_of_the_users_own_are_shown_classes(split, classes):
     assert last_epoch(learner)["valid_acc"] > 0.7
 
 
+class SplitsItself(NeuralNetClassifier):
+    """Makes its validation set as ``make`` does, of what skorch would give."""
+
+    make = None
+
+    def get_split_datasets(self, X, y=None, **fit_params):
+        train, valid = super().get_split_datasets(X, y, **fit_params)
+        return SplitsItself.make(train, valid, y)
+
+
+def make_splitting_net(make, **settings):
+    SplitsItself.make = staticmethod(make)
+    net = make_accurate_net(**settings)
+    return SplitsItself(**net.get_params(deep=False))
+
+
+SPLITS = {
+    "classes": lambda labels: (
+        lambda train, _, y: (
+            train,
+            Dataset(POOL.astype("f4"), labels[POOL_Y]),
+        )
+    ),
+    "columns": lambda labels: (
+        lambda train, _, y: (
+            train,
+            Dataset(X[:40].astype("f4"), np.array(y[:40])),
+        )
+    ),
+    "parts": lambda labels: (
+        lambda train, _, y: (
+            Subset(train, range(20, len(train))),
+            Subset(train, range(20)),
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("make", SPLITS)
+@pytest.mark.parametrize("classes", [NAMES, np.array([8, 7, 9])])
+def test_validation_sets_that_a_net_makes_itself_are_translated(make, classes):
+    net = make_splitting_net(SPLITS[make](classes))
+    learner = make_learner(net=net, classes=classes).fit(X, classes[Y])
+    learner = pickle.loads(pickle.dumps(learner))
+    for _ in range(2):
+        assert learner.score(POOL, classes[POOL_Y]) > 0.7
+        assert last_epoch(learner)["valid_acc"] > 0.7
+        learner.teach(POOL[:2], classes[POOL_Y[:2]])
+
+
+def test_validation_sets_that_a_net_makes_itself_and_may_mean_both():
+    classes = np.array([2, 0, 1])
+    net = make_splitting_net(SPLITS["classes"](classes))
+    with pytest.raises(
+        InvalidInputError, match="SplitsItself makes has labels that ma"
+    ):
+        make_learner(net=net, classes=classes).fit(X, classes[Y])
+    valid = predefined_split(Dataset(POOL.astype("f4"), classes[POOL_Y]))
+    net = make_splitting_net(lambda train, valid, y: (train, valid), train_split=valid)
+    learner = make_learner(net=net, classes=classes).fit(X, classes[Y])
+    assert last_epoch(learner)["valid_acc"] > 0.7
+    wrong = Dataset(POOL.astype("f4"), POOL_Y + 30)
+    net = make_splitting_net(lambda train, valid, y: (train, wrong))
+    with pytest.raises(InvalidInputError, match="must have the classes of the learner"):
+        make_learner(net=net, classes=classes).fit(X, classes[Y])
+
+
 class Remembers(ValidSplit):
     seen = ()
 

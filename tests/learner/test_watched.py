@@ -257,6 +257,21 @@ def test_schedules_that_ran_out_are_explained():
         learner.teach(POOL, POOL_Y)
 
 
+class Speaking(Callback):
+    def __init__(self, learner=None):
+        self.learner = learner
+
+
+def test_a_callback_that_holds_its_learner_cannot_be_copied():
+    callback = Speaking()
+    learner = make_learner(net=make_net(callbacks=[("knows", callback)])).fit(X, Y)
+    callback.learner = learner
+    with pytest.raises(RefitError, match="one of its parameters leads back to it"):
+        learner.teach(X[:2], Y[:2])
+    callback.learner = None
+    assert learner.refit().n_labeled_ == len(X) + 2
+
+
 def test_parameters_that_cannot_be_copied_are_named():
     class Writer(Callback):
         def __init__(self, lock):

@@ -7,13 +7,19 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from skorch import NeuralNetBinaryClassifier
 from skorch.callbacks import Checkpoint, EarlyStopping, EpochScoring, LRScheduler
 from skorch.dataset import Dataset as SkorchDataset
 from skorch.dataset import ValidSplit
 from torch import nn
 from torch.utils.data import Dataset
 
-from skbadge.exceptions import InvalidInputError, RefitError
+from skbadge.exceptions import (
+    InvalidInputError,
+    ModuleOutputError,
+    PoolPassError,
+    RefitError,
+)
 from skbadge.nets._explained import explained
 from tests._learning import Normed, Tiny, make_data, make_learner, make_net
 
@@ -241,6 +247,25 @@ def test_memory_in_a_prediction_and_in_a_first_look():
     learner.estimator_.module_ = Greedy()
     with pytest.raises(RuntimeError, match="Memory ran out in the prediction with bat"):
         learner.predict(X)
+
+
+class TooLarge(Tiny):
+    def __init__(self, **settings):
+        raise MemoryError("30 GiB")
+
+
+def test_two_outputs_for_one_logit():
+    kind = NeuralNetBinaryClassifier
+    net = make_net(Tiny, kind, criterion=nn.BCEWithLogitsLoss, module__n_classes=2)
+    with pytest.raises(ModuleOutputError, match="must answer one logit a row, for two"):
+        make_learner(net=net).fit(X, Y % 2)
+
+
+def test_memory_for_the_module_itself():
+    with pytest.raises(
+        PoolPassError, match=r"module was made \(30 GiB\)\. Make it sma"
+    ):
+        make_learner(net=make_net(TooLarge)).fit(X, Y)
 
 
 class GreedyInTraining(Tiny):

@@ -28,6 +28,15 @@ def test_names():
     assert arms["strategy__arms__0"] is CoreSet
 
 
+def test_a_callback_that_holds_its_net_is_entered_once():
+    callback = EarlyStopping()
+    net = make_net(callbacks=[("knows", callback)])
+    callback.monitor = net
+    found = flat_params(net, "net")
+    assert found["net__callbacks__knows__monitor"] is type(net)
+    assert not [name for name in found if name.count("knows") > 1]
+
+
 def test_a_module_is_a_value_whatever_its_methods():
     class Module(torch.nn.Module):
         def get_params(self):
