@@ -116,6 +116,32 @@ def test_algorithms_choose_the_same(name):
     assert np.asarray(chosen[0]).tolist() == np.asarray(chosen[1]).tolist()
 
 
+def hard_pool(kind, n_rows=3_000, width=64):
+    """Return rows whose distances cancel, tie or vanish, in float32."""
+    table = random_table(width, n_rows).float()
+    if kind == "alike":
+        return table[:1] + 1e-5 * table
+    if kind == "far":
+        return 1e4 + table
+    return table[torch.arange(n_rows) % 8]
+
+
+@pytest.mark.parametrize("kind", ["alike", "far", "eight"])
+def test_hard_pools(kind):
+    pool = hard_pool(kind).to(DEVICE)
+    residual = random_table(5, len(pool)).float().to(DEVICE)
+    for chosen in (
+        kmeans_plusplus(pool, 50, random_state=0),
+        kmeans_plusplus(GradientEmbedding(residual, pool), 50, random_state=0),
+        k_center_greedy(pool, 50),
+        log_det_greedy(GradientEmbedding(residual, pool), 50),
+    ):
+        assert len(set(chosen.tolist())) == 50
+    if kind == "eight":
+        first = kmeans_plusplus(pool, 8, random_state=0)
+        assert len(set((first % 8).tolist())) == 8
+
+
 @pytest.mark.parametrize(
     "strategy",
     [s for s in all_strategies() if not np.size(getattr(s, "clusters", None)) > 1],

@@ -277,8 +277,8 @@ def row_distances_sq(
         dh = right.double() - center.right[0].double()
         return torch.linalg.vecdot(dh, dh)
     h, dtype = center.right[0], x.right.dtype
-    distance_sq, along_h = torch.empty((2, count), dtype=torch.float64).unbind()
-    again = torch.zeros(count, dtype=torch.bool)
+    distance_sq, along_h = x.left_sq.new_empty((2, count)).unbind()
+    again = torch.zeros(count, dtype=torch.bool, device=h.device)
     vanishing = VANISHING[dtype]
     step = max(1, 4 * _PAIR_NUMBERS // x.right.shape[1])
     for start in range(0, count, step):
