@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import hypergeom
 from torch.utils.data import Subset
 
 from skbadge.exceptions import InvalidInputError
@@ -133,14 +134,15 @@ class RowsSeen:
             if not new.any() and held_out**n_new > _CHANCE:
                 return
             found = f"None of the {n_new} new labelled rows was read in the training"
-        else:
-            last = _last_unread(rows[places])
-            if not last:
-                return
+        elif last := _last_unread(rows[places]):
             found = (
                 f"The last {last} of the {len(places)} rows for the training were "
                 "never read"
             )
+        elif few := _few_read(rows[places], new):
+            found = f"Only {few} of the {new.sum()} new rows for the training were read"
+        else:
+            return
         warnings.warn(
             f"{found}, of {int(rows[places].sum())} that were. {self._settings()}",
             UserWarning,
@@ -174,6 +176,17 @@ def _last_unread(read: np.ndarray) -> int:
     steps = np.arange(last)
     chance = ((~read).sum() - steps) / (len(read) - steps)
     return last if np.prod(chance) < _CHANCE else 0
+
+
+def _few_read(read: np.ndarray, new: np.ndarray) -> int:
+    """Return how many of the new rows were read; 0 where so few may be chance.
+
+    Of as many rows as were read, drawn without replacement, the number of new ones is
+    hypergeometric.
+    """
+    found = int(read[new].sum())
+    chance = hypergeom.cdf(found, len(read), int(read.sum()), int(new.sum()))
+    return found if chance < _CHANCE else 0
 
 
 def _unwatched_split(

@@ -19,7 +19,7 @@ from torch.utils.data import Subset, SubsetRandomSampler, TensorDataset
 
 from skbadge import MarginSampling
 from skbadge.exceptions import InvalidInputError, ModuleOutputError, RefitError
-from skbadge.learner._watched import _last_unread
+from skbadge.learner._watched import _few_read, _last_unread
 from skbadge.modules import InMemoryBatches
 from tests._learning import (
     Tiny,
@@ -117,6 +117,25 @@ def test_rows_that_are_left_out_each_time_are_told(settings, found):
     learner.fit(rows[:60], labels[:60])
     with pytest.warns(UserWarning, match=found):
         learner.teach(rows[60:], labels[60:])
+
+
+def test_a_few_of_the_new_rows_are_told_too():
+    learner = make_learner(net=sampled()).fit(X, Y)
+    # The last one among them.
+    sampler = SubsetRandomSampler([*range(60), 70, 99])
+    learner.set_params(estimator__iterator_train__sampler=sampler)
+    text = "Only 2 of the 40 new rows for the training were read, of 62 that were"
+    with pytest.warns(UserWarning, match=text):
+        learner.teach(POOL, POOL_Y)
+
+
+@pytest.mark.parametrize("few", range(1, 12))
+def test_few_of_the_new_rows_are_so_many_as_chance_hardly_leaves(few):
+    read, new = np.arange(40) < 20 + few, np.arange(40) >= 20
+    ways = [comb(20, k) * comb(20, 20 + few - k) for k in range(few + 1)]
+    told = sum(ways) / comb(40, 20 + few) < 1e-5
+    assert told == (few < 8)
+    assert _few_read(read, new) == few * told
 
 
 def test_rows_behind_a_step_that_makes_more_of_them_are_counted():
