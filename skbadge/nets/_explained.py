@@ -13,7 +13,6 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -31,6 +30,7 @@ from skbadge.exceptions import (
 )
 from skbadge.nets._batches import batch_size_of
 from skbadge.nets._estimators import input_format, is_binary
+from skbadge.nets._frames import batch_of, described, given_to, place_of
 from skbadge.nets._settings import of_settings
 from skbadge.utils._memory import ran_out_of_memory
 from skbadge.utils._tree import leaves
@@ -54,6 +54,8 @@ _COLLATE = default_collate.__code__.co_filename
 _KIND_OF_ITEM = re.compile(
     r"default_collate: .*found <class '(?:.*\.)?(\w+)'>|invalid data type '(\w+)'"
 )
+# What Python says of a method of a tensor that parts of rows do not have.
+_NO_METHOD = re.compile(r"'(\w+)' object has no attribute '(\w+)'")
 # What torch says where a dict is to go through the end that predictions have.
 _NOT_TENSOR = re.compile(r"must be Tensor, not (\w+)")
 _NO_TENSOR = re.compile(r"(?:softmax|sigmoid)\(\).* must be Tensor, not (\w+)")
@@ -202,7 +204,7 @@ def _of_rows(error: Exception, text: str, net: Any, n_rows: int) -> Exception | 
             "be made anew for the rows there are (set_params), or make them itself, "
             "from what it is given, in get_iterator of a net class of your own."
         )
-    given = _given(error, "__init__", "X") if "inconsistent lengths" in text else None
+    given = given_to(error, "__init__", "X") if "inconsistent lengths" in text else None
     if given is not None and hasattr(given[0], "shape"):
         return InvalidInputError(
             f"The net was given another number of rows than there are labels ({text}). "
@@ -232,7 +234,7 @@ def _of_the_training(
             "the module, leaves none to the optimizer. Leave the last layer to it; or "
             "wrap a trained net in FrozenEstimator(net), which trains nothing."
         )
-    inside = _batch_of(error) is not None
+    inside = batch_of(error) is not None
     criterion = getattr(net, "criterion_", None)
     pairwise = (nn.BCELoss, nn.BCEWithLogitsLoss)
     if not inside and isinstance(criterion, pairwise) and not is_binary(net):
@@ -255,7 +257,7 @@ def _of_the_training(
 
 def _of_the_criterion(error: Exception, text: str, net: Any) -> Exception | None:
     """Explain answers and labels that a criterion cannot hold against each other."""
-    found = _given(error, "get_loss", "y_pred")
+    found = given_to(error, "get_loss", "y_pred")
     if found is None or not isinstance(error, _RAISED_BY_TORCH):
         return None
     _, frames = found
@@ -267,8 +269,8 @@ def _of_the_criterion(error: Exception, text: str, net: Any) -> Exception | None
         kind = f"{kind} (with {', '.join(settings)})"
     return InvalidInputError(
         f"The criterion {kind} cannot hold answers of "
-        f"{_described(given.get('y_pred'))} against labels of "
-        f"{_described(given.get('y_true'))} ({text}). It is given numbers of columns, "
+        f"{described(given.get('y_pred'))} against labels of "
+        f"{described(given.get('y_true'))} ({text}). It is given numbers of columns, "
         "one integer a row, as CrossEntropyLoss takes them together with one score a "
         "class: take such a criterion and module, or translate both in get_loss of a "
         "net class of your own. A collate_fn in iterator_train must hand labels on as "
@@ -346,10 +348,14 @@ def _of_answers(error: Exception, text: str, net: Any) -> Exception | None:
 
 def _of_inputs(error: Exception, text: str, net: Any) -> Exception | None:
     """Explain what a module was given and could not take."""
-    found = _batch_of(error)
-    if found is None or not isinstance(error, _RAISED_BY_TORCH):
+    found = batch_of(error)
+    if found is None:
         return None
     batch, frames = found
+    if isinstance(error, AttributeError):
+        return _of_parts(batch, text)
+    if not isinstance(error, _RAISED_BY_TORCH):
+        return None
     if any(frame.f_code.co_name == "validation_step" for frame in frames):
         return InvalidInputError(
             f"The rows of the validation set are not what the net takes ({text}). A "
@@ -404,14 +410,30 @@ def _of_inputs(error: Exception, text: str, net: Any) -> Exception | None:
             f'they are: let that return row.astype("{dtype}"), or tensors of this type.'
         )
     return InvalidInputError(
-        f"The module cannot take a batch of {_described(batch)} ({text})"
-        f"{_place(frames, net)}. {advice}"
+        f"The module cannot take a batch of {described(batch)} ({text})"
+        f"{place_of(frames, net)}. {advice}"
+    )
+
+
+def _of_parts(batch: Any, text: str) -> Exception | None:
+    """Explain parts of rows that a module has taken for one tensor."""
+    found = _NO_METHOD.fullmatch(text)
+    if not found or not isinstance(batch, (list, tuple, dict)):
+        return None
+    if found[1] != type(batch).__name__ or not hasattr(torch.Tensor, found[2]):
+        return None
+    return InvalidInputError(
+        f"The module's forward was given a {found[1]} of {len(batch)} parts, and takes "
+        f"it for a tensor ({text}). A loader makes a part of each entry of a row that "
+        "is a list, a tuple or a dict: let the data set give rows as arrays or "
+        "tensors. Of several inputs, give a dict whose keys are the arguments of "
+        "forward."
     )
 
 
 def _of_parameters(error: Exception, text: str) -> Exception | None:
     """Explain parameters of fit that the module does not take; a TypeError, as ever."""
-    found = _given(error, "infer", "fit_params")
+    found = given_to(error, "infer", "fit_params")
     if found is None or not found[0]:
         return None
     names = ", ".join(sorted(found[0]))
@@ -440,47 +462,6 @@ def _of_single_rows(error: Exception, text: str, net: Any) -> Exception | None:
         "torch.utils.data.Dataset, with a __len__ of its own, and set callbacks that "
         "score nothing."
     )
-
-
-def _batch_of(error: Exception) -> tuple[Any, list[FrameType]] | None:
-    """Return what a module was given when an error came, and all frames.
-
-    None where it did not come out of a module.
-    """
-    return _given(error, "infer", "x")
-
-
-def _given(
-    error: Exception, method: str, name: str
-) -> tuple[Any, list[FrameType]] | None:
-    """Return what a method of skorch, in which an error came, was given by a name."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    for frame in reversed(frames):
-        if frame.f_code.co_name == method and name in frame.f_locals:
-            return frame.f_locals[name], frames
-    return None
-
-
-def _described(batch: Any) -> str:
-    found = [
-        f"shape {tuple(leaf.shape)} and type {str(leaf.dtype).removeprefix('torch.')}"
-        for leaf in leaves(batch)
-        if isinstance(leaf, torch.Tensor)
-    ]
-    return ", ".join(found[:4]) or type(batch).__name__
-
-
-def _place(frames: list[FrameType], net: Any) -> str:
-    """Name the innermost layer of the module in which it happened."""
-    names = {id(part): name for name, part in net.module_.named_modules()}
-    for frame in reversed(frames):
-        layer = frame.f_locals.get("self")
-        name = names.get(id(layer))
-        if name:
-            kind = repr(layer)
-            kind = kind if "\n" not in kind else type(layer).__name__
-            return f", in its layer {name}, {kind}"
-    return ""
 
 
 def _sampler_of(net: Any) -> str | None:

@@ -107,6 +107,20 @@ def test_the_type_of_items(dtype):
             call(rows)
 
 
+class Flattens(Tiny):
+    def forward(self, X):
+        return super().forward(X.flatten(1))
+
+
+def test_items_whose_rows_are_lists():
+    learner = make_learner(net=make_net(Flattens)).fit(X, Y)
+    rows = Items(lambda i: X[i].tolist())
+    text = "was given a list of 3 parts, and .* let the data set give rows as arrays"
+    for call in (learner.predict, learner.query, lambda rows: learner.fit(rows, Y)):
+        with pytest.raises(InvalidInputError, match=text):
+            call(rows)
+
+
 @pytest.mark.parametrize(
     ("item", "got"),
     [
