@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -138,7 +139,7 @@ def status_of(state: State, accuracy: pd.DataFrame) -> Status:
     labels = state.labels
     counts = Counter(labels.values())
     given = [a for answers in state.answers.values() for a in answers.values()]
-    times = sorted(answer.seconds for answer in given if answer.seconds is not None)
+    times = [answer.seconds for answer in given if answer.seconds is not None]
     n_open = len(state.open_rows())
     n_candidates = len(state.candidates()) - n_open
     stopping, seen = state.stopping or {"signs": [], "stop": False}, None
@@ -157,7 +158,7 @@ def status_of(state: State, accuracy: pd.DataFrame) -> Status:
         classes={name: counts[name] for name in state.settings["classes"]},
         annotators=dict(Counter(answer.annotator for answer in given)),
         n_disputed=len(state.disputed()),
-        seconds=times[len(times) // 2] if times else None,
+        seconds=median(times) if times else None,
         accuracy=None if accuracy.empty else accuracy.to_dict("records")[-1],
         signs=stopping["signs"],
         should_stop=should_stop,

@@ -254,6 +254,8 @@ class TestTelling:
         assert set(random["round"]) <= {1, 2} and len(random) >= 4
         assert campaign.answers().loc[0, "seconds"] == 2.5
         assert campaign.status().seconds == 2.5
+        campaign.tell({"T-2": "spam"}, annotator="mk", seconds={"T-2": 7.5})
+        assert campaign.status().seconds == 5.0
 
     def test_integers_stay_integers(self, tmp_path):
         campaign = Campaign(
