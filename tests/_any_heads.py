@@ -196,20 +196,21 @@ class FunctionalLoss(NeuralNetClassifier):
     """Computes its loss by hand."""
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
-        return functional.cross_entropy(y_pred, y_true)
+        return functional.cross_entropy(y_pred, y_true.to(y_pred.device))
 
 
 class MarginMean(NeuralNetClassifier):
     """A loss that torch.vmap knows no rule for."""
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
-        return functional.multi_margin_loss(y_pred, y_true)
+        return functional.multi_margin_loss(y_pred, y_true.to(y_pred.device))
 
 
 class FocalMean(NeuralNetClassifier):
     """A focal loss that takes its mean itself."""
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
+        y_true = y_true.to(y_pred.device)
         loss = functional.cross_entropy(y_pred, y_true, reduction="none")
         return ((1 - torch.exp(-loss)) ** 2 * loss).mean()
 
@@ -219,7 +220,7 @@ class Weighted(NeuralNetClassifier):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         loss = super().get_loss(y_pred, y_true, X, training)
-        return (loss * (1 + X[:, 0].abs())).mean()
+        return (loss * (1 + X[:, 0].abs().to(loss.device))).mean()
 
 
 class WeightsInX(NeuralNetClassifier):
@@ -227,7 +228,7 @@ class WeightsInX(NeuralNetClassifier):
 
     def get_loss(self, y_pred, y_true, X, *args, **kwargs):
         losses = super().get_loss(y_pred, y_true, X, *args, **kwargs)
-        return (X["weight"] * losses).mean()
+        return (X["weight"].to(losses.device) * losses).mean()
 
 
 class HandedWeights(Net):
@@ -241,7 +242,7 @@ class OneVersusRest(NeuralNetClassifier):
     """One binary loss for each class."""
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
-        target = functional.one_hot(y_true, y_pred.shape[1]).to(y_pred.dtype)
+        target = functional.one_hot(y_true, y_pred.shape[1]).to(y_pred)
         return functional.binary_cross_entropy_with_logits(y_pred, target)
 
 
@@ -264,7 +265,7 @@ def after(id, function, **settings):
 
 HEADS = [
     after("temperature-behind", lambda z, h: z / 1.5),
-    after("logit-adjustment", lambda z, h: z + torch.log(_PRIOR)),
+    after("logit-adjustment", lambda z, h: z + torch.log(_PRIOR).to(z)),
     after("soft-cap", lambda z, h: 3 * torch.tanh(z / 3)),
     after("columns-reordered", lambda z, h: z[:, [2, 0, 1]]),
     after("fixed-zero", _fixed_zero, module__width=2),

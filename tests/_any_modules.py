@@ -267,7 +267,7 @@ class LossLooksAtX(NeuralNetClassifier):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         loss = super().get_loss(y_pred, y_true, X, training)
-        weight = 1 + X[:, 0].abs()
+        weight = 1 + X[:, 0].abs().to(loss.device)
         return loss * (weight if loss.ndim else weight.mean())
 
 
@@ -282,7 +282,7 @@ class LastOfTuple(NeuralNetClassifier):
     """A net whose loss takes the last of what the module returns."""
 
     def get_loss(self, y_pred, y_true, *args, **kwargs):
-        return self.criterion_(y_pred[-1], y_true)
+        return self.criterion_(y_pred[-1], y_true.to(y_pred[-1].device))
 
 
 class ConfidencePenalty(NeuralNetClassifier):
@@ -314,7 +314,7 @@ class FloatLabels(NeuralNetClassifier):
     """A net of two classes with one logit, without skorch's class for it."""
 
     def get_loss(self, y_pred, y_true, *args, **kwargs):
-        return self.criterion_(y_pred, y_true.float())
+        return self.criterion_(y_pred, y_true.to(y_pred))
 
 
 class PenaltyOnBatch(NeuralNetClassifier):
@@ -329,7 +329,7 @@ class ReducesByItself(NeuralNetClassifier):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         loss = super().get_loss(y_pred, y_true, X, training)
-        return (loss * (1 + X[:, 0].abs())).mean()
+        return (loss * (1 + X[:, 0].abs().to(loss.device))).mean()
 
 
 class Consistent(NeuralNetClassifier):

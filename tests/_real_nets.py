@@ -295,7 +295,7 @@ class GraphNet(nn.Module):
         self.head = nn.Linear(8, 3)
 
     def forward(self, nodes, edges):
-        edges = edges + torch.eye(edges.shape[1])
+        edges = edges + torch.eye(edges.shape[1]).to(edges)
         edges = edges / edges.sum(dim=2, keepdim=True)
         for layer in (self.first, self.second):
             nodes = torch.relu(edges @ layer(nodes))

@@ -148,10 +148,14 @@ def test_hard_pools(kind):
     ids=lambda strategy: " ".join(repr(strategy).split()),
 )
 def test_every_strategy_asks_there(strategy):
-    """Of the same net in float64, and for the same rows unless dropout is drawn."""
+    """Of the same net in float64, and for the same rows.
+
+    But for those that draw dropout, and the k-DPP, of which rounding orders the start.
+    """
     X, y = make_data(80)
     pool, _ = make_data(60, seed=1)
     draws = strategy.needs.samples > 0
+    may_differ = draws or "k-dpp" in repr(strategy)
     asked = []
     for device in ("cpu", DEVICE):
         net = make_net(Double, module__dropout=0.2 if draws else 0.0, device=device)
@@ -160,7 +164,7 @@ def test_every_strategy_asks_there(strategy):
         learner.teach(pool[asked[-1]], np.arange(8) % 3)
         assert len(set(learner.query(pool, n=3))) == 3
     assert len(set(asked[1])) == 8
-    assert draws or asked[0] == asked[1]
+    assert may_differ or asked[0] == asked[1]
 
 
 @pytest.mark.parametrize(
@@ -273,7 +277,7 @@ def test_a_net_there_asks_for_the_same_rows(strategy):
     X = X.astype(np.float32)
     asked, proba = [], []
     for device in ("cpu", DEVICE):
-        net = make_accurate_net(device=device)
+        net = make_accurate_net(device=device, module__dropout=0.0)
         learner = make_learner(strategy, net=net).fit(X[:60], y[:60])
         proba.append(learner.predict_proba(X))
         asked.append(learner.query(X[60:], 10).tolist())

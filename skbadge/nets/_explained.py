@@ -1,9 +1,9 @@
 """Words for the errors of others: what a training, a pass or a prediction has met.
 
 The one place that reads the texts of torch, skorch and NumPy (`_settings` those of
-parts that cannot be made). What it knows is raised
-again in the words of the library, with the first error as its cause; what it does not
-know goes on as it is.
+parts that cannot be made, `_devices` those of memory and devices). What it knows is
+raised again in the words of the library, with the first error as its cause; what it
+does not know goes on as it is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from skorch import NeuralNet
 from skorch.dataset import get_len
 from skorch.utils import multi_indexing
 from torch import nn
@@ -25,10 +24,9 @@ from torch.utils.data import default_collate
 from skbadge.exceptions import (
     InvalidInputError,
     ModuleOutputError,
-    PoolPassError,
     SkbadgeError,
 )
-from skbadge.nets._batches import batch_size_of
+from skbadge.nets._devices import of_devices, of_memory
 from skbadge.nets._estimators import input_format, is_binary
 from skbadge.nets._frames import batch_of, described, given_to, place_of
 from skbadge.nets._settings import of_settings
@@ -46,7 +44,6 @@ _SHAPES = re.compile(
     r"mat1 and mat2|must match the size|invalid for input of size|same dtype|size mism"
 )
 _DTYPES = re.compile(r"dtype|should be the same|expected scalar type")
-_NET = NeuralNet.fit.__code__.co_filename
 # Where skorch counts rows and takes them one by one.
 _INDEXING = (get_len.__code__.co_filename, multi_indexing.__code__.co_filename)
 # Where loaders put items together, and what is said there of such as cannot be.
@@ -96,9 +93,9 @@ def explanation(
 ) -> Exception | None:
     """Return a clearer error for one that was met, or None; see `explained`."""
     if ran_out_of_memory(error):
-        return _of_memory(error, net, doing, n_training)
+        return of_memory(error, net, doing, n_training)
     text = _last_words(error)
-    found = None
+    found = of_devices(text, net)
     if n_training is not None:
         for explain in (_of_callbacks, _of_rows, _of_the_training):
             found = found or explain(error, text, net, n_training)
@@ -114,35 +111,6 @@ def _last_words(error: Exception) -> str:
     if "Original Traceback" in text:
         text = text.strip().splitlines()[-1].partition(": ")[2]
     return text.strip().rstrip(".")
-
-
-def _of_memory(
-    error: Exception, net: Any, doing: str, n_training: int | None
-) -> Exception:
-    codes = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
-    if any(code.co_name == "initialize_module" for code in codes):
-        return PoolPassError(
-            f"Memory ran out while the net's module was made ({error}). Make it "
-            "smaller, by its settings module__..., or set another device on the net."
-        )
-    kind, size = "iterator_valid", batch_size_of(net)
-    if n_training is not None:
-        if not any(code.co_filename == _NET for code in codes):
-            return PoolPassError(
-                f"Memory ran out in a step before the net ({error}), which was fitted "
-                f"on the {n_training} labelled rows at once. Give it less to hold, or "
-                "fit it beforehand and wrap it in FrozenEstimator or FeatureCache."
-            )
-        kind = "iterator_train"
-        size = net.get_params_for(kind).get("batch_size", net.batch_size)
-    if size == 1:
-        batches = "single rows. Free some on the net's device, or use another one"
-    else:
-        batches = (
-            f"{'all' if size == -1 else size} rows. Lower "
-            f"{kind}__batch_size of the net (or its batch_size)"
-        )
-    return PoolPassError(f"Memory ran out in {doing} with batches of {batches}.")
 
 
 def _of_callbacks(

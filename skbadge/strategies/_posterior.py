@@ -154,8 +154,11 @@ def laplace_draws(
     # Rounding may leave eigenvalues a little below zero.
     eigenvalues = torch.outer(of_outputs.clamp_min(0.0), of_inputs.clamp_min(0.0))
     noise = torch.from_numpy(generator.standard_normal((n_samples, *weight.shape)))
-    noise = noise.to(weight.device) / (eigenvalues + prior_precision).sqrt()
-    drawn = weight + left @ noise @ right.T
+    # Scaled along the eigenvectors and turned back: their signs, and their choice where
+    # eigenvalues are equal, differ between devices and decide nothing.
+    along = left.T @ noise.to(weight.device) @ right
+    along /= (eigenvalues + prior_precision).sqrt()
+    drawn = weight + left @ along @ right.T
     if head.bias is None:
         return drawn, drawn.new_zeros(drawn.shape[:2])
     return drawn[..., :-1], drawn[..., -1]

@@ -333,3 +333,15 @@ def test_ids_that_are_no_integers(dtype, name):
     net = make_net(OfIds)
     with pytest.raises(InvalidInputError, match=f"was given {name} .* Give ids as int"):
         make_learner(net=net).fit(np.zeros((60, 5), dtype), Y)
+
+
+def test_tensors_of_two_devices():
+    net = make_net(device="cuda")
+    text = "Expected all tensors to be on the same device, but found at least two"
+    with (
+        pytest.raises(InvalidInputError, match="Tensors of two devices meet") as caught,
+        explained(net, "the training", 5),
+    ):
+        raise RuntimeError(text)
+    assert "skorch moves to cuda the module" in str(caught.value)
+    assert "y_true.to(y_pred.device)" in str(caught.value)

@@ -201,7 +201,10 @@ def run_grid(
     shown = progress and bool(todo)
     bar = ProgressBar(store, len(cells), done, work, shown=shown)
     try:
-        with bar:
+        with bar, warnings.catch_warnings():
+            # loky ends a worker that has grown, as by what CUDA loads, and starts a new
+            # one in its place: no cell is lost, and nothing is to be done.
+            warnings.filterwarnings("ignore", "A worker stopped while some jobs were")
             for cell, content in completed(store, todo, n_jobs):
                 failed = "error" in content
                 (store.write_failure if failed else store.write)(cell, content)
