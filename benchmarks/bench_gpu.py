@@ -144,6 +144,9 @@ def main():
     sizes = ((2_000, 10, 32, 50, 500, 2),) if options.quick else SELECTIONS
     narrow = {"width": 4, "max_epochs": 3} if options.quick else {}
     add("selection", compare_selections(options.device, sizes))
+    presets = PRESETS[:1] if options.quick else PRESETS
+    plans = [row for name in presets for row in plan(name, options.device, "device")]
+    add("plans", plans)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "pictures.npz")
         write_pictures(path, *((1_500, 200) if options.quick else ()))
@@ -155,9 +158,6 @@ def main():
                 )
             )
             add("cell", cells)
-    presets = PRESETS[:1] if options.quick else PRESETS
-    plans = [row for name in presets for row in plan(name, options.device, "device")]
-    add("plans", plans)
 
 
 if __name__ == "__main__":

@@ -265,7 +265,8 @@ def test_workers_of_a_cluster_run_their_parts_there():
     for strategy in (BADGE(), MarginSampling()):
         learner = make_learner(strategy, net=net).fit(X[:20], y[:20])
         expected = learner.query(pool, n=20)
-        with local_client(2):
+        # A process that has looked for GPUs must not be forked.
+        with local_client(2, forked=False):
             found = learner.query(da.from_array(pool, chunks=(150, 3)), n=20)
         np.testing.assert_array_equal(found, expected)
 

@@ -1,7 +1,7 @@
 """A small Dask cluster of processes on this machine, and pools for it."""
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import dask
 import dask.array as da
@@ -19,7 +19,7 @@ N, N_FEATURES, N_CLASSES = 1200, 6, 3
 
 
 @contextmanager
-def local_client(n_workers=2):
+def local_client(n_workers=2, *, forked=True):
     """Start worker processes of one thread; nothing listens outside this machine."""
     settings = {
         "distributed.admin.log-format": "%(message)s",
@@ -28,7 +28,7 @@ def local_client(n_workers=2):
         "distributed.scheduler.allowed-failures": 20,
     }
     with (
-        forked_workers(),
+        forked_workers() if forked else nullcontext(),
         dask.config.set(settings),
         LocalCluster(
             n_workers=n_workers,
