@@ -174,10 +174,11 @@ class ShardedOutputs(Outputs):
     def by_rows(self, function: Callable[[Outputs], Any]) -> np.ndarray:
         """Return one value a row, computed where the rows are: one round trip.
 
-        The function goes out once, with the labelled rows and the head.
+        The function goes out once, with labelled rows, head and names of classes.
         """
         head = {k: v for k, v in self.values.items() if not isinstance(v, ShardedTable)}
-        shared = self.shards.send((function, self.needs, self.labeled_rows, head))
+        known = self.needs, self.labeled_rows, head, self.classes
+        shared = self.shards.send((function, *known))
         calls, start = {}, 0
         for i, length in enumerate(self.shards.lengths):
             positions = None
@@ -200,10 +201,11 @@ def _by_rows(
     length: int,
     positions: np.ndarray | None,
 ) -> Any:
-    function, needs, labeled, head = shared
+    function, needs, labeled, head, classes = shared
     tables = (name for name in state if name != _DIGESTS)
     values = {name: from_numpy(state[name]) for name in tables}
-    outputs = Outputs(length, needs, {**values, **head}, labeled, positions)
+    values.update(head)
+    outputs = Outputs(length, needs, values, labeled, positions, classes=classes)
     return outputs.by_rows(function)
 
 

@@ -129,6 +129,23 @@ def test_a_score_that_declares_its_rows_reads_head_and_labelled_rows():
     np.testing.assert_array_equal(learner.query(in_parts(LENGTHS), n=30), expected)
 
 
+class OfTheLastClass(ScoreSampling):
+    """A score of the row alone that asks for a class by its name."""
+
+    needs = Needs(proba=True)
+    traits = Traits(on_cluster=True)
+
+    def _score(self, outputs):
+        return outputs.proba[:, outputs.classes.tolist().index(2)]
+
+
+@pytest.mark.usefixtures("client")
+def test_a_score_reads_the_names_of_the_classes():
+    learner = make_learner(OfTheLastClass())
+    expected = learner.query(X, n=30)
+    np.testing.assert_array_equal(learner.query(in_parts(LENGTHS), n=30), expected)
+
+
 @pytest.mark.usefixtures("client")
 def test_labelled_rows_go_out_once():
     learner = make_learner(ContrastiveAL())
