@@ -249,7 +249,7 @@ def _bait_greedy(
         regularization=regularization,
     )
     scaled = columns * scale
-    many = min(len(features), math.ceil(oversample * n))
+    many = math.ceil(min(len(features), oversample * n))
     tie = TIE[arithmetic_dtype(features)]
     forward = Information(scaled, features, metric)
     chosen, gains = _add(forward, many, priority, tie)

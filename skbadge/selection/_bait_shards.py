@@ -59,7 +59,7 @@ def bait_on_shards(
     priority: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose n rows as `_bait_greedy` does; parameters and answer are its own."""
-    many = min(len(features), math.ceil(oversample * n))
+    many = math.ceil(min(len(features), oversample * n))
     for length in (max(features.shards.lengths), many):
         check_memory(length, proba.shape[1], features.shape[1], fisher, n_top)
     search = _Search(proba, features, fisher, n_top)

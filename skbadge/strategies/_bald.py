@@ -33,7 +33,7 @@ class BALD(DrawnScores):
         net that has some; "laplace" draws the weights of the classification layer, for
         any trained net whose probabilities are the softmax of that layer.
     n_samples : int, default=20
-        Number of draws, at least 2; the same ones for all rows.
+        Number of draws, 2 to 10,000; the same ones for all rows.
     prior_precision : float, default=1.0
         Of the Laplace approximation: how narrow the weights are where the labelled
         rows say nothing. Ignored for dropout.

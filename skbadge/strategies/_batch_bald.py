@@ -33,7 +33,7 @@ class BatchBALD(QueryStrategy):
     source : {"dropout", "laplace"}, default="dropout"
         Where draws of the net come from, as for `BALD`.
     n_samples : int, default=20
-        Number of draws, at least 2; the same ones for all rows.
+        Number of draws, 2 to 10,000; the same ones for all rows.
     prior_precision : float, default=1.0
         Of the Laplace approximation, as for `BALD`.
     most_configurations : int, default=2000

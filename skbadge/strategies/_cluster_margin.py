@@ -110,7 +110,7 @@ class ClusterMargin(QueryStrategy):
     ) -> Selection:
         margins = MarginSampling()
         scores = margins.ranked(outputs, generator)
-        n_looked_at = min(outputs.n_pool, math.ceil(self.oversample * n))
+        n_looked_at = math.ceil(min(outputs.n_pool, self.oversample * n))
         small = _top_k(scores, n_looked_at, generator=generator)
         _, labels = np.unique(
             self._labels(outputs, generator)[small], return_inverse=True

@@ -14,6 +14,9 @@ from skbadge.utils._validation import check_integer, check_real
 
 __all__ = ["DropQuery"]
 
+# Each is a copy of the head; more say nothing new.
+_MOST_MASKS = 10_000
+
 
 class DropQuery(QueryStrategy):
     r"""Choose different rows whose predicted class changes when features are dropped.
@@ -25,7 +28,8 @@ class DropQuery(QueryStrategy):
     Parameters
     ----------
     n_masks : int, default=3
-        How often features are dropped, each time the same ones for all rows.
+        How often features are dropped, 1 to 10,000 times, each time the same ones for
+        all rows.
     p : float in (0, 1), default=0.75
         Probability with which a feature is dropped.
     n_candidates : int, default=25
@@ -81,7 +85,7 @@ class DropQuery(QueryStrategy):
 
     def check_parameters(self) -> None:
         """Refuse numbers out of range."""
-        check_integer(self.n_masks, "n_masks", low=1)
+        check_integer(self.n_masks, "n_masks", low=1, high=_MOST_MASKS)
         check_integer(self.n_candidates, "n_candidates", low=1)
         check_real(self.p, "p", low=0, high=1, include_low=False, include_high=False)
 

@@ -24,12 +24,14 @@ __all__ = [
 
 # By how much the head's probabilities may differ from the net's: half precision.
 _TOLERANCE = 0.02
+# Draws, each a head or a number for each row and class: more say nothing new.
+_MOST_SAMPLES = 10_000
 
 
 def check_source(source: Any, n_samples: Any, prior_precision: Any) -> None:
     """Refuse what no draws can be made with."""
     check_option(source, "source", ("dropout", "laplace"))
-    check_integer(n_samples, "n_samples", low=2)
+    check_integer(n_samples, "n_samples", low=2, high=_MOST_SAMPLES)
     check_real(
         prior_precision,
         "prior_precision",

@@ -186,3 +186,9 @@ def test_wrong_arguments(kwargs, message):
 def test_probabilities_of_few_bits_sum_to_about_one(dtype):
     proba = torch.rand(20, 30).softmax(dim=1).to(dtype)
     assert len(bait_greedy(proba, torch.randn(20, 3), 2)) == 2
+
+
+def test_an_oversample_that_overflows_looks_at_all_rows():
+    proba, features = pool(6, 3, 2)
+    found = [bait_greedy(proba, features, 2, oversample=x) for x in (3.0, 1.5e308)]
+    assert_array_equal(found[0], found[1])

@@ -167,7 +167,8 @@ def test_products_that_overflow(part):
     ("options", "message"),
     [
         ({"source": "ensemble"}, "source must be one of 'dropout', 'laplace'"),
-        ({"n_samples": 1}, "n_samples must be an int of at least 2"),
+        ({"n_samples": 1}, r"n_samples must be an int in \[2, 10000\]"),
+        ({"n_samples": 10**30}, r"n_samples must be an int in \[2, 10000\]"),
         ({"prior_precision": 0}, r"prior_precision must be a number in \(0, inf\)"),
     ],
 )

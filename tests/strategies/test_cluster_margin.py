@@ -28,14 +28,14 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize("n", [1, 7, 20, 40])
-@pytest.mark.parametrize("oversample", [1.0, 1.25, 100.0])
+@pytest.mark.parametrize("oversample", [1.0, 1.25, 100.0, 1e308])
 def test_clusters_in_turn_against_the_loop(n, oversample):
     proba, rng = random_proba(40), np.random.default_rng(1)
     clusters = rng.choice(5, 40, p=[0.05, 0.1, 0.15, 0.3, 0.4])
     outputs = Outputs.of(proba=proba)
     strategy = ClusterMargin(clusters=clusters, oversample=oversample)
     chosen = strategy.select(outputs, n, random_state=0).indices
-    looked_at = min(40, int(np.ceil(oversample * n)))
+    looked_at = int(np.ceil(min(40, oversample * n)))
     small = MarginSampling().select(outputs, looked_at, 0).indices
     assert set(chosen) <= set(small)
     # Clusters of one size take turns in any order.

@@ -66,7 +66,8 @@ def test_too_few_candidates_are_all_taken():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_masks": 0}, "n_masks must be an int of at least 1"),
+        ({"n_masks": 0}, r"n_masks must be an int in \[1, 10000\]"),
+        ({"n_masks": 10**30}, r"n_masks must be an int in \[1, 10000\]"),
         ({"p": 0.0}, r"p must be a number in \(0, 1\)"),
         ({"p": 1.0}, r"p must be a number in \(0, 1\)"),
         ({"n_candidates": 0}, "n_candidates must be an int of at least 1"),
