@@ -261,14 +261,13 @@ def test_workers_of_a_cluster_run_their_parts_there():
 
     X, y = make_data(80)
     pool, _ = make_data(600, seed=1)
-    net = make_net(Double, module__dropout=0.0, device=DEVICE)
-    for strategy in (BADGE(), MarginSampling()):
-        learner = make_learner(strategy, net=net).fit(X[:20], y[:20])
-        expected = learner.query(pool, n=20)
-        # A process that has looked for GPUs must not be forked.
-        with local_client(2, forked=False):
+    # A process that has looked for GPUs must not be forked.
+    with local_client(2, forked=False):
+        for strategy in (BADGE(), MarginSampling()):
+            net = make_net(Double, module__dropout=0.0, device=DEVICE)
+            learner = make_learner(strategy, net=net).fit(X[:20], y[:20])
             found = learner.query(da.from_array(pool, chunks=(150, 3)), n=20)
-        np.testing.assert_array_equal(found, expected)
+            np.testing.assert_array_equal(found, learner.query(pool, n=20))
 
 
 @pytest.mark.parametrize("strategy", [BADGE(), CoreSet(), MarginSampling()])
