@@ -15,6 +15,7 @@ import cold
 import dry_run
 import field
 import geometry
+import gpu
 import hostile
 import images
 import pandas as pd
@@ -74,6 +75,10 @@ ITEMS = {
     "speed-query": Item(speed.records, "query.json", script("query")),
     "dry-run-plans": Item(dry_run.plans, "dry_run.json", script("dry_run")),
     "dry-run-cells": Item(dry_run.cells, "dry_run.json", script("dry_run")),
+    "gpu-card": Item(gpu.card, "gpu.json", script("gpu")),
+    "gpu-plans": Item(gpu.plans, "gpu.json", script("gpu")),
+    "gpu-rounds": Item(gpu.rounds, "gpu.json", script("gpu")),
+    "gpu-selection": Item(gpu.selection, "gpu.json", script("gpu")),
     "training-loop": Item(speed.training("loop"), "training.json", script("training")),
     "training-range": Item(speed.training_range, "training.json", script("training")),
     "training-stacked": Item(
