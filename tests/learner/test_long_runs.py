@@ -136,4 +136,4 @@ def keep_bytes_in_one_object(kept, learner):
 )
 def test_a_leak_is_seen(keep, seen):
     learner = make_learner(BADGE(), keeping(keep))
-    assert seen in leaks(learner, 60, warm_up=20)
+    assert seen in leaks(learner, 40, warm_up=10)

@@ -34,7 +34,7 @@ def test_which_gpus_are_shared_out(monkeypatch, devices, variable, n_gpus, expec
 
 
 def seen():
-    time.sleep(1)
+    time.sleep(0.3)
     return os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES", "")
 
 
