@@ -14,6 +14,7 @@ from skbadge._cli import _parser, main
 from skbadge.benchmarks import preset_cells
 from skbadge.benchmarks._cli import _text
 from skbadge.benchmarks._cli._text import curves_picture
+from skbadge.benchmarks.run import _estimate
 from skbadge.benchmarks.run._estimate import Plan
 from skbadge.strategies import MarginSampling
 from tests.benchmarks._commands import SMALL, errors_only
@@ -458,6 +459,13 @@ def test_as_a_module(monkeypatch, capsys):
     assert capsys.readouterr().out == f"{__version__}\n"
 
 
+@pytest.fixture
+def hasty(monkeypatch):
+    """Time each net for no longer than it takes to be sure that it can be."""
+    monkeypatch.setattr(_estimate, "_SECONDS_TO_CALIBRATE", 0.01)
+
+
+@pytest.mark.usefixtures("hasty")
 def test_a_dry_run_runs_nothing(run, tmp_path):
     status, out, err = run("benchmark", "--preset", "paper-small", "--dry-run")
     assert (status, err) == (0, "")
@@ -488,6 +496,7 @@ def test_a_dry_run_speaks_of_the_cores_that_are_here(monkeypatch, n_cores, said)
     assert "cores here" not in _text.plan_text(Plan(table, "Card", 1.0, []))
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_dry_run_of_the_field_says_what_is_missing_and_not_counted(run):
     status, out, _ = run("benchmark", "--preset", "field", "--dry-run")
     assert status == 0

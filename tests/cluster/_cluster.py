@@ -24,6 +24,8 @@ def local_client(n_workers=2, *, forked=True):
     settings = {
         "distributed.admin.log-format": "%(message)s",
         "logging.distributed": "error",
+        # What looks for a killed worker need not do so for half a minute.
+        "distributed.comm.timeouts.connect": "10s",
         # A test that kills workers has killed more than Dask would forgive.
         "distributed.scheduler.allowed-failures": 20,
     }

@@ -527,35 +527,26 @@ def work(out):
     open(f"{out}/{os.getpid()}", "w").close()
     time.sleep(60)
 
-out, first = sys.argv[1:]
-if first == "cell":
-    Parallel(n_jobs=2)(
-        delayed(_as_child)(os.getpid(), (), work, out) for _ in range(2)
-    )
-else:
+out, with_loky = sys.argv[1:]
+if not os.fork():
+    # Since its first cell, whatever has started it.
+    _as_child(os.getppid(), (), work, out)
+if with_loky == "True":
+    # On the command line since they are started.
     with parallel_backend("loky", 2) as n_jobs:
         Parallel(n_jobs=n_jobs)(delayed(work)(out) for _ in range(2))
+else:
+    os.wait()
 """
-# Since joblib 1.5.
+# Since joblib 1.5 workers can be told so when they start.
 _HAS_INITIALIZER = hasattr(LokyBackend(), "backend_kwargs")
 
 
-@pytest.mark.parametrize(
-    "since",
-    [
-        "cell",
-        pytest.param(
-            "start",
-            marks=pytest.mark.skipif(
-                not _HAS_INITIALIZER, reason="this joblib starts workers without a word"
-            ),
-        ),
-    ],
-)
-def test_workers_end_with_a_killed_parent(tmp_path, since):
-    """Since their first cell; on the command line since they were started."""
-    parent = subprocess.Popen([sys.executable, "-c", _PARENT, str(tmp_path), since])
-    while len(list(tmp_path.iterdir())) < 2:
+@pytest.mark.slow
+def test_workers_end_with_a_killed_parent(tmp_path):
+    command = [sys.executable, "-c", _PARENT, str(tmp_path), str(_HAS_INITIALIZER)]
+    parent = subprocess.Popen(command)
+    while len(list(tmp_path.iterdir())) < (3 if _HAS_INITIALIZER else 1):
         assert parent.poll() is None
         time.sleep(0.05)
     parent.kill()
