@@ -32,7 +32,7 @@ def pytest_collection_finish():
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
-    """One more than there are cores: tests wait for processes that they have started."""
+    """One more than there are cores: tests wait for processes that they start."""
     return (os.cpu_count() or 1) + 1
 
 
