@@ -30,12 +30,6 @@ def pytest_collection_finish():
     gc.enable()
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers():
-    """One more than there are cores: tests wait for processes that they start."""
-    return (os.cpu_count() or 1) + 1
-
-
 @pytest.fixture
 def global_random_seed():
     """Give the seed of the run: 0, or SKBADGE_TESTS_SEED; any of 0 to 99 must pass."""
