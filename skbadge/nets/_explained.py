@@ -37,9 +37,9 @@ __all__ = ["explained", "explanation"]
 
 _TORCH = str(Path(torch.__file__).parent)
 _RAISED_BY_TORCH = (RuntimeError, TypeError, ValueError, IndexError)
-# What torch says in frames that are not its own, for example of ``x @ weight``.
 # Of what kind the numbers were that no ids are.
 _GOT = re.compile(r"got (?:torch\.|CPU|CUDA)(\w+?)(?:Tensor|Type)")
+# What torch says in frames that are not its own, for example of ``x @ weight``.
 _SHAPES = re.compile(
     r"mat1 and mat2|must match the size|invalid for input of size|same dtype|size mism"
 )
