@@ -52,7 +52,7 @@ class StochasticTopK(QueryStrategy):
     pick. One vector of Gumbel noise does it: the largest of :math:`\ln w_i + G_i` are
     such a sample [1]_. For one seed, the first rows of a larger batch are the smaller
     batch. Rows of equal score share the mean of their ranks, where [1]_ leaves the
-    order to chance. Cost beside the scores: O(n_pool log n_pool).
+    order to chance. Cost beside the scores: O(n_pool + n log n).
 
     References
     ----------
@@ -112,7 +112,7 @@ class StochasticTopK(QueryStrategy):
         of_scores, noise, coins, uniform = generator.spawn(4)
         scores = self.scores.ranked(outputs, of_scores)
         log_weight = self._log_weights(scores)
-        by_law = _order(log_weight, noise)
+        by_law = _order(log_weight, n, noise)
         at_random = uniform.permutation(len(scores))
         is_random = coins.random(len(scores))[:n] < self.random_share
         indices = _merged(by_law, at_random, is_random)
@@ -145,11 +145,16 @@ class StochasticTopK(QueryStrategy):
             return self.beta * np.log(scores)
 
 
-def _order(log_weight: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Return all rows as drawn one after another, by weights that may be 0."""
+def _order(
+    log_weight: np.ndarray, n: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Return the first n rows drawn one after another, by weights that may be 0."""
     noise = generator.gumbel(size=len(log_weight))
+    keys = log_weight + noise
+    # Not the whole pool is sorted; equals of the last one are.
+    first = np.flatnonzero(keys >= np.partition(keys, len(keys) - n)[len(keys) - n])
     # Where no weight is left, the noise alone is a uniform order.
-    return np.lexsort((-noise, -(log_weight + noise)))
+    return first[np.lexsort((-noise[first], -keys[first]))[:n]]
 
 
 def _merged(
@@ -157,8 +162,8 @@ def _merged(
 ) -> np.ndarray:
     """Take from one order or the other, as the coins say, what is not taken yet."""
     if not is_random.any():
-        return by_law[: len(is_random)].astype(np.intp)
-    taken = np.zeros(len(by_law), dtype=bool)
+        return by_law.astype(np.intp)
+    taken = np.zeros(len(at_random), dtype=bool)
     queues = iter(by_law.tolist()), iter(at_random.tolist())
     chosen = []
     for coin in is_random.tolist():

@@ -69,6 +69,19 @@ def test_rows_of_score_zero_fill_up_uniformly():
     assert chi_square_p_value(found, law_of(scores, 3)) > 1e-4
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_batch_is_the_beginning_of_that_of_the_whole_pool(share):
+    # Only as much of the pool is sorted as is asked for, also among rows of weight 0.
+    scores = [0.5, 0.0, 0.5, 0.0, 0.25, 0.0, 0.25, 1.0]
+    strategy = StochasticTopK(Given(), random_share=share)
+    for seed in range(20):
+        whole = strategy.select(outputs(scores), 8, random_state=seed).indices
+        assert sorted(whole) == list(range(8))
+        for n in range(1, 8):
+            part = strategy.select(outputs(scores), n, random_state=seed).indices
+            assert part.tolist() == whole[:n].tolist()
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("law", WEIGHTS)
 def test_the_probability_of_each_pick_is_exact(law, share):
