@@ -1,6 +1,7 @@
 """Outputs of a trained net for a pool and its labelled rows, to time strategies on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from _selection_pools import TrainedPool
@@ -8,6 +9,7 @@ from _selection_pools import TrainedPool
 from skbadge.strategies import Outputs
 
 N_LABELED, N_SAMPLES, DROPOUT = 1_000, 20, 0.5
+N_CLUSTERS = 500
 
 
 @dataclass
@@ -19,6 +21,10 @@ class Known:
     features: torch.Tensor
     y: torch.Tensor
 
+    def rows(self, index):
+        """Return what is known of some of the rows."""
+        return Known(*(table[index] for table in vars(self).values()))
+
 
 @dataclass
 class Data:
@@ -28,7 +34,6 @@ class Data:
     labeled: Known
     weight: torch.Tensor
     bias: torch.Tensor
-    samples: torch.Tensor
     accuracy: float
 
     @property
@@ -37,17 +42,27 @@ class Data:
         tables = self.pool.residual, self.pool.features
         return sum(table.numel() * 4 for table in tables) / 2**20
 
-    def part(self, n):
-        """Return the first rows only, for a run that warms up."""
-        rows = [table[:n] for table in vars(self.pool).values()]
-        return Data(
-            Known(*rows),
-            self.labeled,
-            self.weight,
-            self.bias,
-            self.samples[:n],
-            self.accuracy,
-        )
+    def part(self, index):
+        """Return the same of some rows of the pool only."""
+        return replace(self, pool=self.pool.rows(index))
+
+    @cached_property
+    def samples(self):
+        """Draws of the probabilities with dropout before the last layer."""
+        generator = torch.Generator().manual_seed(0)
+        shape = N_SAMPLES, self.weight.shape[1]
+        # One mask of a draw for all rows, as a consistent draw has.
+        masks = (torch.rand(shape, generator=generator) > DROPOUT) / (1 - DROPOUT)
+        logits = [self.pool.features @ (self.weight * mask).T for mask in masks]
+        return (torch.stack(logits, dim=1) + self.bias).softmax(dim=2)
+
+    @cached_property
+    def clusters(self):
+        """Which of some rows is nearest to each, for clusters of an earlier round."""
+        rows = self.pool.features
+        parts = rows.split(10_000)
+        found = [torch.cdist(part, rows[:N_CLUSTERS]).argmin(dim=1) for part in parts]
+        return torch.cat(found).numpy()
 
     def outputs(self, needs):
         """Return what a strategy may read."""
@@ -83,11 +98,4 @@ def make_data(n_pool, n_classes=10, n_features=512, *, n_train=1_000, n_epochs=1
 
     labeled, pool = known(N_LABELED), known(n_pool)
     weight, bias = net.head.weight.detach(), net.head.bias.detach()
-    torch.manual_seed(0)
-    draws = []
-    for _ in range(N_SAMPLES):
-        # One mask for all rows, as a consistent draw has.
-        mask = (torch.rand(n_features) > DROPOUT).float() / (1 - DROPOUT)
-        draws.append(((pool.features @ (weight * mask).T) + bias).softmax(dim=1))
-    samples = torch.stack(draws, dim=1)
-    return Data(pool, labeled, weight, bias, samples, net.accuracy)
+    return Data(pool, labeled, weight, bias, net.accuracy)

@@ -1,41 +1,34 @@
 """Strategies without an installable peer, each in a plain form that is vectorized.
 
 Plain torch and scikit-learn in float32: what a good programmer writes from the paper.
-Where a loop would run for hours, a few of its steps are timed; the call then returns
-the seconds that all of them would take.
+ALBL asks both of its arms, as its weights need what each would have chosen.
 """
 
+import math
 import time
 
 import numpy as np
 import torch
-from _selection_baselines import SequentialSampler
+from _selection_baselines import (
+    SequentialSampler,
+    nearest_labeled_sq,
+    sequential_k_center,
+)
+from _strategies_steps import (
+    bait_loop,
+    bait_wide_loop,
+    margin_weight,
+    uherding_cross_fitted,
+    uherding_loop,
+)
 from sklearn.cluster import KMeans
-
-STEPS = 3
-
-
-def _weight(proba):
-    top = proba.topk(2, dim=1).values
-    return 1.0 - (top[:, 0] - top[:, 1])
-
-
-def _first_steps(setup, step, n_steps):
-    """Run the first steps of a loop; return the CPU seconds that all would take."""
-    start = time.process_time()
-    setup()
-    ready = time.process_time()
-    timed = min(n_steps, STEPS)
-    for _ in range(timed):
-        step()
-    return (ready - start) + (time.process_time() - ready) * n_steps / timed
 
 
 def uncertainty_loop(data, batch):
     """k-means++ on weighted features, one center at a time."""
 
     def query():
-        weight = _weight(data.pool.proba)[:, None]
+        weight = margin_weight(data.pool.proba)[:, None]
         SequentialSampler(weight, data.pool.features).add_centers(batch)
 
     return query
@@ -55,65 +48,6 @@ def log_det_loop(data, batch):
             along[i] = row / distance_sq[best].sqrt()
             distance_sq -= along[i].square()
             distance_sq[best] = -torch.inf
-
-    return query
-
-
-def bait_loop(data, batch):
-    """BAIT with binary information, the gain of all rows anew for each pick."""
-
-    def query():
-        state = {}
-
-        def setup():
-            top = data.pool.proba.amax(dim=1, keepdim=True)
-            rows = (top * (1 - top)).sqrt() * data.pool.features
-            state.update(
-                rows=rows,
-                mean=rows.T @ rows / len(rows),
-                inverse=torch.eye(rows.shape[1]),
-            )
-
-        def step():
-            rows, inverse = state["rows"], state["inverse"]
-            across = rows @ inverse
-            gain = ((across @ state["mean"]) * across).sum(dim=1)
-            gain /= 1 + (across * rows).sum(dim=1)
-            pick = across[int(gain.argmax())]
-            inverse -= torch.outer(pick, pick) / (1 + rows[int(gain.argmax())] @ pick)
-
-        # Twice the batch is chosen; dropping half of it is not counted.
-        return _first_steps(setup, step, 2 * batch)
-
-    return query
-
-
-def uherding_loop(data, batch):
-    """Greedy coverage from the kernel of all pairs, held in memory."""
-
-    def query():
-        state = {}
-
-        def setup():
-            rows = torch.nn.functional.normalize(data.pool.features)
-            kernel = (2 * (rows @ rows.T) - 2).exp_()
-            known = torch.nn.functional.normalize(data.labeled.features)
-            covered = (2 * (rows @ known.T) - 2).exp_().amax(dim=1)
-            state.update(
-                kernel=kernel, covered=covered, weight=_weight(data.pool.proba)
-            )
-
-        def step():
-            kernel, covered = state["kernel"], state["covered"]
-            gain = torch.cat(
-                [
-                    (part - covered).clamp_min_(0) @ state["weight"]
-                    for part in kernel.split(2048)
-                ]
-            )
-            state["covered"] = torch.maximum(covered, kernel[int(gain.argmax())])
-
-        return _first_steps(setup, step, batch)
 
     return query
 
@@ -148,15 +82,12 @@ def alpha_mix_plain(data, batch):
 
 
 def stochastic_plain(data, batch):
-    """NumPy's draw without replacement in proportion to the margin's uncertainty."""
+    """Take the largest logarithms of the margin's uncertainty plus Gumbel noise."""
 
     def query():
-        weight = _weight(data.pool.proba).double().numpy()
-        law, generator = weight / weight.sum(), np.random.default_rng(0)
-        for _ in range(batch):
-            row = generator.choice(len(law), p=law)
-            law[row] = 0.0
-            law /= law.sum()
+        weight = margin_weight(data.pool.proba)
+        noise = -torch.empty(len(weight)).exponential_().log_()
+        return (weight.log() + noise).topk(batch).indices
 
     return query
 
@@ -168,13 +99,109 @@ def cluster_margin_plain(data, batch):
         n_clusters = min(500, len(data.pool.y) // 2)
         k_means = KMeans(n_clusters, n_init=1, random_state=0)
         labels = k_means.fit_predict(data.pool.features.numpy())
-        small = _weight(data.pool.proba).topk(int(1.25 * batch)).indices.numpy()
-        parts = [small[labels[small] == k] for k in np.unique(labels[small])]
-        parts = [part.tolist() for part in sorted(parts, key=len)]
-        chosen = []
-        while len(chosen) < batch:
-            chosen += [part.pop() for part in parts if part]
-        return chosen[:batch]
+        return _margins_in_turn(data.pool.proba, labels, batch)
+
+    return query
+
+
+def cluster_margin_known(data, batch):
+    """Small margins in turn from clusters that are known."""
+    labels = data.clusters
+    return lambda: _margins_in_turn(data.pool.proba, labels, batch)
+
+
+def _margins_in_turn(proba, labels, batch):
+    n_looked_at = min(len(labels), int(1.25 * batch))
+    small = margin_weight(proba).topk(n_looked_at).indices.numpy()
+    order = np.argsort(labels[small], kind="stable")
+    _, starts = np.unique(labels[small][order], return_index=True)
+    parts = [part.tolist() for part in np.split(small[order], starts[1:])]
+    parts.sort(key=len)
+    chosen = []
+    while len(chosen) < batch:
+        chosen += [part.pop() for part in parts if part]
+    return chosen[:batch]
+
+
+def laplace_plain(data, batch):
+    """BALD from draws of the last layer, the logits of all rows at once."""
+
+    def query():
+        known, p = data.labeled, data.labeled.proba
+        inputs = torch.nn.functional.pad(known.features, (0, 1), value=1.0)
+        center = torch.cat([data.weight, data.bias[:, None]], dim=1)
+        of_outputs, left = torch.linalg.eigh(p.mean(dim=0).diag() - p.T @ p / len(p))
+        of_inputs, right = torch.linalg.eigh(inputs.T @ inputs)
+        precision = torch.outer(of_outputs.clamp_min(0), of_inputs.clamp_min(0)) + 1.0
+        noise = torch.randn(20, *center.shape) / precision.sqrt()
+        heads = center + left @ noise @ right.T
+        logits = data.pool.features @ heads[..., :-1].flatten(0, 1).T
+        proba = (logits.unflatten(1, heads.shape[:2]) + heads[..., -1]).softmax(dim=2)
+        of_mean = torch.special.entr(proba.mean(dim=1)).sum(dim=1)
+        mean_of = torch.special.entr(proba).sum(dim=2).mean(dim=1)
+        return (of_mean - mean_of).topk(batch).indices
+
+    return query
+
+
+def class_quota_loop(data, batch):
+    """k-means++ one center at a time; rows of a class that has its share count 0."""
+
+    def query():
+        guess, n_classes = data.pool.proba.argmax(dim=1), data.pool.proba.shape[1]
+        left = torch.full((n_classes,), math.ceil(batch / n_classes))
+        sampler = SequentialSampler(data.pool.residual, data.pool.features)
+        for _ in range(batch - 1):
+            found = guess[sampler.chosen[-1]]
+            left[found] -= 1
+            if left[found] == 0:
+                sampler.nearest[guess == found] = 0.0
+            sampler.add_centers(1)
+        return sampler.chosen
+
+    return query
+
+
+def refine_plain(data, batch):
+    """Loops of BADGE and margins on random parts, and UHerding on what is left."""
+
+    def badge(part):
+        sampler = SequentialSampler(part.residual, part.features)
+        sampler.add_centers(batch - 1)
+        return sampler.chosen
+
+    def margin(part):
+        return margin_weight(part.proba).topk(batch).indices.numpy()
+
+    def query():
+        start, generator = time.process_time(), np.random.default_rng(0)
+        n_pool, size = len(data.pool.y), 5_000
+        kept = np.arange(n_pool)
+        for _ in range(5):
+            size, asked = min(max(size, batch), len(kept)), np.zeros(n_pool, bool)
+            for i in range(100):
+                rows = generator.choice(kept, size, replace=False)
+                chosen = (badge, margin)[i % 2](data.pool.rows(rows))
+                asked[rows[chosen]] = True
+            kept = np.flatnonzero(asked)
+            size = min(10_000, math.ceil(0.4 * len(kept)))
+        took = time.process_time() - start
+        return took + uherding_cross_fitted(data.part(kept), batch)()
+
+    return query
+
+
+def albl_plain(data, batch):
+    """Least confidence and greedy k-center, both asked, one drawn."""
+
+    def query():
+        pool, generator = data.pool, np.random.default_rng(0)
+        unsure = (1.0 - pool.proba.amax(dim=1)).topk(batch).indices.numpy()
+        nearest_sq = nearest_labeled_sq(pool.features, data.labeled.features)
+        norm_sq = pool.features.square().sum(dim=1)
+        far = sequential_k_center(pool.features, norm_sq, nearest_sq, batch)
+        drawn = (unsure, far)[generator.integers(2)]
+        return drawn, [np.isin(drawn, chosen).mean() for chosen in (unsure, far)]
 
     return query
 
@@ -216,10 +243,19 @@ PLAIN = {
     "BADGE, uncertainty": uncertainty_loop,
     "BADGE, log-det": log_det_loop,
     "BAIT": bait_loop,
+    "BAIT, top": lambda data, batch: bait_wide_loop(data, batch, 2),
+    "BAIT, full": lambda data, batch: bait_wide_loop(data, batch, None),
+    "UHerding": uherding_cross_fitted,
     "UHerding, temperature 1": uherding_loop,
     "KMeansSampling": kmeans_plain,
     "AlphaMix": alpha_mix_plain,
     "ClusterMargin": cluster_margin_plain,
+    "ClusterMargin, clusters known": cluster_margin_known,
     "DIRECT": direct_plain,
+    "BALD, Laplace": laplace_plain,
     "StochasticTopK": stochastic_plain,
+    "StochasticTopK, large": stochastic_plain,
+    "ClassQuota(BADGE)": class_quota_loop,
+    "Refine(BADGE, margin)": refine_plain,
+    "ALBL": albl_plain,
 }

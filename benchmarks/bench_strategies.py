@@ -6,19 +6,20 @@
     python benchmarks/bench_strategies.py --quick              # small sizes, a minute
 
 All choose from the outputs of one trained net: 10 classes, 512 features, 1,000 labelled
-rows. What no peer has is timed against a plain form of it. Each call runs in a process
-forked for it, ours and the other in turn; a call of the other that takes more than a
-limit of seconds and several times ours, or too much memory, is stopped, and the file
-says so. Seconds are those that the
-processor worked, with one thread, which a busy machine changes less than the clock's;
-the median of three calls, or of one that takes more than two seconds. What a file
-holds of other sizes is kept.
+rows; what is made for other sizes has its own. What no peer has is timed against a
+plain form of it. Each call runs in a process forked for it, ours and the other in turn;
+a call of the other that takes more than a limit of seconds and several times ours, or
+too much memory, is stopped, and the file says so. Seconds are those that the processor
+worked, with one thread, which a busy machine changes less than the clock's; the median
+of three calls, or of one that takes more than two seconds. What a file holds of other
+strategies and sizes is kept.
 """
 
 import argparse
 import ctypes
 import gc
 import importlib
+import itertools
 import json
 import math
 import multiprocessing
@@ -34,6 +35,7 @@ import torch
 from _strategies_data import make_data
 from _strategies_plain import PLAIN
 from bench_selection import AnonymousMemory, machine
+from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from skbadge import (
@@ -64,6 +66,8 @@ from skbadge import (
     UHerding,
 )
 
+N_CLASSES, N_FEATURES = 10, 512
+N_POOL, BATCH = [20_000, 50_000], [100, 1_000]
 RESULTS = Path(__file__).parent / "results" / "strategies.json"
 GIB = 2**30
 # A call that takes more seconds is not made again.
@@ -75,57 +79,72 @@ OURS_LIMIT = 600.0
 # How many times as long as ours the other may take in any case.
 LIMIT_PEER, LIMIT_PLAIN = 5, 20
 STRATEGIES = {
-    "BADGE": BADGE,
-    "BADGE, uncertainty": lambda: BADGE(embedding="uncertainty"),
-    "BADGE, log-det": lambda: BADGE(sampler="log-det"),
-    "BAIT": BAIT,
-    "UHerding": UHerding,
-    "UHerding, temperature 1": lambda: UHerding(temperature=1.0),
-    "MaxHerding": MaxHerding,
-    "CoreSet": CoreSet,
-    "TypiClust": TypiClust,
-    "KMeansSampling": KMeansSampling,
-    "ProbCover": ProbCover,
-    "DropQuery": DropQuery,
-    "AlphaMix": AlphaMix,
-    "CLUE": CLUE,
-    "FALCUN": FALCUN,
-    "ClusterMargin": ClusterMargin,
-    "ContrastiveAL": ContrastiveAL,
-    "DIRECT": DIRECT,
-    "BALD": BALD,
-    "BALD, Laplace": lambda: BALD(source="laplace"),
-    "BatchBALD": BatchBALD,
-    "StochasticTopK": lambda: StochasticTopK(MarginSampling()),
-    "LeastConfidence": LeastConfidence,
-    "MarginSampling": MarginSampling,
-    "EntropySampling": EntropySampling,
-    "RandomSampling": RandomSampling,
-    "ClassQuota(BADGE)": lambda: ClassQuota(BADGE()),
-    "Refine(BADGE, margin)": lambda: Refine([BADGE(), MarginSampling()]),
-    "ALBL": ALBL,
+    "BADGE": BADGE(),
+    "BADGE, uncertainty": BADGE(embedding="uncertainty"),
+    "BADGE, log-det": BADGE(sampler="log-det"),
+    "BAIT": BAIT(),
+    "BAIT, top": BAIT("top"),
+    "BAIT, full": BAIT("full"),
+    "UHerding": UHerding(),
+    "UHerding, temperature 1": UHerding(temperature=1.0),
+    "MaxHerding": MaxHerding(),
+    "CoreSet": CoreSet(),
+    "TypiClust": TypiClust(),
+    "KMeansSampling": KMeansSampling(),
+    "ProbCover": ProbCover(),
+    "DropQuery": DropQuery(),
+    "AlphaMix": AlphaMix(),
+    "CLUE": CLUE(),
+    "FALCUN": FALCUN(),
+    "ClusterMargin": ClusterMargin(),
+    "ClusterMargin, clusters known": ClusterMargin(),
+    "ContrastiveAL": ContrastiveAL(),
+    "DIRECT": DIRECT(),
+    "BALD": BALD(),
+    "BALD, Laplace": BALD(source="laplace"),
+    "BatchBALD": BatchBALD(),
+    "StochasticTopK": StochasticTopK(MarginSampling()),
+    "StochasticTopK, large": StochasticTopK(MarginSampling()),
+    "LeastConfidence": LeastConfidence(),
+    "MarginSampling": MarginSampling(),
+    "EntropySampling": EntropySampling(),
+    "RandomSampling": RandomSampling(),
+    "ClassQuota(BADGE)": ClassQuota(BADGE()),
+    "Refine(BADGE, margin)": Refine([BADGE(), MarginSampling()]),
+    "ALBL": ALBL(),
 }
-# Made for small batches; larger ones take exponential memory or samples.
-ONLY_BATCHES = {"BatchBALD": [10]}
+# (rows, features, batch) of what has sizes of its own: small batches where larger ones
+# take exponential memory or samples, narrow layers where information is of all weights,
+# and batches as large as some are made for.
+OWN_SIZES = {
+    "BatchBALD": [(20_000, 512, 10), (50_000, 512, 10)],
+    "BAIT, top": [(2_000, 128, 10)],
+    "BAIT, full": [(2_000, 128, 10)],
+    "ClusterMargin, clusters known": [(1_000_000, 16, 100_000)],
+    "StochasticTopK, large": [(1_000_000, 16, 100_000)],
+}
+# Parameters that hold what is known from earlier rounds, and is not timed.
+GIVEN = {"ClusterMargin, clusters known": ["clusters"]}
 
 
 def our_query(name, data, batch):
-    strategy = STRATEGIES[name]()
+    given = {parameter: getattr(data, parameter) for parameter in GIVEN.get(name, [])}
+    strategy = clone(STRATEGIES[name]).set_params(**given)
     outputs = data.outputs(strategy.needs)
     return lambda: strategy.select(outputs, batch, random_state=0)
 
 
 def rival_of(name):
-    """Return the name of the other way and what makes a call of it, or None."""
+    """Return the other way's name and what makes a call of it, or why not and None."""
     if name in PLAIN:
         return "plain form", lambda _, data, batch: PLAIN[name](data, batch)
     try:
         version = metadata.version("scikit-activeml")
     except metadata.PackageNotFoundError:
-        return None
+        return "scikit-activeml was not installed", None
     peers = importlib.import_module("_strategies_scikit_activeml")
     if name not in peers.PEERS:
-        return None
+        return "nobody else has it", None
     return f"scikit-activeml {version}", peers.peer_query
 
 
@@ -154,7 +173,7 @@ def measure(make, name, data, batch, arguments, limit):
 
 
 def _run(pipe, peak, make, name, data, batch, arguments, limit_s):
-    make(name, data.part(300), 5)()  # imports, first allocations
+    make(name, data.part(slice(300)), 5)()  # imports, first allocations
     query = make(name, data, batch)
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
@@ -210,26 +229,31 @@ def _virtual_bytes():
     raise OSError("This system does not say VmSize: memory cannot be limited.")
 
 
-def case(name, data, n_pool, batch, arguments):
+def case(name, data, batch, arguments):
     """Return the record of one strategy at one size."""
+    n_pool, n_features = data.pool.features.shape
     ours = measure(our_query, name, data, batch, arguments, OURS_LIMIT)
     record = {
         "strategy": name,
-        "sizes": {"n_pool": n_pool, "K": 10, "d": 512, "B": batch},
+        "sizes": {"n_pool": n_pool, "K": N_CLASSES, "d": n_features, "B": batch},
+        "own_size": name in OWN_SIZES,
+        "given": GIVEN.get(name, []),
         "factors_mib": round(data.factors_mib, 1),
         "ours": ours,
     }
-    rival = rival_of(name)
     text = _said(ours)
-    if rival is not None:
-        record["other_name"], make = rival
-        times = LIMIT_PLAIN if name in PLAIN else LIMIT_PEER
+    other_name, make = rival_of(name)
+    if make is None:
+        record["alone"] = other_name
+    else:
+        record["other_name"] = other_name
+        times = arguments.times or (LIMIT_PLAIN if name in PLAIN else LIMIT_PEER)
         limit = max([arguments.limit, *(times * x for x in ours.get("seconds", []))])
         record["other"] = other = measure(make, name, data, batch, arguments, limit)
         record["ratio"], record["ratio_is_bound"] = _ratio(ours, other)
-        text += f"   {record['other_name']}: {_said(other)}"
+        text += f"   {other_name}: {_said(other)}"
         if record["ratio"]:
-            text += f"   x {record['ratio']:.1f}"
+            text += f"   x {record['ratio']:.2f}"
     print(f"n {n_pool:,} B {batch:,} {name:<20} {text}", flush=True)
     return record
 
@@ -255,8 +279,10 @@ def _said(found):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--n-pool", nargs="+", type=int, default=[20_000, 50_000])
-    parser.add_argument("--batch", nargs="+", type=int, default=[100, 1_000])
+    parser.add_argument(
+        "--n-pool", nargs="+", type=int, help="of all sizes, only these"
+    )
+    parser.add_argument("--batch", nargs="+", type=int, help="of all sizes, only these")
     parser.add_argument("--only", nargs="+", choices=STRATEGIES, default=STRATEGIES)
     parser.add_argument(
         "--limit",
@@ -264,14 +290,33 @@ def parse_arguments():
         default=60.0,
         help="seconds of a call of the other, if several times ours is no more",
     )
+    parser.add_argument(
+        "--times",
+        type=float,
+        help="how many times as long as ours the other may take in any case; "
+        f"{LIMIT_PEER} or, for plain forms, {LIMIT_PLAIN} if not given",
+    )
     parser.add_argument("--memory", type=float, default=6.0, help="GiB of a call")
     parser.add_argument("--quick", action="store_true", help="small sizes")
     parser.add_argument("--out", type=Path, default=RESULTS, help="JSON to write")
     return parser.parse_args()
 
 
+def sizes(name, arguments):
+    """Return (rows, features, batch) of each case of a strategy that is asked for."""
+    found = OWN_SIZES.get(name) or list(itertools.product(N_POOL, [N_FEATURES], BATCH))
+    if arguments.quick:
+        return sorted({(min(n, 2_000), d, min(batch, 50)) for n, d, batch in found})
+    pools, batches = arguments.n_pool, arguments.batch
+    return [
+        (n, d, batch)
+        for n, d, batch in found
+        if n in (pools or [n]) and batch in (batches or [batch])
+    ]
+
+
 def key(record):
-    return record["strategy"], record["sizes"]["n_pool"], record["sizes"]["B"]
+    return record["strategy"], *record["sizes"].values()
 
 
 def write(arguments, records):
@@ -297,19 +342,18 @@ def write(arguments, records):
 
 def main():
     arguments = parse_arguments()
-    if arguments.quick:
-        arguments.n_pool, arguments.batch = [2_000], [50]
     torch.set_num_threads(1)
     threadpool_limits(1)
+    cases = [(size, name) for name in arguments.only for size in sizes(name, arguments)]
     records = []
-    for n_pool in arguments.n_pool:
-        data = make_data(n_pool)
-        for name in arguments.only:
-            for batch in ONLY_BATCHES.get(name, arguments.batch):
-                records.append(case(name, data, n_pool, batch, arguments))
-                # After every case: what was measured outlives a late interrupt.
-                write(arguments, records)
-        del data
+    # Sorted by size alone, so that each pool is made once and names keep their order.
+    cases.sort(key=lambda found: found[0][:2])
+    for (n_pool, n_features), group in itertools.groupby(cases, lambda x: x[0][:2]):
+        data = make_data(n_pool, N_CLASSES, n_features)
+        for (_, _, batch), name in group:
+            records.append(case(name, data, batch, arguments))
+            # After every case: what was measured outlives a late interrupt.
+            write(arguments, records)
     print(f"\nWritten to {arguments.out}")
 
 

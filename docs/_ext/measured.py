@@ -21,6 +21,7 @@ import images
 import pandas as pd
 import published
 import speed
+import strategy_costs
 import study
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -67,9 +68,12 @@ ITEMS = {
     "cluster": Item(speed.cluster, "cluster.json", script("cluster")),
     "cluster-machine": Item(speed.cluster_machine, "cluster.json", script("cluster")),
     "cluster-seeding": Item(speed.seeding, "cluster.json", script("cluster")),
-    "strategies": Item(speed.strategies, "strategies.json", script("strategies")),
+    "strategies": Item(strategy_costs.table, "strategies.json", script("strategies")),
+    "strategies-own-sizes": Item(
+        strategy_costs.own_sizes, "strategies.json", script("strategies")
+    ),
     "strategies-summary": Item(
-        speed.strategies_summary, "strategies.json", script("strategies")
+        strategy_costs.summary, "strategies.json", script("strategies")
     ),
     "strategies-machine": Item(speed.machine, "strategies.json", script("strategies")),
     "speed-query": Item(speed.records, "query.json", script("query")),

@@ -1,7 +1,6 @@
 """Tables of the timing scripts, from the JSON they wrote."""
 
 import json
-import statistics
 
 import numpy as np
 import pandas as pd
@@ -343,80 +342,6 @@ def cluster_machine(path):
         f"{1000 * model['latency_seconds']:g} ms for a round trip of the network and "
         f"{model['bandwidth_bytes_per_second'] / 1e9:g} GB/s for granted."
     )
-
-
-def strategies(path):
-    """Show each strategy once: time and memory at its largest size, ratios at all."""
-    records = find_records(json.loads(path.read_text(encoding="utf-8")))
-    sizes = sorted({size_of(r) for r in records if r["sizes"]["B"] >= 100})
-    frame = {}
-    for record in records:
-        row = frame.setdefault(record["strategy"], {"strategy": record["strategy"]})
-        # Sizes ascend: the largest comes last.
-        row["largest size"] = size_name(size_of(record))
-        row["seconds"] = taken(record["ours"])
-        row["peak above the factors (MiB)"] = written(round(record["ours"]["peak_mib"]))
-        # One size may have been timed without the other.
-        row["beside"] = record.get("other_name", row.get("beside", "nothing"))
-        cell = f"{size_name(size_of(record))}: times as fast"
-        row[cell] = ratio_of(record)
-    columns = ["strategy", "beside", *(f"{size_name(x)}: times as fast" for x in sizes)]
-    columns += ["largest size", "seconds", "peak above the factors (MiB)"]
-    return pd.DataFrame(frame.values()).reindex(columns=columns).fillna("")
-
-
-def size_of(record):
-    return record["sizes"]["n_pool"], record["sizes"]["B"]
-
-
-def size_name(size):
-    return f"{size[0]:,} / {size[1]:,}"
-
-
-def taken(found):
-    """Write the seconds of a call, or why there are none."""
-    seconds = found.get("seconds")
-    return written(statistics.median(seconds)) if seconds else found["stopped"]
-
-
-def ratio_of(record):
-    """Write how many times as long the other way takes, or what stopped it."""
-    if record.get("ratio"):
-        return f"{'>' if record['ratio_is_bound'] else ''}{written(record['ratio'])}"
-    return record.get("other", {}).get("stopped", "")
-
-
-def strategies_summary(path):
-    """Say how the strategies stand beside the others, and what memory they took."""
-    document = json.loads(path.read_text(encoding="utf-8"))
-    records = find_records(document)
-    peers = [r for r in records if r.get("other_name", "").startswith("scikit-")]
-    lines = []
-    for name, group in (
-        ("scikit-activeml", peers),
-        ("the plain forms", [r for r in records if r not in peers]),
-    ):
-        known = [r for r in group if r.get("ratio")]
-        slower = [r for r in known if r["ratio"] < 1 and not r["ratio_is_bound"]]
-        stopped = sum("over_s" in r["other"] for r in known)
-        lines.append(
-            f"Beside {name}, in {len(known)} cases: the median of the ratios is "
-            f"{written(statistics.median(r['ratio'] for r in known))}; {stopped} calls "
-            f"of the other were stopped, at the earliest after "
-            f"{written(document['limit_s'])} s, and count as that long. Slower than "
-            f"the other: {listed_cases(slower)}."
-        )
-    large = [r for r in records if r["ours"]["peak_mib"] > r["factors_mib"]]
-    lines.append(
-        f"Peak memory above the factors is larger than they are in {len(large)} of "
-        f"{len(records)} cases: {listed_cases(large)}."
-    )
-    return "\n\n".join(lines)
-
-
-def listed_cases(records):
-    names = [f"{r['strategy']} at {size_name(size_of(r))}" for r in records]
-    return "; ".join(names) or "none"
 
 
 def flatten(record, before=""):

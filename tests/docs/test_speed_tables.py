@@ -214,53 +214,6 @@ class TestSpeedTables:
         path.write_text('{"k_means_parallel": null}', encoding="utf-8")
         assert "not installed" in speed.seeding(path)
 
-    def test_strategies_beside_others(self, speed, tmp_path):
-        def record(name, n_pool, ratio, other, peak=3.2, **more):
-            return {
-                "strategy": name,
-                "sizes": {"n_pool": n_pool, "K": 10, "d": 512, "B": 100},
-                "factors_mib": 40.0,
-                "ours": {"seconds": [0.1, 0.3, 0.2], "peak_mib": peak},
-                "ratio": ratio,
-                "ratio_is_bound": "over_s" in other,
-                "other": other,
-                "other_name": "scikit-activeml 1.0.1",
-                **more,
-            }
-
-        stopped = {"stopped": "over 10 s", "over_s": 10, "peak_mib": 9.0}
-        full = {"stopped": "over 6 GiB", "peak_mib": 9.0}
-        document = {
-            "limit_s": 10,
-            "records": [
-                record("BADGE", 20_000, 50.0, stopped),
-                record("BADGE", 50_000, None, full, peak=41.0),
-                record("CLUE", 20_000, 0.5, {"seconds": [0.1]}),
-                record("BAIT", 20_000, 8.0, {}, other_name="plain form"),
-            ],
-        }
-        path = tmp_path / "strategies.json"
-        path.write_text(json.dumps(document), encoding="utf-8")
-        badge, clue, bait = speed.strategies(path).to_dict("records")
-        assert badge["20,000 / 100: times as fast"] == ">50"
-        assert badge["50,000 / 100: times as fast"] == "over 6 GiB"
-        assert badge["largest size"] == "50,000 / 100" and badge["seconds"] == "0.2"
-        assert (
-            clue["50,000 / 100: times as fast"] == "" and bait["beside"] == "plain form"
-        )
-        first, second, third = speed.strategies_summary(path).split("\n\n")
-        assert "in 2 cases: the median of the ratios is 25.2; 1 calls" in first
-        assert first.endswith("Slower than the other: CLUE at 20,000 / 100.")
-        assert "in 1 cases: the median of the ratios is 8;" in second
-        assert third.endswith("in 1 of 4 cases: BADGE at 50,000 / 100.")
-        # A size that was timed without the other.
-        alone = record("BAIT", 50_000, None, {})
-        for name in ("other", "other_name", "ratio", "ratio_is_bound"):
-            del alone[name]
-        document["records"].append(alone)
-        path.write_text(json.dumps(document), encoding="utf-8")
-        assert speed.strategies(path)["beside"].iloc[-1] == "plain form"
-
     def test_trainings_beside_a_loop_in_a_sentence(self, speed, tmp_path):
         path = tmp_path / "training.json"
         loop = [

@@ -1,0 +1,103 @@
+"""What strategies cost: tables and sentences, from a file as the script writes it."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+STOPPED = {"stopped": "over 10 s", "over_s": 10, "peak_mib": 9.0}
+FULL = {"stopped": "over 6 GiB", "peak_mib": 9.0}
+
+
+@pytest.fixture
+def costs(monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+    yield importlib.import_module("strategy_costs")
+    sys.modules.pop("strategy_costs")
+
+
+def record(name, n_pool, ratio, other, peak=3.2, batch=100, **more):
+    return {
+        "strategy": name,
+        "sizes": {"n_pool": n_pool, "K": 10, "d": 512, "B": batch},
+        "own_size": False,
+        "given": [],
+        "factors_mib": 40.0,
+        "ours": {"seconds": [0.1, 0.3, 0.2], "peak_mib": peak},
+        "ratio": ratio,
+        "ratio_is_bound": "over_s" in other,
+        "other": other,
+        "other_name": "scikit-activeml 1.0.1",
+        **more,
+    }
+
+
+def without_other(name, n_pool, **more):
+    alone = record(name, n_pool, None, {})
+    for part in ("other", "other_name", "ratio", "ratio_is_bound"):
+        del alone[part]
+    return {**alone, **more}
+
+
+@pytest.fixture
+def path(tmp_path):
+    large = {"n_pool": 1_000_000, "K": 10, "d": 16, "B": 100_000}
+    own = {"own_size": True, "given": ["clusters"], "sizes": large}
+    records = [
+        record("BADGE", 20_000, 50.0, STOPPED),
+        record("BADGE", 50_000, None, FULL, peak=41.0),
+        record("CLUE", 20_000, 0.5, {"seconds": [0.1]}),
+        record("BAIT", 20_000, 8.0, {}, other_name="plain form"),
+        without_other("BAIT", 50_000),
+        without_other("Mine", 20_000, alone="nobody else has it"),
+        record("Known", 0, 4.0, {}, other_name="plain form", **own),
+    ]
+    path = tmp_path / "strategies.json"
+    document = {"limit_s": 10, "records": records}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def test_each_strategy_has_a_row(costs, path):
+    badge, clue, bait, mine = costs.table(path).to_dict("records")
+    assert badge["20,000 / 100: times as fast"] == ">50"
+    assert badge["50,000 / 100: times as fast"] == "over 6 GiB"
+    assert badge["largest size"] == "50,000 / 100" and badge["seconds"] == "0.2"
+    assert clue["50,000 / 100: times as fast"] == ""
+    # A size that was timed without the other does not hide what that is.
+    assert bait["beside"] == "plain form" and bait["largest size"] == "50,000 / 100"
+    assert mine["beside"] == "nothing: nobody else has it"
+
+
+def test_what_has_sizes_of_its_own_stands_apart(costs, path):
+    assert not any("1,000,000" in column for column in costs.table(path))
+    assert costs.own_sizes(path).to_dict("records") == [
+        {
+            "strategy": "Known",
+            "pool": "1,000,000",
+            "features": "16",
+            "batch": "100,000",
+            "known before": "clusters",
+            "beside": "plain form",
+            "times as fast": "4",
+            "seconds": "0.2",
+            "peak above the factors (MiB)": "3",
+        }
+    ]
+
+
+def test_the_summary_counts_what_is_slower_and_what_has_no_ratio(costs, path):
+    everything, peers, plain, memory = costs.summary(path).split("\n\n")
+    assert everything == (
+        "In 4 cases the median of the ratios is 6. In 1 of them the call of the other "
+        "was stopped, at the earliest after 10 s, and counts as that long; 1 more have "
+        "no ratio, since the other needed more memory than it was given. Of 5 "
+        "strategies 1 are slower than the other in some case."
+    )
+    assert "in 2 cases, the median is 25.2." in peers
+    assert peers.endswith("with the ratio: CLUE at 20,000 / 100 (0.5).")
+    assert "in 2 cases, the median is 6. " in plain and plain.endswith("ratio: none.")
+    assert memory.endswith("in 1 of 7 cases: BADGE at 50,000 / 100.")
