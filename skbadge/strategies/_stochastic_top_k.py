@@ -112,10 +112,11 @@ class StochasticTopK(QueryStrategy):
         of_scores, noise, coins, uniform = generator.spawn(4)
         scores = self.scores.ranked(outputs, of_scores)
         log_weight = self._log_weights(scores)
-        by_law = _order(log_weight, n, noise)
-        at_random = uniform.permutation(len(scores))
+        indices = _order(log_weight, n, noise)
         is_random = coins.random(len(scores))[:n] < self.random_share
-        indices = _merged(by_law, at_random, is_random)
+        if is_random.any():
+            at_random = uniform.permutation(len(scores))
+            indices = _merged(indices, at_random, is_random)
         return Selection(
             indices,
             scores=self.scores.shown(scores[indices]),
@@ -161,8 +162,6 @@ def _merged(
     by_law: np.ndarray, at_random: np.ndarray, is_random: np.ndarray
 ) -> np.ndarray:
     """Take from one order or the other, as the coins say, what is not taken yet."""
-    if not is_random.any():
-        return by_law.astype(np.intp)
     taken = np.zeros(len(at_random), dtype=bool)
     queues = iter(by_law.tolist()), iter(at_random.tolist())
     chosen = []
