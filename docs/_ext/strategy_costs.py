@@ -67,7 +67,8 @@ def summary(path):
         f"{stopped} of them the call of the other was stopped, at the earliest after "
         f"{written(document['limit_s'])} s, and counts as that long; {cut} more have "
         "no ratio, since the other needed more memory than it was given. Of "
-        f"{len(names)} strategies {len(slow)} are slower than the other in some case."
+        f"{len(names)} strategies and forms of them {len(slow)} are slower than the "
+        "other in some case."
     ]
     for name, is_peer in (("scikit-activeml", True), ("the plain forms", False)):
         group = [r for r in known if r["other_name"].startswith(PEER) == is_peer]

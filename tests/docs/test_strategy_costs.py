@@ -95,7 +95,7 @@ def test_the_summary_counts_what_is_slower_and_what_has_no_ratio(costs, path):
         "In 4 cases the median of the ratios is 6. In 1 of them the call of the other "
         "was stopped, at the earliest after 10 s, and counts as that long; 1 more have "
         "no ratio, since the other needed more memory than it was given. Of 5 "
-        "strategies 1 are slower than the other in some case."
+        "strategies and forms of them 1 are slower than the other in some case."
     )
     assert "in 2 cases, the median is 25.2." in peers
     assert peers.endswith("with the ratio: CLUE at 20,000 / 100 (0.5).")
