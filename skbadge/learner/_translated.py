@@ -95,20 +95,27 @@ def own_splits(net: Any, classes: np.ndarray) -> Iterator[None]:
     if _are_columns(classes) or not overrides(net, "get_split_datasets"):
         yield
         return
-    split = net.get_split_datasets
     build = net.dataset if converts(net) else Dataset
     known = _Translated(None, classes, is_binary(net), build)
-
-    def get_split_datasets(X: Any, y: Any = None, **fit_params: Any) -> Any:
-        train, valid = split(X, y, **fit_params)
-        ours = valid is None or source_of(valid) is source_of(train)
-        return train, valid if ours else known.in_columns(valid, type(net).__name__)
-
-    vars(net)["get_split_datasets"] = get_split_datasets
+    vars(net)["get_split_datasets"] = _OwnSplits(net, known)
     try:
         yield
     finally:
         del vars(net)["get_split_datasets"]
+
+
+class _OwnSplits:
+    """The ``get_split_datasets`` of a net in training; callbacks may pickle both."""
+
+    def __init__(self, net: Any, known: _Translated) -> None:
+        self.net = net
+        self.known = known
+
+    def __call__(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
+        kind = type(self.net)
+        train, valid = kind.get_split_datasets(self.net, X, y, **fit_params)
+        ours = valid is None or source_of(valid) is source_of(train)
+        return train, valid if ours else self.known.in_columns(valid, kind.__name__)
 
 
 def _scores(callback: Any) -> bool:

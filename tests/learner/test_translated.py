@@ -249,6 +249,18 @@ def test_validation_sets_that_a_net_makes_itself_are_translated(make, classes):
         learner.teach(POOL[:2], classes[POOL_Y[:2]])
 
 
+class Pickles(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        copied = pickle.loads(pickle.dumps(net))
+        assert len(copied.history) == len(net.history)
+
+
+def test_a_net_that_makes_its_validation_set_can_be_pickled_while_it_trains():
+    net = make_splitting_net(SPLITS["classes"](NAMES), callbacks=[Pickles()])
+    learner = make_learner(net=net, classes=NAMES).fit(X, NAMES[Y])
+    assert last_epoch(learner)["valid_acc"] > 0.7
+
+
 def test_validation_sets_that_a_net_makes_itself_and_may_mean_both():
     classes = np.array([2, 0, 1])
     net = make_splitting_net(SPLITS["classes"](classes))
