@@ -10,6 +10,7 @@ from speed import written
 from study import capped, draw_matrix, draw_settings, labels, read, scope
 
 from skbadge.benchmarks import (
+    arm_shares,
     chance_matrix,
     load_task,
     penalty_matrix,
@@ -259,6 +260,21 @@ def outliers(folder):
 def _is(cell, results):
     first = results.iloc[0]
     return all(getattr(cell, name) == first[name] for name in SETTING)
+
+
+def arms(folder):
+    """Show how often ALBL took each of its arms, third by third."""
+    shares = arm_shares(read(folder))
+    names = shares["arm"].unique()
+    wide = shares.pivot(index=SETTING, columns=["arm", "part"], values="share")
+    rows = [
+        {
+            "setting": f"{data}, {model}, {size}",
+            **{arm: " / ".join(f"{x:.0%}" for x in row[arm]) for arm in names},
+        }
+        for (data, model, size), row in wide.iterrows()
+    ]
+    return pd.DataFrame(rows)
 
 
 def times(folder):

@@ -138,6 +138,7 @@ ITEMS = {
     "field-ranks-convnet": Item(field.ranks_convnet, "field", FIELD),
     "field-gains": Item(field.gains, "field", FIELD),
     "field-curves": Item(field.curves, "field", FIELD),
+    "field-arms": Item(field.arms, "field", FIELD),
     "field-boss": Item(published.boss, "field", FIELD),
     "field-refine": Item(published.refine, "field", FIELD),
     "field-penalty": Item(field.penalty, "field", FIELD),

@@ -238,6 +238,17 @@ class TestFieldPages:
         text = (folder / "settings.json").read_text(encoding="utf-8")
         assert json.loads(text)["shared"]["data_dir"] == ""
 
+    def test_arms_are_counted_third_by_third(self, field, folder):
+        results = pd.read_csv(folder / "results.csv")
+        here = (results["strategy"] == "badge") & (results["round"] > 0)
+        late = np.where(results["round"] > 4, "CoreSet", "LeastConfidence")
+        results.assign(arm=np.where(here, late, None)).to_csv(
+            folder / "results.csv", index=False
+        )
+        table = field.arms(folder)
+        assert len(table) == 5 and set(table["CoreSet"]) == {"0% / 0% / 100%"}
+        assert set(table["LeastConfidence"]) == {"100% / 100% / 0%"}
+
     def test_papers_are_judged_by_what_they_looked_at(self, published, folder):
         """On trained nets the made-up BAIT is behind all: that counts for no paper."""
         results = pd.read_csv(folder / "results.csv")
