@@ -326,13 +326,16 @@ def _fewer_repeats(folder):
     for one in preset_cells("field"):
         setting = tuple(getattr(one, name) for name in SETTING)
         planned.setdefault(setting, set()).add(one.repeat)
-    texts = [
-        f" Of {data} with the {model} {there[data, model, size]} of {len(repeats)} "
-        "repeats were run."
-        for (data, model, size), repeats in planned.items()
-        if 0 < there.get((data, model, size), 0) < len(repeats)
-    ]
-    return "".join(texts)
+    fewer = {}
+    for (data, model, size), repeats in planned.items():
+        count = there.get((data, model, size), 0)
+        if 0 < count < len(repeats):
+            name = f"{data} with the {model}"
+            fewer.setdefault((count, len(repeats)), {})[name] = None
+    return "".join(
+        f" Of {', '.join(names)} {count} of {total} repeats were run."
+        for (count, total), names in fewer.items()
+    )
 
 
 def total_time(folder):

@@ -51,14 +51,35 @@ def test_the_default_is_the_best_by_mean_rank(ranks):
     assert ".. measured:: field-advice" in words("docs/index.rst")
 
 
-def test_what_else_to_take_on_frozen_features_and_with_few_labels(ranks, extensions):
+def test_what_else_to_take(ranks, extensions):
     field = extensions["field"]
-    frozen = ranks[[(field.FROZEN, field.LOW), (field.FROZEN, field.HIGH)]]
-    assert frozen.mean(axis=1).idxmin() == "alphamix"
-    assert ranks[field.TRAINED, field.LOW].idxmin() == "maxherding"
     readme = words("README.rst")
-    assert "a frozen encoder also ``AlphaMix``, there the best of all" in readme
-    assert "net trained from scratch on few labels ``MaxHerding``" in readme
+    assert ranks.dropna().max(axis=1).idxmin() == "refine"
+    costs = pd.read_csv(RESULTS / "field" / "costs.csv")
+    costs = costs[costs["model"] != "convnet"]
+    choosing = costs.groupby("strategy")["select_seconds"].sum()
+    assert 2.5 < choosing["refine"] / choosing["uherding"] < 3
+    assert "``Refine``, the least bad in its worst case" in readme
+    assert "nearly three times as long as with ``UHerding``" in readme
+    assert "took nearly three times as long" in words("docs/user_guide/strategies.rst")
+    trained = [
+        results
+        for kind, budget, results in field.situations(RESULTS / "field")
+        if (kind, budget) == (field.TRAINED, field.LOW)
+    ]
+    means = field.means_of(*trained, 1)
+    assert means["rank"].idxmin()[0] == "cluster-marg"
+    assert means["gain"].idxmax()[0] == "maxherding"
+    assert "scratch on few labels ``ClusterMargin`` or ``MaxHerding``" in readme
+
+
+def test_what_is_said_of_the_picture(ranks, extensions):
+    results = pd.read_csv(RESULTS / "field" / "results.csv")
+    frozen = results[results["model"] == "linear"]
+    repeats = {3: "three", 4: "four", 5: "five"}[frozen["repeat"].nunique()]
+    readme = words("README.rst")
+    assert f"one standard error of {repeats} repeats" in readme
+    assert f"best of {len(ranks.dropna()) - 1} query strategies" in readme
 
 
 def test_margin_is_the_best_of_what_costs_nothing(ranks):

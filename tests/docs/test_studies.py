@@ -223,13 +223,12 @@ class TestFieldPages:
         # Of what costs no more than a sort, margin sampling is best.
         assert mean[["marg", "conf", "entropy", "power-marg"]].idxmin() == "marg"
         first = [set(found["rank"].sort_values().index[:5]) for found in ranks]
-        assert {"alphamix", "uherding"} <= first[0] & first[1] and "marg" in first[1]
-        assert {"maxherding", "uherding"} <= first[2]
-        assert {"uherding", "alphamix", "badge"} <= first[3]
+        assert set.intersection(*first) == {"uherding", "refine"}
+        assert "first five in each of the four, and so is :class:`~skbadge.Ref" in guide
         # BAIT is not the best on frozen features, but among the first with more labels,
         # and far from it on trained nets.
         bait = [found["rank"].rank()["bait"] for found in ranks]
-        assert 1 < bait[1] <= 5 and min(bait[0], *bait[2:]) > 10
+        assert 1 < bait[1] <= 5 and min(bait[0], *bait[2:]) > 8
         # What falls furthest below random sampling asks for the longest rows.
         table = field.outliers(folder)
         shares = table.iloc[:, 1].str.rstrip("%").astype(int)
@@ -269,7 +268,7 @@ class TestFieldPages:
         text = field.missing(folder)
         assert "ProbCover (digits at 10, digits at 100)" in text
         committed = DOCS.parent / "benchmarks" / "results" / "field"
-        few = "Of fashion_mnist with the convnet 1 of 3 repeats were run."
+        few = "random_rbf with the mlp, kropt with the mlp 4 of 5 repeats were run."
         assert field.missing(committed).endswith(few)
 
     def test_deviations_are_those_of_the_preset(self, field):
