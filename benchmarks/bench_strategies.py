@@ -297,8 +297,13 @@ def parse_arguments():
         f"{LIMIT_PEER} or, for plain forms, {LIMIT_PLAIN} if not given",
     )
     parser.add_argument("--memory", type=float, default=6.0, help="GiB of a call")
-    parser.add_argument("--quick", action="store_true", help="small sizes")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="JSON to write")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to try")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help=f"JSON to write; {RESULTS.name} of the repository if not given, and "
+        "none with --quick",
+    )
     return parser.parse_args()
 
 
@@ -319,31 +324,43 @@ def key(record):
     return record["strategy"], *record["sizes"].values()
 
 
-def write(arguments, records):
-    """Write the records, and keep those of other sizes from this machine."""
-    content = {
-        "machine": machine(1),
-        "limit_s": arguments.limit,
-        "limit_gib": arguments.memory,
-    }
-    kept = []
-    if arguments.out.exists():
-        before = json.loads(arguments.out.read_text(encoding="utf-8"))
-        if {name: before.get(name) for name in content} == content:
-            measured = {key(record) for record in records}
-            kept = [x for x in before["records"] if key(x) not in measured]
+def kept_records(path, about):
+    """Return the records of a file, which must be of this machine and these limits."""
+    if not path.exists():
+        return []
+    before = json.loads(path.read_text(encoding="utf-8"))
+    if {name: before.get(name) for name in about} != about:
+        raise SystemExit(
+            f"{path} holds what was measured on another machine or with other limits, "
+            "and is not written over. Name another file with --out, or move it away."
+        )
+    return before["records"]
+
+
+def write(path, about, kept, records):
+    """Write the records, with those of other sizes that are kept."""
+    measured = {key(record) for record in records}
+    kept = [record for record in kept if key(record) not in measured]
     order = list(STRATEGIES)
-    content["records"] = sorted(
+    everything = sorted(
         kept + records, key=lambda x: (order.index(x["strategy"]), *key(x)[1:])
     )
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({**about, "records": everything}, indent=1)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def main():
     arguments = parse_arguments()
     torch.set_num_threads(1)
     threadpool_limits(1)
+    about = {
+        "machine": machine(1),
+        "limit_s": arguments.limit,
+        "limit_gib": arguments.memory,
+    }
+    path = arguments.out or (None if arguments.quick else RESULTS)
+    kept = kept_records(path, about) if path else []
     cases = [(size, name) for name in arguments.only for size in sizes(name, arguments)]
     records = []
     # Sorted by size alone, so that each pool is made once and names keep their order.
@@ -352,9 +369,11 @@ def main():
         data = make_data(n_pool, N_CLASSES, n_features)
         for (_, _, batch), name in group:
             records.append(case(name, data, batch, arguments))
-            # After every case: what was measured outlives a late interrupt.
-            write(arguments, records)
-    print(f"\nWritten to {arguments.out}")
+            if path:
+                # After every case: what was measured outlives a late interrupt.
+                write(path, about, kept, records)
+    if path:
+        print(f"\nWritten to {path}")
 
 
 if __name__ == "__main__":
