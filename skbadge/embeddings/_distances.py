@@ -173,7 +173,7 @@ def _gram_form(x: Rows, y: Rows) -> torch.Tensor:
     """Return ``|x|^2 + |y|^2 - 2 x.y``, in the arithmetic of the rows."""
     products = inner(x, y)
     sums = x.norm_sq[:, None].to(products.dtype) + y.norm_sq.to(products.dtype)
-    return torch.add(sums, products, alpha=-2.0)
+    return torch.add(sums, products, alpha=-2.0, out=sums)
 
 
 # --- the second look -----------------------------------------------------------------

@@ -122,13 +122,13 @@ def measure_rows(
     InvalidInputError
         If a row holds NaN or infinity.
     """
-    squared = _in_chunks(table, lambda chunk: _squared_norms(chunk, dtype))
+    squared = in_chunks(table, lambda chunk: _squared_norms(chunk, dtype))
     if dtype == torch.float64 and not _between(squared, *_FLOAT64_SQUARES):
         # The squares themselves have vanished or overflown: first find the unit.
-        largest = _in_chunks(table, lambda chunk: chunk.abs().amax(dim=1))
+        largest = in_chunks(table, lambda chunk: chunk.abs().amax(dim=1))
         _check_finite(largest, name)
         unit = unit_for(float(largest.max()))
-        return unit, _in_chunks(
+        return unit, in_chunks(
             table, lambda chunk: _squared_norms(chunk.double() / unit, dtype)
         )
     _check_finite(squared, name)
@@ -136,9 +136,14 @@ def measure_rows(
     return unit, squared / unit / unit
 
 
-def _in_chunks(
+def in_chunks(
     table: torch.Tensor, function: Callable[[torch.Tensor], torch.Tensor]
 ) -> torch.Tensor:
+    """Return one number a row, float64, by a function of some rows at a time.
+
+    Written in one place: kept one by one, small results lie between the blocks that are
+    freed, which then are not used again.
+    """
     found = table.new_empty(len(table), dtype=torch.float64)
     step = chunk_length(table.shape[1])
     for start in range(0, len(table), step):

@@ -11,8 +11,8 @@ import torch
 from skbadge.embeddings._tensors import (
     arithmetic_dtype,
     as_tensor,
-    chunk_length,
     directions,
+    in_chunks,
     measure_rows,
 )
 from skbadge.exceptions import InvalidInputError
@@ -263,16 +263,16 @@ class Coverage:
 
     def _measure(self, table: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what to multiply each row by, and its squared length then."""
-        squares = [
-            part.to(self._dtype).square().sum(dim=1)
-            for part in table.split(chunk_length(table.shape[1]))
-        ]
-        length_sq = torch.cat(squares) if squares else table.new_empty(0)
+        length_sq = in_chunks(table, self._squares).to(self._dtype)
         if not self.normalize:
             return torch.ones_like(length_sq), length_sq
         some = length_sq > 0.0
         unit = torch.where(some, length_sq, 1.0).rsqrt()
         return unit, some.to(self._dtype)
+
+    def _squares(self, rows: torch.Tensor) -> torch.Tensor:
+        rows = rows.to(self._dtype)
+        return torch.linalg.vecdot(rows, rows)
 
     def _similar(self, rows: torch.Tensor, part: slice) -> torch.Tensor:
         """Return the kernel between rows and a slice of the targets, until the next."""

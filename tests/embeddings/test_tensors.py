@@ -56,7 +56,7 @@ def test_a_table_is_read_once_unless_its_numbers_are_extreme(
     size, passes, dtype, monkeypatch
 ):
     monkeypatch.setattr(_tensors, "chunk_length", lambda width: 2)
-    reads, in_chunks = [], _tensors._in_chunks
+    reads, in_chunks = [], _tensors.in_chunks
 
     def counted(table, function):
         def read(chunk):
@@ -65,7 +65,7 @@ def test_a_table_is_read_once_unless_its_numbers_are_extreme(
 
         return in_chunks(table, read)
 
-    monkeypatch.setattr(_tensors, "_in_chunks", counted)
+    monkeypatch.setattr(_tensors, "in_chunks", counted)
     table = torch.full((5, 3), size, dtype=dtype)
     unit, norm_sq = _tensors.measure_rows(table, "X", dtype)
     torch.testing.assert_close(
