@@ -13,7 +13,7 @@ import torch
 from skbadge.exceptions import InvalidInputError
 
 # Bytes of a table that are read at a time: a chunk and its products stay in the cache.
-CHUNK_BYTES = 1 << 22
+CHUNK_BYTES = 1 << 21
 # Norms in between are safe to square and multiply in float32; others are rescaled.
 _SAFE_LOW, _SAFE_HIGH = 2.0**-16, 2.0**16
 # The largest power of two among the float64.
@@ -145,7 +145,7 @@ def in_chunks(
     freed, which then are not used again.
     """
     found = table.new_empty(len(table), dtype=torch.float64)
-    step = chunk_length(table.shape[1])
+    step = chunk_length(math.prod(table.shape[1:]))
     for start in range(0, len(table), step):
         found[start : start + step] = function(table[start : start + step])
     return found

@@ -287,7 +287,7 @@ def first_metric(
     Parameters
     ----------
     mean : torch.Tensor of shape (K d, K d), dtype float64
-        Mean information of the pool.
+        Mean information of the pool; becomes that of all rows.
     n_pool, n : int
         Rows of the pool, and to choose.
     labeled, fisher, n_top, regularization
@@ -305,9 +305,9 @@ def first_metric(
         n_labeled = len(labeled[1])
         start = fisher_mean(fisher_columns(labeled[0], fisher, n_top), labeled[1])
         start = start.to(mean.device)
-    mean = (n_pool * mean + n_labeled * start) / (n_pool + n_labeled)
-    start = start * (n_labeled / (n_labeled + n))
-    start.diagonal().add_(regularization)
+    n_rows = n_pool + n_labeled
+    mean.mul_(n_pool / n_rows).add_(start, alpha=n_labeled / n_rows)
+    start.mul_(n_labeled / (n_labeled + n)).diagonal().add_(regularization)
     return Metric(start, mean), math.sqrt(n / (n_labeled + n))
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from skbadge.embeddings._tensors import chunk_length
+from skbadge.embeddings._tensors import in_chunks
 
 __all__ = ["Configurations", "batch_bald_greedy"]
 
 # Rows that are looked at again at a time, at first.
 _BLOCK = 256
+# Probabilities of outcomes and labels that are held at a time.
+_NUMBERS = 1 << 18
 
 
 class Configurations:
@@ -55,7 +57,7 @@ class Configurations:
         """
         m, n_samples, n_classes = samples.shape
         columns = samples.permute(1, 0, 2).reshape(n_samples, m * n_classes)
-        surprise = self._surprise(self.given @ columns / n_samples)
+        surprise = self._surprise(self.given @ (columns / n_samples))
         return surprise.reshape(m, n_classes).sum(dim=1)
 
     def entropy(self) -> float:
@@ -63,13 +65,14 @@ class Configurations:
         return float(self._surprise(self.given.mean(dim=1, keepdim=True)))
 
     def _surprise(self, joint: torch.Tensor) -> torch.Tensor:
-        """Return the sum of -p ln p over outcomes, for each column."""
+        """Return the sum of -p ln p over outcomes, for each column; p is used up."""
         if self._owner is None:
             weight = self.log_unit.exp()
         else:
             weight = 1.0 / (self.given.mean(dim=1) * len(self.given))
         # ln of the unit belongs to every p.
-        return weight @ torch.special.entr(joint) - (weight * self.log_unit) @ joint
+        of_unit = (weight * self.log_unit) @ joint
+        return weight @ torch.special.entr(joint, out=joint) - of_unit
 
     def add(self, samples: torch.Tensor) -> None:
         """Take a row into the batch; ``samples`` is its (n_samples, n_classes)."""
@@ -115,8 +118,9 @@ def batch_bald_greedy(
 
     Parameters
     ----------
-    samples : torch.Tensor of shape (n_pool, n_samples, n_classes), float64
-        Draws of the class probabilities, the same draws for all rows.
+    samples : torch.Tensor of shape (n_pool, n_samples, n_classes)
+        Draws of the class probabilities, the same draws for all rows. Read in float64,
+        some rows at a time.
     n : int
         In [1, n_pool].
     most_configurations : int
@@ -133,7 +137,9 @@ def batch_bald_greedy(
     """
     n_pool, n_samples = samples.shape[:2]
     priority = torch.from_numpy(generator.permutation(n_pool))
-    conditional = torch.special.entr(samples).sum(dim=2).mean(dim=1)
+    conditional = in_chunks(
+        samples, lambda part: torch.special.entr(part.double()).sum(dim=2).mean(dim=1)
+    )
     outcomes = Configurations(n_samples, most_configurations, generator)
     bound = torch.full((n_pool,), torch.inf, dtype=torch.float64)
     indices, gains = [], []
@@ -142,7 +148,7 @@ def batch_bald_greedy(
         indices.append(best)
         gains.append(float(bound[best]))
         bound[best] = -torch.inf
-        outcomes.add(samples[best])
+        outcomes.add(samples[best].double())
     return np.array(indices, dtype=np.intp), np.array(gains)
 
 
@@ -161,8 +167,8 @@ def _largest_gain(
     while True:
         stale = torch.where(is_stale, bound, -torch.inf)
         rows = stale.topk(min(size, int(is_stale.sum()))).indices
-        for part in rows.split(chunk_length(width)):
-            joint = outcomes.entropies(samples[part])
+        for part in rows.split(max(1, _NUMBERS // width)):
+            joint = outcomes.entropies(samples[part].double())
             bound[part] = joint - before - conditional[part]
         is_stale[rows] = False
         fresh = torch.where(is_stale, -torch.inf, bound)

@@ -93,7 +93,7 @@ def fisher_mean(columns: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
                 found[i, :, j] += block
                 if i != j:
                     found[j, :, i] += block
-    return found.reshape(n_classes * width, -1) / len(features)
+    return found.reshape(n_classes * width, -1).div_(len(features))
 
 
 class Step(NamedTuple):
@@ -118,23 +118,27 @@ class Metric:
     Parameters
     ----------
     matrix : torch.Tensor of shape (K d, K d), dtype float64
-        M; positive definite.
+        M; positive definite. It is changed in place, as it is.
     mean : torch.Tensor of shape (K d, K d), dtype float64
         F.
     """
 
     def __init__(self, matrix: torch.Tensor, mean: torch.Tensor) -> None:
-        self.matrix = matrix.clone()
+        self.matrix = matrix
         self._mean = mean
+        self.inverse, self.middle = torch.empty_like(mean), torch.empty_like(mean)
         self.start_over()
 
     def start_over(self) -> None:
         """Compute both anew from M: rounding adds up over changes."""
+        # In the memory of the old ones: with many classes each is larger than the pool.
         factor, failed = torch.linalg.cholesky_ex(self.matrix)
-        if int(failed) or not bool(factor.isfinite().all()):
+        # What is not finite makes the end of its row so.
+        if int(failed) or not bool(factor.diagonal().isfinite().all()):
             raise _unusable()
-        self.inverse = torch.cholesky_inverse(factor)
-        self.middle = self.inverse @ self._mean @ self.inverse
+        torch.cholesky_inverse(factor, out=self.inverse)
+        torch.mm(self.inverse, self._mean, out=factor)
+        torch.mm(factor, self.inverse, out=self.middle)
 
     def copy(self) -> Metric:
         """Return one that changes by itself."""
@@ -171,9 +175,9 @@ class Metric:
             raise _unusable()
         twice = w @ (vector.T @ g) @ w
         uw = u @ w
-        mixed = uw @ g.T
-        self.middle += u @ twice @ u.T - mixed - mixed.T
-        self.inverse -= uw @ u.T
+        self.middle.addmm_(u @ twice, u.T)
+        self.middle.addmm_(uw, g.T, alpha=-1.0).addmm_(g, uw.T, alpha=-1.0)
+        self.inverse.addmm_(uw, u.T, alpha=-1.0)
         both = torch.cat([u, g], dim=1).reshape(n_classes, -1, 2 * r)
         return Step(both.transpose(0, 1).reshape(-1, n_classes * 2 * r), w, twice)
 

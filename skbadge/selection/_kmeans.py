@@ -142,6 +142,18 @@ def _weighted_kmeans(
 ) -> Clusters:
     """Divide rows into clusters; no validation beyond finite numbers."""
     table = _Table(features, normalize, among=among)
+    centers = _fitted_centers(table, n_clusters, weight, normalize, generator)
+    return Clusters(*table.nearest(centers), centers, table.scale)
+
+
+def _fitted_centers(
+    table: _Table,
+    n_clusters: int,
+    weight: np.ndarray | None,
+    normalize: bool,
+    generator: np.random.Generator,
+) -> np.ndarray:
+    """Return the centers; the copy of the rows that they were fitted to is gone."""
     rows = table.sample(generator, n_clusters)
     X = table.read(rows)
     if weight is not None:
@@ -167,8 +179,7 @@ def _weighted_kmeans(
     with warnings.catch_warnings(), threadpool_limits(1, user_api="openmp"):
         # Fewer distinct rows than clusters: some stay empty, as documented.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        centers = model.fit(X, sample_weight=weight).cluster_centers_
-    return Clusters(*table.nearest(centers), centers, table.scale)
+        return model.fit(X, sample_weight=weight).cluster_centers_
 
 
 def _in_range(weight: np.ndarray) -> np.ndarray | None:
@@ -240,9 +251,11 @@ def _nearest_members(
     return indices, sizes.astype(np.float64)
 
 
-def _assigned(clusters: Clusters, features: torch.Tensor) -> np.ndarray:
-    """Return the nearest cluster of other rows, which are not normalized."""
-    table = _Table(features, False, least_scale=clusters.scale)
+def _assigned(
+    clusters: Clusters, features: torch.Tensor, *, normalize: bool = False
+) -> np.ndarray:
+    """Return the nearest cluster of other rows."""
+    table = _Table(features, normalize, least_scale=clusters.scale)
     return table.nearest(clusters.centers * (clusters.scale / table.scale))[0]
 
 

@@ -105,9 +105,10 @@ def _least_reach(outputs: Outputs, anchors: torch.Tensor) -> torch.Tensor:
     """Return the smallest epsilon that changes the class of each row, or infinity."""
     weight, bias = (table.double() for table in two_or_more(outputs.head))
     features, residual = outputs.features, outputs.residual
-    found = []
-    for start in range(0, len(features), chunk_length(features.shape[1])):
-        part = slice(start, start + chunk_length(features.shape[1]))
+    reach = weight.new_empty(len(features))
+    step = chunk_length(features.shape[1])
+    for start in range(0, len(features), step):
+        part = slice(start, start + step)
         rows = features[part].double()
         logits = rows @ weight.T + bias
         direction = residual[part].double() @ outputs.head.weight.double()
@@ -118,5 +119,5 @@ def _least_reach(outputs: Outputs, anchors: torch.Tensor) -> torch.Tensor:
         # The class that is preferred itself gains nothing.
         length = torch.where(gain > 0, gap / gain, torch.inf).amin(dim=1)
         farthest = torch.cdist(rows, anchors).amax(dim=1)
-        found.append(length * features.shape[1] ** 0.5 / farthest)
-    return torch.cat(found)
+        reach[part] = length * features.shape[1] ** 0.5 / farthest
+    return reach

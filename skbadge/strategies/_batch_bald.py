@@ -115,11 +115,23 @@ class BatchBALD(QueryStrategy):
         heads = drawn_heads(
             outputs, self.source, self.n_samples, self.prior_precision, generator
         )
-        samples = torch.cat(list(iterate_samples(outputs, heads))).cpu()
+        samples = outputs.samples if heads is None else _drawn(outputs, heads)
         indices, gains = batch_bald_greedy(
-            samples,
+            samples.cpu(),
             n,
             most_configurations=self.most_configurations,
             generator=generator,
         )
         return Selection(indices, scores=gains)
+
+
+def _drawn(outputs: Outputs, heads: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    """Return what some heads say of all rows, (n_pool, n_samples, n_classes)."""
+    n_samples, n_outputs = heads[0].shape[:2]
+    # One output is two classes.
+    samples = heads[0].new_empty(outputs.n_pool, n_samples, max(2, n_outputs))
+    start = 0
+    for block in iterate_samples(outputs, heads):
+        samples[start : start + len(block)] = block
+        start += len(block)
+    return samples

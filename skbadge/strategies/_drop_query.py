@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from skbadge._contracts import Needs, Outputs, Selection, Traits
-from skbadge.embeddings._tensors import chunk_length
+from skbadge.embeddings._tensors import in_chunks
 from skbadge.selection._kmeans import _nearest_members
 from skbadge.strategies._base import QueryStrategy
 from skbadge.strategies._heads import predicted, two_or_more
@@ -113,9 +113,10 @@ def _n_changes(outputs: Outputs, scale: torch.Tensor) -> torch.Tensor:
     """Return for each row how many masks change its class."""
     weight, bias = two_or_more(outputs.head)
     masked = [weight * row.to(weight) for row in scale]
-    found = []
-    for block in outputs.features.split(chunk_length(weight.shape[1])):
+
+    def count(block: torch.Tensor) -> torch.Tensor:
         plain = predicted(block, weight, bias)
         changed = [predicted(block, rows, bias) != plain for rows in masked]
-        found.append(torch.stack(changed).sum(dim=0))
-    return torch.cat(found)
+        return torch.stack(changed).sum(dim=0)
+
+    return in_chunks(outputs.features, count)

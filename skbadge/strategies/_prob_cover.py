@@ -7,14 +7,15 @@ import numpy as np
 from skbadge._contracts import Needs, Outputs, Selection
 from skbadge.embeddings._tensors import chunk_length
 from skbadge.selection._coverage import Balls, max_coverage_greedy
-from skbadge.selection._kmeans import _weighted_kmeans
+from skbadge.selection._kmeans import _assigned, _weighted_kmeans
 from skbadge.strategies._base import QueryStrategy
 from skbadge.utils._validation import check_real
 
 __all__ = ["ProbCover"]
 
-# The radius is that of balls around so many rows, of which so many may be impure.
-_MOST_COMPARED, _IMPURE = 1000, 0.05
+# The radius is that of balls around so many rows, of which so many may be impure, among
+# clusters fitted to so many rows for each.
+_MOST_COMPARED, _IMPURE, _MOST_FITTED = 1000, 0.05, 256
 
 
 class ProbCover(QueryStrategy):
@@ -44,7 +45,8 @@ class ProbCover(QueryStrategy):
 
     The radius is the 5 % quantile, over at most 1,000 rows drawn, of the distance to
     the nearest row of another cluster, of as many k-means clusters as there are
-    classes: the paper tries radii one by one. Its public code leaves up to 499 rows out
+    classes, whose centers are fitted to at most 256 rows a class, drawn: the paper
+    tries radii one by one. Its public code leaves up to 499 rows out
     of the graph, and chooses row 0 once all is covered.
 
     Cost: O(n_pool^2 d) time for the first counts, in blocks; later only the rows that
@@ -115,10 +117,16 @@ def _pure_radius(
 ) -> float:
     """Return the largest radius at which most balls hold rows of one cluster only."""
     n_clusters = min(outputs.proba.shape[1], len(balls))
-    labels = _weighted_kmeans(
-        outputs.features, n_clusters, normalize=True, generator=generator
-    ).labels
-    drawn = generator.permutation(len(balls))[:_MOST_COMPARED]
+    drawn = generator.permutation(len(balls))
+    clusters = _weighted_kmeans(
+        outputs.features,
+        n_clusters,
+        normalize=True,
+        among=np.sort(drawn[: _MOST_FITTED * n_clusters]),
+        generator=generator,
+    )
+    labels = _assigned(clusters, outputs.features, normalize=True)
+    drawn = drawn[:_MOST_COMPARED]
     centers = balls.directions(drawn)
     nearest = np.full(len(drawn), 2.0)
     step = chunk_length(max(centers.shape))

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from skbadge._contracts import Outputs, Selection, Traits
+from skbadge.embeddings._tensors import in_chunks
 from skbadge.selection._top_k import _top_k
 from skbadge.strategies._base import QueryStrategy
 from skbadge.utils._random import Seed, as_generator
@@ -151,11 +152,18 @@ def _not_on_cluster(traits: Any) -> Any:
 
 def sum_of_others(proba: torch.Tensor) -> torch.Tensor:
     """Return 1 - max, float64, by a sum: in float32 the difference is 0 where sure."""
-    top = proba.argmax(dim=1, keepdim=True)
-    return proba.scatter(1, top, 0.0).to(torch.float64).sum(dim=1)
+    return in_chunks(proba, _sum_of_others)
 
 
 def margin_uncertainty(proba: torch.Tensor) -> torch.Tensor:
     """Return 1 minus the margin of the two largest, float64, exact where sure."""
-    second = proba.topk(min(2, proba.shape[1]), dim=1).values[:, 1:].sum(dim=1)
-    return second + sum_of_others(proba)
+    return in_chunks(proba, lambda rows: _second(rows) + _sum_of_others(rows))
+
+
+def _sum_of_others(proba: torch.Tensor) -> torch.Tensor:
+    top = proba.argmax(dim=1, keepdim=True)
+    return proba.scatter(1, top, 0.0).to(torch.float64).sum(dim=1)
+
+
+def _second(proba: torch.Tensor) -> torch.Tensor:
+    return proba.topk(min(2, proba.shape[1]), dim=1).values[:, 1:].sum(dim=1)
