@@ -257,7 +257,7 @@ class Outputs:
         return replace(self, needs=needs, labeled_rows=labeled)
 
     def take(self, rows: np.ndarray) -> Outputs:
-        """Return the outputs of some rows, which are copied.
+        """Return the outputs of some rows; of them what is declared is copied.
 
         Parameters
         ----------
@@ -273,6 +273,7 @@ class Outputs:
         values = {
             name: table if name == "head" else table[index.to(table.device)]
             for name, table in self.values.items()
+            if getattr(self.needs, name)
         }
         return replace(
             self,

@@ -166,7 +166,8 @@ class ClassQuota(QueryStrategy):
         generator: np.random.Generator,
     ) -> Selection:
         (stream,) = generator.spawn(1)
-        found = self.strategy.select(outputs.take(rows), n, stream)
+        part = outputs.declared(self.strategy.needs).take(rows)
+        found = self.strategy.select(part, n, stream)
         indices = rows[found.indices].astype(np.intp)
         return Selection(indices, scores=found.scores, notes=found.notes)
 

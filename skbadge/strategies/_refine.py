@@ -143,7 +143,8 @@ class Refine(QueryStrategy):
         generator: np.random.Generator,
     ) -> tuple[np.ndarray, np.ndarray | None]:
         (stream,) = generator.spawn(1)
-        found = strategy.select(outputs.take(rows), n, stream)
+        part = outputs.declared(strategy.needs).take(rows)
+        found = strategy.select(part, n, stream)
         return rows[found.indices].astype(np.intp), found.scores
 
     def _last(self) -> QueryStrategy:

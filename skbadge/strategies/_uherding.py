@@ -282,7 +282,8 @@ def _smallest_distance(features: torch.Tensor) -> float:
     embedding.norms()
     everything = embedding.rows(slice(None))
     smallest = torch.inf
-    step = chunk_length(max(len(features), features.shape[1]))
+    # In float64, and several blocks stand beside each other.
+    step = chunk_length(4 * max(len(features), features.shape[1]))
     for start in range(0, len(features), step):
         found = distances_sq(everything[start : start + step], everything)
         # Digits of a float64: what is below is a copy.
