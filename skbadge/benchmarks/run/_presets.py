@@ -246,21 +246,21 @@ _COLD = tuple(
 _FIELD_COLD = Preset(
     title="Some of the field, without a label at the start.",
     deviations=(
-        "No experiment of the paper: the first batch is as large as the nine that "
-        "follow, one label a class (low) or ten (high), and is chosen at random, by "
-        "k-means or by TypiClust on what the net is given.",
+        "No experiment of the paper: the first batch is as large as the twenty that "
+        "follow (nine of ten labels a class on digits), one label a class (low) or ten "
+        "(high), and is chosen at random, by k-means or by TypiClust on what the net "
+        "is given.",
         "Frozen features of Fashion-MNIST with a linear head, and digits with an MLP "
         "of 128 hidden units; five strategies.",
         _FIELD.deviations[3],
     ),
-    repeats=3,
+    repeats=5,
     parts=tuple(
         {
             **part,
             "batch_sizes": (size,),
             "strategies": _COLD,
             "n_initial": size,
-            "n_rounds": 9,
         }
         for part in _FIELD.parts[:4]
         for size in part["batch_sizes"]

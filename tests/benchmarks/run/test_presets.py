@@ -60,7 +60,9 @@ def test_preset_field_without_labels():
     starts = {cell.strategy.rpartition("+")[0] for cell in cells}
     assert starts == {"", "kmeans", "typiclust"}
     assert {cell.n_initial - cell.batch_size for cell in cells} == {0}
-    assert len(cells) == 2 * 2 * 3 * 5 * 3
+    assert len(cells) == 2 * 2 * 3 * 5 * 5
+    rounds = {(cell.dataset, cell.batch_size): cell.n_rounds for cell in cells}
+    assert sorted(rounds.values()) == [9, 20, 20, 20] and rounds["digits", 100] == 9
 
 
 def test_preset_images():
