@@ -175,9 +175,10 @@ class Coordinates:
         self._chunks = [slice(a, min(a + step, n)) for a in range(0, n, step)]
         if step == n:
             self._kept = self._read(slice(None))
-        self._norm_sq = np.concatenate(
-            [self._read(chunk).double().norm_sq.numpy() for chunk in self._chunks]
-        )
+        # In one place: between freed blocks, small results would keep holes open.
+        self._norm_sq = np.empty(n)
+        for chunk in self._chunks:
+            self._norm_sq[chunk] = self._read(chunk).double().norm_sq.numpy()
         self.rounding = SPANNED * self._norm_sq
 
     def _read(self, part: slice) -> Rows:
