@@ -152,18 +152,19 @@ def _not_on_cluster(traits: Any) -> Any:
 
 def sum_of_others(proba: torch.Tensor) -> torch.Tensor:
     """Return 1 - max, float64, by a sum: in float32 the difference is 0 where sure."""
-    return in_chunks(proba, _sum_of_others)
+    return in_chunks(proba, lambda rows: _others(rows).double().sum(dim=1))
 
 
 def margin_uncertainty(proba: torch.Tensor) -> torch.Tensor:
     """Return 1 minus the margin of the two largest, float64, exact where sure."""
-    return in_chunks(proba, lambda rows: _second(rows) + _sum_of_others(rows))
+
+    def found(rows: torch.Tensor) -> torch.Tensor:
+        others = _others(rows)
+        return others.amax(dim=1) + others.double().sum(dim=1)
+
+    return in_chunks(proba, found)
 
 
-def _sum_of_others(proba: torch.Tensor) -> torch.Tensor:
-    top = proba.argmax(dim=1, keepdim=True)
-    return proba.scatter(1, top, 0.0).to(torch.float64).sum(dim=1)
-
-
-def _second(proba: torch.Tensor) -> torch.Tensor:
-    return proba.topk(min(2, proba.shape[1]), dim=1).values[:, 1:].sum(dim=1)
+def _others(proba: torch.Tensor) -> torch.Tensor:
+    """Return the probabilities with 0 in the place of the largest."""
+    return proba.scatter(1, proba.max(dim=1, keepdim=True).indices, 0.0)
