@@ -257,7 +257,7 @@ class Outputs:
         return replace(self, needs=needs, labeled_rows=labeled)
 
     def take(self, rows: np.ndarray) -> Outputs:
-        """Return the outputs of some rows; of them what is declared is copied.
+        """Return the outputs of some rows, of which declared tables are copied.
 
         Parameters
         ----------

@@ -158,3 +158,11 @@ def test_one_value_a_row(as_array):
     found = outputs.by_rows(lambda seen: as_array(seen.proba.amax(dim=1)))
     assert isinstance(found, np.ndarray) and found.dtype == np.float64
     assert found.tolist() == [0.75, 0.5]
+
+
+def test_of_some_rows_only_declared_tables_are_copied():
+    outputs = Outputs.of(proba=[[0.25, 0.75], [0.5, 0.5]], features=[[1.0], [2.0]])
+    part = outputs.declared(Needs(proba=True)).take(np.array([1]))
+    assert part.proba.tolist() == [[0.5, 0.5]]
+    assert set(part.values) == {"proba"}
+    assert set(outputs.take(np.array([1])).values) == {"proba", "features"}

@@ -26,7 +26,7 @@ class Balls:
 
     def __init__(self, features: torch.Tensor) -> None:
         self._embedding = DenseEmbedding(features)
-        self._norms = self._embedding.norms() / self._embedding.scale
+        self._norms = self._embedding.norms()
 
     def __len__(self) -> int:
         return len(self._embedding)

@@ -136,7 +136,8 @@ class Metric:
         # What is not finite makes the end of its row so.
         if int(failed) or not bool(factor.diagonal().isfinite().all()):
             raise _unusable()
-        torch.cholesky_inverse(factor, out=self.inverse)
+        # By columns, as LAPACK writes it: symmetric, so the same.
+        torch.cholesky_inverse(factor, out=self.inverse.mT)
         torch.mm(self.inverse, self._mean, out=factor)
         torch.mm(factor, self.inverse, out=self.middle)
 

@@ -139,10 +139,16 @@ def _weighted_kmeans(
     weight: np.ndarray | None = None,
     normalize: bool = False,
     among: np.ndarray | None = None,
+    fitted: np.ndarray | None = None,
 ) -> Clusters:
-    """Divide rows into clusters; no validation beyond finite numbers."""
+    """Divide rows into clusters; no validation beyond finite numbers.
+
+    ``among`` are the rows that there are, ``fitted`` those that centers are fitted to;
+    None for all.
+    """
     table = _Table(features, normalize, among=among)
-    centers = _fitted_centers(table, n_clusters, weight, normalize, generator)
+    part = table if fitted is None else _Table(features, normalize, among=fitted)
+    centers = _fitted_centers(part, n_clusters, weight, normalize, generator)
     return Clusters(*table.nearest(centers), centers, table.scale)
 
 
@@ -251,11 +257,9 @@ def _nearest_members(
     return indices, sizes.astype(np.float64)
 
 
-def _assigned(
-    clusters: Clusters, features: torch.Tensor, *, normalize: bool = False
-) -> np.ndarray:
-    """Return the nearest cluster of other rows."""
-    table = _Table(features, normalize, least_scale=clusters.scale)
+def _assigned(clusters: Clusters, features: torch.Tensor) -> np.ndarray:
+    """Return the nearest cluster of other rows, which are not normalized."""
+    table = _Table(features, False, least_scale=clusters.scale)
     return table.nearest(clusters.centers * (clusters.scale / table.scale))[0]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from skbadge._contracts import Needs, Outputs, Selection
 from skbadge.embeddings._tensors import chunk_length
 from skbadge.selection._coverage import Balls, max_coverage_greedy
-from skbadge.selection._kmeans import _assigned, _weighted_kmeans
+from skbadge.selection._kmeans import _weighted_kmeans
 from skbadge.strategies._base import QueryStrategy
 from skbadge.utils._validation import check_real
 
@@ -46,8 +46,8 @@ class ProbCover(QueryStrategy):
     The radius is the 5 % quantile, over at most 1,000 rows drawn, of the distance to
     the nearest row of another cluster, of as many k-means clusters as there are
     classes, whose centers are fitted to at most 256 rows a class, drawn: the paper
-    tries radii one by one. Its public code leaves up to 499 rows out
-    of the graph, and chooses row 0 once all is covered.
+    tries radii one by one. Its public code leaves up to 499 rows out of the graph, and
+    chooses row 0 once all is covered.
 
     Cost: O(n_pool^2 d) time for the first counts, in blocks; later only the rows that
     could be chosen are counted anew. No array of all pairs is made.
@@ -118,14 +118,13 @@ def _pure_radius(
     """Return the largest radius at which most balls hold rows of one cluster only."""
     n_clusters = min(outputs.proba.shape[1], len(balls))
     drawn = generator.permutation(len(balls))
-    clusters = _weighted_kmeans(
+    labels = _weighted_kmeans(
         outputs.features,
         n_clusters,
         normalize=True,
-        among=np.sort(drawn[: _MOST_FITTED * n_clusters]),
+        fitted=np.sort(drawn[: _MOST_FITTED * n_clusters]),
         generator=generator,
-    )
-    labels = _assigned(clusters, outputs.features, normalize=True)
+    ).labels
     drawn = drawn[:_MOST_COMPARED]
     centers = balls.directions(drawn)
     nearest = np.full(len(drawn), 2.0)

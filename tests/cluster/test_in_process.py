@@ -250,7 +250,7 @@ def test_an_interrupt_of_reading_frees_the_workers(
     with pytest.raises(KeyboardInterrupt) as caught:
         learner.query(pool, n=5)
     timer.join()
-    await_freed(client, quiet, 2)
+    await_freed(client, quiet, 4)
     assert caught.tb is not None
 
 

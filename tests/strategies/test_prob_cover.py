@@ -9,7 +9,7 @@ from skbadge import ProbCover
 from skbadge.exceptions import InvalidInputError
 from skbadge.selection import _coverage
 from skbadge.selection._coverage import Balls
-from skbadge.strategies import Needs, Outputs
+from skbadge.strategies import Needs, Outputs, _prob_cover
 from skbadge.strategies._prob_cover import _pure_radius
 from tests._oracles import max_coverage_loop
 
@@ -33,8 +33,23 @@ def test_picks_against_the_loop(radius, block, monkeypatch, global_random_seed):
     assert_array_equal(selection.scores, gains)
 
 
-def test_the_radius_is_the_largest_with_pure_balls():
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [2.0**90, 2.0**-90])
+def test_lengths_decide_nothing(scale, dtype):
+    X = np.random.default_rng(0).normal(size=(60, 4)).astype(dtype)
+    known = X[:3] + dtype(0.5)
+    expected = ProbCover().select(outputs_of(X, known), 8, 0)
+    scale = dtype(scale)
+    found = ProbCover().select(outputs_of(X * scale, known * scale), 8, 0)
+    assert_array_equal(found.indices, expected.indices)
+    assert_array_equal(found.scores, expected.scores)
+    assert expected.scores[0] > 1
+
+
+@pytest.mark.parametrize("most", [10, _prob_cover._MOST_FITTED])
+def test_the_radius_is_the_largest_with_pure_balls(most, monkeypatch):
     # Three clouds of directions.
+    monkeypatch.setattr(_prob_cover, "_MOST_FITTED", most)
     rng = np.random.default_rng(0)
     cloud = np.arange(90) % 3
     X = 5 * np.eye(3)[cloud] + rng.normal(size=(90, 3))

@@ -247,8 +247,8 @@ _FIELD_COLD = Preset(
     title="Some of the field, without a label at the start.",
     deviations=(
         "No experiment of the paper: the first batch is as large as the twenty that "
-        "follow (nine of ten labels a class on digits), one label a class (low) or ten "
-        "(high), and is chosen at random, by k-means or by TypiClust on what the net "
+        "follow, one label a class (low) or ten (high; of these, nine follow on "
+        "digits), and is chosen at random, by k-means or by TypiClust on what the net "
         "is given.",
         "Frozen features of Fashion-MNIST with a linear head, and digits with an MLP "
         "of 128 hidden units; five strategies.",
