@@ -308,9 +308,10 @@ class _Table:
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(len(self._embedding)))
         width = self._embedding.n_features
-        # In parts: lengths are those of float64, of which no whole table is made.
+        # In parts: lengths are those of float64, of which no whole table is made, and
+        # of a part several stand beside each other.
         scaled = torch.empty((len(rows), width), dtype=self._embedding.dtype)
-        step = chunk_length(width)
+        step = chunk_length(4 * width)
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
             scaled[part] = directions(self._right(rows[part]).double())

@@ -106,7 +106,8 @@ def _least_reach(outputs: Outputs, anchors: torch.Tensor) -> torch.Tensor:
     weight, bias = (table.double() for table in two_or_more(outputs.head))
     features, residual = outputs.features, outputs.residual
     reach = weight.new_empty(len(features))
-    step = chunk_length(features.shape[1])
+    # Several tables of float64 for each.
+    step = chunk_length(4 * features.shape[1])
     for start in range(0, len(features), step):
         part = slice(start, start + step)
         rows = features[part].double()
