@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import statistics
 import sys
 from pathlib import Path
 
@@ -101,3 +102,39 @@ def test_the_summary_counts_what_is_slower_and_what_has_no_ratio(costs, path):
     assert peers.endswith("with the ratio: CLUE at 20,000 / 100 (0.5).")
     assert "in 2 cases, the median is 6. " in plain and plain.endswith("ratio: none.")
     assert memory.endswith("in 1 of 7 cases: BADGE at 50,000 / 100.")
+
+
+def test_the_guide_explains_what_the_committed_file_shows():
+    path = DOCS.parent / "benchmarks" / "results" / "strategies.json"
+    records = json.loads(path.read_text(encoding="utf-8"))["records"]
+    page = (DOCS / "user_guide" / "strategies.rst").read_text(encoding="utf-8")
+    words = " ".join(page.split())
+    large = {
+        record["strategy"]
+        for record in records
+        if record["ours"]["peak_mib"] > record["factors_mib"]
+    }
+    explained = {
+        "BAIT, top": "BAIT with the information of some or all classes",
+        "BAIT, full": "BAIT with the information of some or all classes",
+        "BADGE, log-det": "log-determinants, where they keep a number for each row",
+        "DropQuery": "DropQuery its candidates",
+        "Refine(BADGE, margin)": "Refine the rows that are left",
+    }
+    assert large == set(explained)
+    assert all(text in words for text in explained.values())
+    ratios = {"plain form": [], "scikit-activeml 1.0.1": []}
+    for record in records:
+        if record.get("ratio"):
+            ratios[record["other_name"]].append(record["ratio"])
+    medians = {name: statistics.median(found) for name, found in ratios.items()}
+    assert medians["plain form"] < 20 < medians["scikit-activeml 1.0.1"]
+    assert "reached beside scikit-activeml and not beside the plain forms" in words
+    # Slower than the other are only some of which the other is a plain form.
+    assert min(ratios["scikit-activeml 1.0.1"]) > 1
+    slow = {r["strategy"].split(",")[0] for r in records if (r.get("ratio") or 1) < 1}
+    assert slow == {
+        "BALD",
+        "ClusterMargin",
+        "StochasticTopK",
+    }
