@@ -28,7 +28,7 @@ _KEPT = 1 << 22
 # a row of it and how often its numbers are read; how many terms of its coordinates, and
 # of products between rivals, cost as much as a number read.
 _PER_BLOCK, _PER_BLOCK_ROW, _READINGS = 2_000_000, 2_000, 16
-_TERMS, _PRODUCTS, _PER_ROW = 1.5, 2.0, 30
+_TERMS, _PRODUCTS, _PER_ROW = 3.0, 2.0, 30
 
 
 def fill_coordinates(
@@ -171,7 +171,8 @@ class Coordinates:
         """Look at all rows once; memory is touched only as it is filled."""
         n = len(self._pool)
         self._along = torch.empty((self._capacity, n), dtype=torch.float64)
-        step = n if n * self._width <= _KEPT else chunk_length(self._width)
+        # Chunks are read in float64.
+        step = n if n * self._width <= _KEPT else chunk_length(2 * self._width)
         self._chunks = [slice(a, min(a + step, n)) for a in range(0, n, step)]
         if step == n:
             self._kept = self._read(slice(None))

@@ -117,7 +117,7 @@ def test_the_guide_explains_what_the_committed_file_shows():
     explained = {
         "BAIT, top": "BAIT with the information of some or all classes",
         "BAIT, full": "BAIT with the information of some or all classes",
-        "BADGE, log-det": "log-determinants, where they keep a number for each row",
+        "BADGE, log-det": "log-determinants, by a Cholesky factor of as many rows",
         "DropQuery": "DropQuery its candidates",
         "Refine(BADGE, margin)": "Refine the rows that are left",
     }
