@@ -148,7 +148,7 @@ def _weighted_kmeans(
     """
     table = _Table(features, normalize, among=among)
     part = table if fitted is None else _Table(features, normalize, among=fitted)
-    centers = _fitted_centers(part, n_clusters, weight, normalize, generator)
+    centers = _fitted_centers(part, n_clusters, weight, generator)
     return Clusters(*table.nearest(centers), centers, table.scale)
 
 
@@ -156,7 +156,6 @@ def _fitted_centers(
     table: _Table,
     n_clusters: int,
     weight: np.ndarray | None,
-    normalize: bool,
     generator: np.random.Generator,
 ) -> np.ndarray:
     """Return the centers; the copy of the rows that they were fitted to is gone."""
@@ -175,8 +174,7 @@ def _fitted_centers(
         "random_state": int(generator.integers(2**31)),
     }
     if n_clusters <= _FEW_CLUSTERS:
-        # Rows scaled to length 1 are a copy already; others may be the table itself.
-        model = KMeans(**settings, copy_x=not normalize)
+        model = KMeans(**settings, copy_x=not table.copies)
     else:
         # The rows to compare several starts by are copied; there is but one start.
         model = MiniBatchKMeans(
@@ -295,6 +293,11 @@ class _Table:
 
     def __len__(self) -> int:
         return len(self._embedding if self._among is None else self._among)
+
+    @property
+    def copies(self) -> bool:
+        """Whether `read` returns rows of its own, never the table itself."""
+        return self._normalize or self._among is not None
 
     def read(self, rows: np.ndarray | slice) -> np.ndarray:
         """Return some rows, float32 or float64; no copy if that is what they are."""

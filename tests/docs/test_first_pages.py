@@ -72,7 +72,7 @@ def test_what_else_to_take(ranks, extensions):
         "scratch on few labels ``MaxHerding``, there the first by mean rank" in readme
     )
     assert means[field.FROZEN, field.HIGH]["rank"].idxmin() == "bait"
-    assert "batches of ten labels a class ``BAIT``, there the first by" in readme
+    assert "batches of ten labels a class, ``BAIT``, there the first by" in readme
 
 
 def test_what_is_said_of_the_picture(ranks, extensions):
