@@ -2,7 +2,7 @@
 
     python benchmarks/bench_strategies.py                      # all, for an hour
     python benchmarks/bench_strategies.py --n-pool 20000 --batch 100
-    python benchmarks/bench_strategies.py --only BADGE CoreSet --limit 600
+    python benchmarks/bench_strategies.py --only BADGE CoreSet --times 60
     python benchmarks/bench_strategies.py --quick              # small sizes, a minute
 
 All choose from the outputs of one trained net: 10 classes, 512 features, 1,000 labelled
@@ -87,6 +87,7 @@ STRATEGIES = {
     "BAIT, full": BAIT("full"),
     "UHerding": UHerding(),
     "UHerding, temperature 1": UHerding(temperature=1.0),
+    "UHerding, 2,000 targets": UHerding(n_targets=2_000),
     "MaxHerding": MaxHerding(),
     "CoreSet": CoreSet(),
     "TypiClust": TypiClust(),
@@ -250,6 +251,7 @@ def case(name, data, batch, arguments):
         times = arguments.times or (LIMIT_PLAIN if name in PLAIN else LIMIT_PEER)
         limit = max([arguments.limit, *(times * x for x in ours.get("seconds", []))])
         record["other"] = other = measure(make, name, data, batch, arguments, limit)
+        record["times"] = times
         record["ratio"], record["ratio_is_bound"] = _ratio(ours, other)
         text += f"   {other_name}: {_said(other)}"
         if record["ratio"]:
@@ -287,7 +289,7 @@ def parse_arguments():
     parser.add_argument(
         "--limit",
         type=float,
-        default=60.0,
+        default=10.0,
         help="seconds of a call of the other, if several times ours is no more",
     )
     parser.add_argument(
@@ -296,7 +298,7 @@ def parse_arguments():
         help="how many times as long as ours the other may take in any case; "
         f"{LIMIT_PEER} or, for plain forms, {LIMIT_PLAIN} if not given",
     )
-    parser.add_argument("--memory", type=float, default=6.0, help="GiB of a call")
+    parser.add_argument("--memory", type=float, default=5.0, help="GiB of a call")
     parser.add_argument("--quick", action="store_true", help="small sizes, to try")
     parser.add_argument(
         "--out",

@@ -150,6 +150,7 @@ ITEMS = {
     "cold-summary": Item(cold.summary, "field-cold", COLD),
     "cold-first": Item(cold.first_batches, "field-cold", COLD),
     "cold-gains": Item(cold.gains, "field-cold", COLD),
+    "cold-total-time": Item(field.total_time, "field-cold", COLD),
 }
 
 

@@ -273,6 +273,12 @@ class TestFieldPages:
         everything = "Each strategy of the experiment was run in all of its settings."
         assert field.missing(committed) == everything
 
+    def test_all_of_it_takes_less_than_three_hours_on_two_cores(self, field):
+        results = DOCS.parent / "benchmarks" / "results"
+        costs = pd.read_csv(results / "field" / "costs.csv")
+        seconds = costs[["fit_seconds", "embed_seconds", "select_seconds"]]
+        assert seconds.sum().sum() / 2 < 3 * 3600
+
     def test_deviations_are_those_of_the_preset(self, field):
         assert "ProbCover was run on digits alone" in field.deviations()
 

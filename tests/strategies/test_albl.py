@@ -217,6 +217,9 @@ def test_equal_arms_are_not():
     equal = np.array([chosen_after("all", (0.7, 0.7), seed) for seed in range(30)])
     assert abs(equal.mean() - 0.5) < 4.5 * equal.std() / np.sqrt(30)
     assert abs(equal.mean() - 0.5) < 0.05
+    # Nor is one of them by chance: those of unequal arms lie farther off.
+    better = np.array([chosen_after("all", (0.95, 0.5), seed) for seed in range(30)])
+    assert equal.std() < 0.08 < np.sqrt(np.square(better - 0.5).mean())
 
 
 def test_only_the_rows_that_came_back_count():

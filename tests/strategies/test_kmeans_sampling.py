@@ -6,7 +6,9 @@ import torch
 
 from skbadge import KMeansSampling
 from skbadge.exceptions import InvalidInputError
+from skbadge.selection import kmeans_plusplus
 from skbadge.strategies import Needs, Outputs
+from tests._oracles import rows_nearest_to_centers
 
 
 def test_by_hand():
@@ -25,12 +27,30 @@ def test_needs_nothing_trained_for_inputs():
     assert KMeansSampling().needs == Needs(features=True)
 
 
+@pytest.mark.parametrize("normalize", [False, True])
+def test_picks_against_the_oracle(normalize, global_random_seed):
+    rows = np.random.default_rng(global_random_seed).normal(size=(60, 3))
+    selection = KMeansSampling(normalize=normalize).select(
+        Outputs.of(features=rows), 5, random_state=2
+    )
+    expected, sizes = rows_nearest_to_centers(
+        rows,
+        lambda table: kmeans_plusplus(table, 5, random_state=2),
+        normalize=normalize,
+    )
+    pairs = zip(selection.indices.tolist(), expected, strict=True)
+    assert all(row in nearest for row, nearest in pairs)
+    np.testing.assert_array_equal(selection.scores, sizes)
+
+
 def test_directions():
-    rows = [[1.0, 0.0], [9.0, 0.1], [0.0, 1.0], [0.1, 9.0], [1.1, 0.0]]
+    # By distance the second row is a cluster of its own.
+    rows = [[1.0, 0.0], [100.0, 1.0], [1.1, 0.0], [0.0, 1.0], [0.0, 1.1]]
     outputs = Outputs.of(features=rows)
-    chosen = KMeansSampling(normalize=True).select(outputs, 2, random_state=0).indices
-    assert {0, 1, 4} & set(chosen.tolist())
-    assert {2, 3} & set(chosen.tolist())
+    for normalize, sizes in ((True, [3, 2]), (False, [4, 1])):
+        strategy = KMeansSampling(normalize=normalize)
+        selection = strategy.select(outputs, 2, random_state=0)
+        np.testing.assert_array_equal(selection.scores, sizes)
 
 
 def test_a_space_that_does_not_exist():
