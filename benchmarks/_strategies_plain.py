@@ -247,6 +247,9 @@ PLAIN = {
     "BAIT, full": lambda data, batch: bait_wide_loop(data, batch, None),
     "UHerding": uherding_cross_fitted,
     "UHerding, temperature 1": uherding_loop,
+    "UHerding, 2,000 targets": lambda data, batch: uherding_cross_fitted(
+        data, batch, 2_000
+    ),
     "KMeansSampling": kmeans_plain,
     "AlphaMix": alpha_mix_plain,
     "ClusterMargin": cluster_margin_plain,

@@ -101,8 +101,8 @@ def bait_wide_loop(data, batch, n_top):
     return query
 
 
-def uherding_loop(data, batch, find_temperature=None):
-    """Greedy coverage from the kernel of all pairs, held in memory."""
+def uherding_loop(data, batch, find_temperature=None, n_targets=None):
+    """Greedy coverage from the kernel of rows and targets, held in memory."""
 
     def query():
         state = {}
@@ -114,13 +114,19 @@ def uherding_loop(data, batch, find_temperature=None):
                 proba = torch.nn.functional.normalize(proba**power, p=1)
             rows = torch.nn.functional.normalize(data.pool.features)
             known = torch.nn.functional.normalize(data.labeled.features)
+            drawn = slice(None)
+            if n_targets is not None:
+                drawn = torch.randperm(len(rows))[:n_targets]
+            targets = rows[drawn]
             # The kernel is as wide as the smallest distance between labelled rows.
             between = (2.0 - 2.0 * (known @ known.T)).fill_diagonal_(torch.inf)
             width_sq = float(between.min().clamp_min(1e-6))
             state.update(
-                kernel=(rows @ rows.T).sub_(1.0).mul_(2.0 / width_sq).exp_(),
-                covered=((rows @ known.T - 1.0) * (2.0 / width_sq)).exp_().amax(dim=1),
-                weight=margin_weight(proba),
+                kernel=(rows @ targets.T).sub_(1.0).mul_(2.0 / width_sq).exp_(),
+                covered=((targets @ known.T - 1.0) * (2.0 / width_sq))
+                .exp_()
+                .amax(dim=1),
+                weight=margin_weight(proba[drawn]),
             )
 
         def step():
@@ -138,9 +144,9 @@ def uherding_loop(data, batch, find_temperature=None):
     return query
 
 
-def uherding_cross_fitted(data, batch):
+def uherding_cross_fitted(data, batch, n_targets=None):
     """Let scikit-learn's cross-validation find the temperature first."""
-    return uherding_loop(data, batch, _cross_fitted_temperature)
+    return uherding_loop(data, batch, _cross_fitted_temperature, n_targets)
 
 
 def _cross_fitted_temperature(features, y, n_bins=15):
